@@ -1,0 +1,95 @@
+"""LLVM IR text -> object code, and object code -> assembly, by llvmlite. The only module that runs LLVM."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import Any
+
+from ..errors import BuildError
+from .target import Target
+
+_lock = threading.Lock()
+"""LLVM's global context is not safe for two threads at once."""
+
+
+@lru_cache(maxsize=1)
+def _llvm() -> Any:
+    import llvmlite.binding as llvm  # 40 ms and 100 MB: only when something is compiled
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm
+
+
+@lru_cache(maxsize=8)
+def _machine(target: Target, level: int) -> Any:
+    llvm = _llvm()
+    # the default code model of llvmlite is the large one of its JIT
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="default"
+    )
+
+
+def _parse(text: str, target: Target, machine: Any) -> Any:
+    llvm = _llvm()
+    try:
+        module = llvm.parse_assembly(text)
+    except RuntimeError as error:
+        raise BuildError(f"LLVM does not read the IR that graphc wrote (a bug of graphc): {error}") from None
+    module.triple = target.triple
+    module.data_layout = str(machine.target_data)
+    return module
+
+
+def optimise(module: Any, machine: Any, level: int) -> None:
+    """Runs the passes that explicit vector code profits from; the loops were scheduled before."""
+    llvm = _llvm()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
+    tuning.loop_vectorization = False
+    tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, tuning)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_new_gvn_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_loop_rotate_pass()
+    passes.add_loop_simplify_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
+
+
+def build_object(text: str, target: Target, level: int = 2) -> bytes:
+    """Object code (ELF, position independent) of LLVM IR text.
+
+    Raises:
+        BuildError: with LLVM's words.
+    """
+    with _lock:
+        machine = _machine(target, level)
+        module = _parse(text, target, machine)
+        optimise(module, machine, level)
+        return machine.emit_object(module)
+
+
+def build_assembly(text: str, target: Target, level: int = 2) -> str:
+    """The assembly of LLVM IR text, as it would be built."""
+    with _lock:
+        machine = _machine(target, level)
+        module = _parse(text, target, machine)
+        optimise(module, machine, level)
+        return machine.emit_assembly(module)
+
+
+def build_native(text: str, target: Target) -> bytes:
+    """Object code of the runtime's own LLVM IR, through LLVM's whole pipeline."""
+    with _lock:
+        llvm = _llvm()
+        machine = _machine(target, 2)
+        module = _parse(text, target, machine)
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+        builder.getModulePassManager().run(module, builder)
+        return machine.emit_object(module)

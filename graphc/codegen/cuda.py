@@ -1,0 +1,646 @@
+"""Prints a scheduled LoopFunc as CUDA C: one `extern "C" __global__` kernel per top-level block loop.
+
+What the loops of graphc/loops/schedule_cuda.py mean here (and a sequential evaluation means the same):
+
+- A function's body is a sequence of global `Alloc`s (workspace) and `block` loops; each nest of block loops is
+  one kernel, launched in order. The innermost block loop is blockIdx.x. An extent that is not known, or too
+  large for the grid, is a grid-stride loop.
+- `thread` loops have constant extents; the innermost is threadIdx.x. What stands outside a thread loop is done
+  by all threads alike, but stores to global and shared memory are done by one of them. A register or local
+  buffer is a copy per thread, so outside thread loops all copies are equal.
+- An Accumulate inside thread loops whose buffer and place lie outside them reduces across the threads: partial
+  results per thread, a warp's shuffle tree, then the warps in order. The order is fixed.
+- A `Barrier` stands between thread loops, never inside. A shared buffer inside an outer thread loop exists once
+  for each of its threads.
+- Global buffers without strides of their own start at a multiple of 16 bytes; the launcher sees to it.
+
+Called by graphc/codegen/build. Never schedules, never compiles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import types as ty
+from ..errors import LoweringError
+from ..loops import ir as L
+from ..loops.ir import Accumulate, Alloc, Buffer, Expr, For, Index, Load, LoopFunc, Stmt, Store
+from ..types import DType
+from .cuda_index import Bounds, IndexPrinter, linear, merge
+from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
+
+PRELUDE = Path(__file__).with_name("cuda_prelude.h")
+GRID_LIMITS = (2**31 - 1, 65535, 65535)
+MAX_THREADS = 1024
+MAX_SHARED_BYTES = 48 * 1024
+PACK_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CudaKernel:
+    """One kernel and how to launch it.
+
+    `grid` (x, y, z) is evaluated at launch and cut to GRID_LIMITS; a launch with an extent of 0 is left out.
+    `params` are the arguments in order: buffers as pointers, symbols as i64; then `int* error` if `fails`.
+    """
+
+    source: str
+    name: str
+    grid: tuple[Index, Index, Index]
+    block: tuple[int, int, int]
+    shared_bytes: int
+    params: tuple[Buffer | str, ...]
+    fails: bool = False
+    synchronizes: bool = False
+    """Does it hold barriers or warp operations?"""
+
+    @property
+    def has_half(self) -> bool:
+        return "__half" in self.source or "__nv_bfloat16" in self.source
+
+
+def print_cuda(func: LoopFunc) -> tuple[CudaKernel, ...]:
+    """The kernels of a scheduled function, in launch order.
+
+    Raises:
+        LoweringError: when the loops are not scheduled for CUDA, or ask for what it cannot do.
+    """
+    phases = [stmt for stmt in func.body if not isinstance(stmt, Alloc)]
+    kernels: list[CudaKernel] = []
+    for number, phase in enumerate(phases):
+        if not isinstance(phase, For) or phase.kind != "block":
+            raise LoweringError(f"{func.name} is not scheduled for CUDA: {type(phase).__name__} at top level")
+        name = func.name if len(phases) == 1 else f"{func.name}_{number}"
+        kernels.append(_Kernel(func, phase).print(name))
+    return tuple(kernels)
+
+
+def workspace(func: LoopFunc) -> tuple[Buffer, ...]:
+    """The global buffers that the caller must provide beside the inputs and outputs."""
+    allocated = (stmt.buffer for stmt in func.body if isinstance(stmt, Alloc))
+    return (*(b for b in func.params if b.access == "temp"), *allocated)
+
+
+def translation_unit(kernels: Iterable[CudaKernel]) -> str:
+    """The complete source of some kernels."""
+    kernels = tuple(kernels)
+    half = "#define GC_HALF 1\n" if any(k.has_half for k in kernels) else ""
+    return half + PRELUDE.read_text() + "\n" + "\n".join(k.source for k in kernels)
+
+
+# ------------------------------------------------------------------------------------ the analysis
+
+
+def _thread_height(body: tuple[Stmt, ...]) -> int:
+    """How many thread loops are nested in a body."""
+    height = 0
+    for stmt in body:
+        inner = stmt.body if isinstance(stmt, For) else ()
+        if isinstance(stmt, L.If):
+            inner = (*stmt.then, *stmt.otherwise)
+        own = 1 if isinstance(stmt, For) and stmt.kind == "thread" else 0
+        height = max(height, own + _thread_height(inner))
+    return height
+
+
+def _block_shape(body: tuple[Stmt, ...]) -> tuple[int, int, int]:
+    """The threads of a block in x, y and z: the largest extent of the thread loops of each."""
+    shape = [1, 1, 1]
+    for stmt in L.statements(body):
+        if isinstance(stmt, For) and stmt.kind == "thread":
+            axis = _thread_height(stmt.body)
+            if not isinstance(stmt.extent, int) or axis > 2:
+                raise LoweringError(f"thread loop {stmt.var}: at most three, of constant extent")
+            shape[axis] = max(shape[axis], stmt.extent)
+    if shape[0] * shape[1] * shape[2] > MAX_THREADS:
+        raise LoweringError(f"a block of {shape} threads is more than {MAX_THREADS}")
+    return shape[0], shape[1], shape[2]
+
+
+def identity(op: str, dtype: DType) -> object:
+    """The value that an Accumulate op leaves alone."""
+    if op in ("add", "or", "xor"):
+        return 0
+    if op == "mul":
+        return 1
+    if op == "and":
+        return True if dtype is ty.BOOL else -1 if dtype.kind == "i" else 2**dtype.bits - 1
+    if dtype is ty.BOOL:
+        return op == "min"
+    if dtype.is_float:
+        return float("inf") if op == "min" else float("-inf")
+    low, high = (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1) if dtype.kind == "i" else (0, 2**dtype.bits - 1)
+    return high if op == "min" else low
+
+
+_RESERVED = frozenset(
+    """alignas and asm auto bool break case catch char class const continue default delete do double else enum
+    error explicit export extern false float for friend goto if inline int long mutable namespace new not operator
+    or private protected public register return short signed sizeof static struct switch template this throw true
+    try typedef typename union unsigned using virtual void volatile while xor dim3 threadIdx blockIdx blockDim
+    gridDim warpSize min max memcpy abs exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh
+    tanh asinh acosh atanh atan2 hypot erf erfc lgamma copysign floor ceil trunc rint nextafter sqrt cbrt pow
+    fmod fmin fmax fma fabs ldexp y0 y1 j0 j1 main""".split()
+)
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A per-thread partial result of a reduction across threads."""
+
+    name: str
+    target: Accumulate
+    count: int
+
+
+class _Kernel:
+    """The state of printing one kernel."""
+
+    def __init__(self, func: LoopFunc, phase: For):
+        self.func, self.phase = func, phase
+        self.block = _block_shape((phase,))
+        self.lines: list[str] = []
+        self.depth = 1
+        self.names: dict[str, str] = {}
+        self.taken: set[str] = set()
+        self.bounds = Bounds(func)
+        self.indices = IndexPrinter(self.bounds, self.index_name)
+        self.bound: tuple[str, ...] = ()
+        self.alloc_level: dict[str, tuple[str, ...]] = {}
+        self.global_names = {b.name for b in (*func.params, *workspace(func))}
+        self.used: dict[str, Buffer] = {}
+        self.stored: set[str] = set()
+        self.used_symbols: set[str] = set()
+        self.thread_vars: list[str] = []
+        self.partials: dict[tuple[str, tuple[Index, ...] | None], _Partial] = {}
+        self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
+        self.shared_bytes = 0
+        self.fails = self.synchronizes = False
+
+    # -- the kernel
+    def print(self, name: str) -> CudaKernel:
+        grid = self.grid()
+        self.statement(self.phase)
+        buffers = [b for b in (*self.func.params, *workspace(self.func)) if b.name in self.used]
+        symbols = [s for s in self.func.symbols if s in self.used_symbols]
+        if self.shared_bytes > MAX_SHARED_BYTES:
+            raise LoweringError(f"{name} asks for {self.shared_bytes} bytes of shared memory")
+        params = [self.parameter(b) for b in buffers] + [f"long long {self.name(s)}" for s in symbols]
+        if self.fails:
+            params.append("int* error")
+        x, y, z = self.block
+        head = f'extern "C" __global__ void __launch_bounds__({x * y * z}) {name}(\n    '
+        source = head + ",\n    ".join(params) + ") {\n" + "\n".join(self.lines) + "\n}\n"
+        return CudaKernel(
+            source, name, grid, self.block, self.shared_bytes, (*buffers, *symbols), self.fails, self.synchronizes
+        )  # fmt: skip
+
+    def parameter(self, buffer: Buffer) -> str:
+        const = "" if buffer.name in self.stored else "const "
+        return f"{const}{C_TYPE[buffer.dtype]}* __restrict__ {self.name(buffer.name)}"
+
+    def grid(self) -> tuple[Index, Index, Index]:
+        extents = [loop.extent for loop in self.block_loops()]
+        if len(extents) > 3:
+            raise LoweringError("a grid has at most three axes")
+        x, y, z = (*reversed(extents), 1, 1)[:3]
+        return x, y, z
+
+    def block_loops(self) -> Iterator[For]:
+        """The nest of block loops, outer first."""
+        body: tuple[Stmt, ...] = (self.phase,)
+        while body:
+            loops = [s for s in body if isinstance(s, For) and s.kind == "block"]
+            if len(loops) > 1:
+                raise LoweringError("two block loops stand beside each other in one kernel")
+            yield from loops
+            body = loops[0].body if loops else ()
+
+    # -- text
+    def emit(self, text: str) -> None:
+        self.lines.append("  " * self.depth + text)
+
+    def open(self, text: str) -> None:
+        self.emit(text + " {")
+        self.depth += 1
+
+    def close(self) -> None:
+        self.depth -= 1
+        self.emit("}")
+
+    def name(self, name: str) -> str:
+        """The C identifier of a name of the function."""
+        found = self.names.get(name)
+        if found is None:
+            found = re.sub(r"\W", "_", name)
+            while found in _RESERVED or found.startswith(("gc_", "__")) or found in self.taken:
+                found = "v" + found if found.startswith(("gc_", "__")) else found + "_"
+            self.names[name] = found
+            self.taken.add(found)
+        return found
+
+    def index_name(self, name: str) -> str:
+        if name in self.func.symbols:
+            self.used_symbols.add(name)
+        return self.name(name)
+
+    def fresh(self, stem: str) -> str:
+        number = 0
+        while f"{stem}{number or ''}" in self.taken or f"{stem}{number or ''}" in _RESERVED:
+            number += 1
+        self.taken.add(f"{stem}{number or ''}")
+        return f"{stem}{number or ''}"
+
+    # -- expressions
+    def index(self, index: Index) -> str:
+        return self.indices.text(index)
+
+    def offset(self, buffer: Buffer, index: tuple[Index, ...]) -> Index:
+        return merge(buffer.offset(index))
+
+    def place(self, buffer: Buffer, index: tuple[Index, ...]) -> str:
+        if buffer.name in self.global_names:
+            self.used[buffer.name] = buffer
+        elif buffer.name not in self.alloc_level:
+            raise LoweringError(f"{self.func.name}: buffer {buffer.name} is neither a parameter nor allocated")
+        return f"{self.name(buffer.name)}[{self.index(self.offset(buffer, index))}]"
+
+    def expr(self, expr: Expr) -> str:
+        match expr:
+            case L.Const(value, dtype):
+                return constant(value, dtype)
+            case L.Name(name, _):
+                return self.name(name)
+            case L.Idx(index):
+                return f"(long long)({self.index(index)})"
+            case Load(buffer, index, guard):
+                held = self.lanes.get((buffer.name, index)) if guard is None else None
+                text = held or self.place(buffer, index)
+                if guard is None:
+                    return text
+                return f"({self.expr(guard)} ? {text} : {constant(0, buffer.dtype)})"
+            case L.Scalar(op, (L.Idx(a), L.Idx(b)), _) if op in _INDEX_COMPARISONS:
+                return f"({self.index(a)} {_INDEX_COMPARISONS[op]} {self.index(b)})"
+            case L.Scalar(op, args, _):
+                return operation(op, [self.expr(a) for a in args], args[0].dtype)
+            case L.Cast(value, dtype):
+                return f"({cast(self.expr(value), value.dtype, dtype)})"
+            case L.Bitcast(value, dtype):
+                return bitcast(self.expr(value), value.dtype, dtype)
+            case L.Select(cond, a, b):
+                return f"({self.expr(cond)} ? {self.expr(a)} : {self.expr(b)})"
+        raise LoweringError(f"{type(expr).__name__} has no CUDA form")
+
+    # -- statements
+    def block_of(self, body: tuple[Stmt, ...]) -> None:
+        for stmt in body:
+            self.statement(stmt)
+
+    def statement(self, stmt: Stmt) -> None:
+        match stmt:
+            case For():
+                self.loop(stmt)
+            case L.Let(name, value):
+                self.bounds.define(name, value)
+                self.emit(f"const {C_TYPE[value.dtype]} {self.name(name)} = {self.expr(value)};")
+            case Store(buffer, index, value):
+                self.store(buffer, index, self.expr(value))
+            case Accumulate():
+                self.accumulate(stmt)
+            case Alloc(buffer):
+                self.alloc(buffer)
+            case L.If(cond, then, otherwise):
+                self.open(f"if ({self.expr(cond)})")
+                self.block_of(then)
+                self.close()
+                if otherwise:
+                    self.open("else")
+                    self.block_of(otherwise)
+                    self.close()
+            case L.Barrier():
+                self.barrier()
+            case L.Fail(cond, code):
+                self.fails = True
+                self.emit(f"if ({self.expr(cond)}) atomicCAS(error, 0, {code});")
+            case L.Transpose():
+                self.transpose(stmt)
+            case _:
+                raise LoweringError(f"{type(stmt).__name__} has no CUDA form")
+
+    def unbound(self) -> list[str]:
+        """The axes of the block along which all threads do the same here."""
+        return [a for a, n in zip("xyz", self.block, strict=True) if n > 1 and a not in self.bound]
+
+    def once(self, text: str) -> None:
+        """A statement that one of the threads that do the same executes."""
+        leader = " && ".join(f"threadIdx.{axis} == 0" for axis in self.unbound())
+        self.emit(f"if ({leader}) {text}" if leader else text)
+
+    def store(self, buffer: Buffer, index: tuple[Index, ...], value: str) -> None:
+        held = self.lanes.get((buffer.name, index)) if buffer.name in self.global_names else None
+        place = held or self.place(buffer, index)
+        text = f"{place} = {value};"
+        if buffer.name in self.global_names or buffer.space == "shared":
+            self.stored.add(buffer.name)
+            self.once(text)
+        elif self.alloc_level[buffer.name] != self.bound:
+            raise LoweringError(
+                f"{self.func.name}: the {buffer.space} buffer {buffer.name} is stored to inside a thread loop "
+                f"that it lies outside of"
+            )
+        else:
+            self.emit(text)
+
+    def accumulate(self, stmt: Accumulate) -> None:
+        partial = self.partials.get((stmt.buffer.name, stmt.index)) or self.partials.get((stmt.buffer.name, None))
+        if partial is None:
+            place = self.place(stmt.buffer, stmt.index)
+            self.store(stmt.buffer, stmt.index, operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype))
+            return
+        place = partial.name
+        if partial.count > 1:
+            place += f"[{self.index(self.offset(stmt.buffer, stmt.index))}]"
+        self.emit(f"{place} = {operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype)};")
+
+    def alloc(self, buffer: Buffer) -> None:
+        size = ty.product(buffer.shape)
+        if not isinstance(size, int):
+            raise LoweringError(f"{buffer.space} buffer {buffer.name} needs constant extents, not {buffer.shape}")
+        if buffer.space == "global":
+            raise LoweringError(f"global buffer {buffer.name} must be allocated at top level")
+        self.alloc_level[buffer.name] = self.bound
+        name, ctype = self.name(buffer.name), C_TYPE[buffer.dtype]
+        size = max(size, 1)
+        if buffer.space != "shared":
+            self.emit(f"{ctype} {name}[{size}];")
+            return
+        copies = [(axis, n) for axis, n in zip("xyz", self.block, strict=True) if axis in self.bound and n > 1]
+        total, own = size, "0"
+        for axis, extent in copies:
+            own = f"threadIdx.{axis}" if own == "0" else f"threadIdx.{axis} * {total // size} + {own}"
+            total *= extent
+        self.shared_bytes += total * buffer.dtype.nbytes
+        declared = name if not copies else self.fresh(f"{name}_all")
+        # an element array without constructors: __half would make one for each
+        self.emit(f"__shared__ {ctype} {declared}[{total}];")
+        if copies:
+            self.emit(f"{ctype}* {name} = {declared} + ({own}) * {size};")
+
+    def barrier(self) -> None:
+        self.synchronizes = True
+        if not any(n > 1 for a, n in zip("xyz", self.block, strict=True) if a in self.bound):
+            self.emit("__syncthreads();")
+        elif "x" not in self.bound and self.block[0] == 32:
+            self.emit("__syncwarp();")
+        else:
+            raise LoweringError(f"{self.func.name}: a barrier stands between thread loops, not inside one")
+
+    # -- loops
+    def loop(self, loop: For) -> None:
+        self.bounds.loop(loop.var, loop.extent)
+        if loop.kind == "block":
+            self.block_loop(loop)
+        elif loop.kind == "thread":
+            self.thread_loop(loop)
+        elif loop.kind == "vector":
+            self.vector_loop(loop)
+        elif loop.kind in ("serial", "unroll"):
+            if loop.kind == "unroll":
+                self.emit("#pragma unroll")
+            self.counted(loop, "0", "1")
+        else:
+            raise LoweringError(f"{self.func.name}: a {loop.kind} loop is not scheduled for CUDA")
+
+    def counted(self, loop: For, start: str, step: str) -> None:
+        var, ctype = self.name(loop.var), self.bounds.ctype(loop.var)
+        advance = f"++{var}" if step == "1" else f"{var} += {step}"
+        self.open(f"for ({ctype} {var} = {start}; {var} < {self.index(loop.extent)}; {advance})")
+        self.block_of(loop.body)
+        self.close()
+
+    def block_loop(self, loop: For) -> None:
+        axis = len([s for s in L.statements(loop.body) if isinstance(s, For) and s.kind == "block"])
+        where = f"blockIdx.{'xyz'[axis]}"
+        if isinstance(loop.extent, int) and loop.extent <= GRID_LIMITS[axis]:
+            self.emit(f"const int {self.name(loop.var)} = {where};")
+            self.block_of(loop.body)
+            return
+        before = self.synchronizes
+        self.synchronizes = False
+        shared = any(isinstance(s, Alloc) and s.buffer.space == "shared" for s in L.statements(loop.body))
+        var, ctype = self.name(loop.var), self.bounds.ctype(loop.var)
+        self.open(
+            f"for ({ctype} {var} = {where}; {var} < {self.index(loop.extent)}; {var} += gridDim.{'xyz'[axis]})"
+        )
+        self.block_of(loop.body)
+        if shared and self.synchronizes:  # the next turn writes what this one may still be reading
+            self.emit("__syncthreads();")
+        self.close()
+        self.synchronizes |= before
+
+    def thread_loop(self, loop: For) -> None:
+        axis = _thread_height(loop.body)
+        letter = "xyz"[axis]
+        assert isinstance(loop.extent, int)
+        partials = self.find_partials(loop)
+        for key, partial in partials.items():
+            self.declare(partial)
+            self.partials[key] = partial
+        guards = [f"threadIdx.{a} == 0" for a in self.unbound() if "xyz".index(a) > axis]
+        if loop.extent < self.block[axis]:
+            guards.append(f"threadIdx.{letter} < {loop.extent}")
+        self.open(f"if ({' && '.join(guards)})" if guards else "")
+        self.emit(f"const int {self.name(loop.var)} = threadIdx.{letter};")
+        outer, self.bound = self.bound, (*self.bound, letter, *(a for a in self.unbound() if "xyz".index(a) > axis))
+        self.thread_vars.append(loop.var)
+        self.block_of(loop.body)
+        self.thread_vars.pop()
+        self.bound = outer
+        self.close()
+        for key, partial in partials.items():
+            del self.partials[key]
+            self.combine(partial)
+
+    def find_partials(self, loop: For) -> dict[tuple[str, tuple[Index, ...] | None], _Partial]:
+        """The reductions across the threads of this loop, and of the thread loops inside it."""
+        inner = list(L.statements(loop.body))
+        own = {s.buffer.name for s in inner if isinstance(s, Alloc)}
+        threads = {s.var for s in inner if isinstance(s, For) and s.kind == "thread"} | {loop.var}
+        changing = {s.var for s in inner if isinstance(s, For)} | {s.name for s in inner if isinstance(s, L.Let)}
+        found: dict[tuple[str, tuple[Index, ...] | None], _Partial] = {}
+        for stmt in inner:
+            if not isinstance(stmt, Accumulate) or stmt.buffer.name in own:
+                continue
+            names = frozenset().union(*(ty.symbols(i) for i in stmt.index))
+            if names & threads:
+                if threads - names and stmt.buffer.space in ("register", "local"):
+                    raise LoweringError(f"{self.func.name}: {stmt.buffer.name} is reduced across some threads only")
+                continue
+            if (stmt.buffer.name, stmt.index) in self.partials or (stmt.buffer.name, None) in self.partials:
+                continue
+            size = ty.product(stmt.buffer.shape)
+            whole = bool(names & changing)
+            if whole and (not isinstance(size, int) or stmt.buffer.name in self.global_names):
+                raise LoweringError(f"{self.func.name}: a reduction across threads into moving places of "
+                                    f"{stmt.buffer.name}")  # fmt: skip
+            key = (stmt.buffer.name, None if whole else stmt.index)
+            if key not in found:
+                count = int(size) if whole else 1  # type: ignore[arg-type]
+                found[key] = _Partial(self.fresh(f"{self.name(stmt.buffer.name)}_part"), stmt, count)
+            elif found[key].target.op != stmt.op:
+                raise LoweringError(f"{self.func.name}: {stmt.buffer.name} is reduced by two ops at once")
+        return found
+
+    def declare(self, partial: _Partial) -> None:
+        dtype = partial.target.buffer.dtype
+        neutral = constant(identity(partial.target.op, dtype), dtype)
+        if partial.count == 1:
+            self.emit(f"{C_TYPE[dtype]} {partial.name} = {neutral};")
+            return
+        self.emit(f"{C_TYPE[dtype]} {partial.name}[{partial.count}];")
+        self.emit(f"for (int k = 0; k < {partial.count}; ++k) {partial.name}[k] = {neutral};")
+
+    def combine(self, partial: _Partial) -> None:
+        """Joins the partial results and the place's own value, in a fixed order."""
+        self.synchronizes = True
+        stmt = partial.target
+        dtype, x = stmt.buffer.dtype, self.block[0]
+        threads = x * self.block[1] * self.block[2]
+        whole = not any(n > 1 for a, n in zip("xyz", self.block, strict=True) if a in self.bound)
+        if threads % 32 or not (whole or x == 32):
+            raise LoweringError(f"{self.func.name}: a reduction across threads needs a block of whole warps, or one "
+                                f"warp per row; the block is {self.block}")  # fmt: skip
+        functor = f"gc_reduce_{stmt.op}"
+        if whole and threads > 32:
+            scratch = self.fresh(f"{partial.name}_scratch")
+            self.emit(f"__shared__ {C_TYPE[dtype]} {scratch}[{threads // 32}];")
+            self.shared_bytes += threads // 32 * dtype.nbytes
+            joined = f"gc_block_reduce<{functor}>(%s, {scratch})"
+        else:
+            joined = f"gc_warp_reduce<{functor}>(%s)"
+        if partial.count == 1:
+            self.emit(f"{partial.name} = {joined % partial.name};")
+            place = self.place(stmt.buffer, stmt.index)
+            self.store(stmt.buffer, stmt.index, operation(stmt.op, [place, partial.name], dtype))
+            return
+        self.open(f"for (int k = 0; k < {partial.count}; ++k)")
+        one = f"{partial.name}[k]"
+        self.emit(f"{one} = {joined % one};")
+        place = f"{self.name(stmt.buffer.name)}[k]"
+        text = f"{place} = {operation(stmt.op, [place, one], dtype)};"
+        self.once(text) if stmt.buffer.space == "shared" else self.emit(text)
+        self.close()
+
+    # -- vectors
+    def vector_loop(self, loop: For) -> None:
+        """Lanes as an unrolled loop; contiguous aligned loads and stores of all lanes are one access."""
+        if not isinstance(loop.extent, int):
+            raise LoweringError(f"vector loop {loop.var} needs a constant extent")
+        lanes = loop.extent
+        loads, stores = self.packed(loop)
+        outer = dict(self.lanes)
+        var = self.name(loop.var)
+        self.open("")
+        after: list[str] = []
+        for buffer, index, is_store in [*((*a, False) for a in loads), *((*a, True) for a in stores)]:
+            pack = f"gc_pack<{C_TYPE[buffer.dtype]}, {lanes}>"
+            start = ty.substitute(self.offset(buffer, index), {loop.var: 0})
+            held = self.fresh(f"{self.name(buffer.name)}_v")
+            self.used[buffer.name] = buffer
+            pointer = f"{self.name(buffer.name)} + ({self.index(start)})"
+            if is_store:
+                self.emit(f"{pack} {held};")
+                after.append(f"*reinterpret_cast<{pack}*>({pointer}) = {held};")
+            else:
+                self.emit(f"const {pack} {held} = *reinterpret_cast<const {pack}*>({pointer});")
+            self.lanes[(buffer.name, index)] = f"{held}.at[{var}]"
+        self.emit("#pragma unroll")
+        self.counted(loop, "0", "1")
+        for text in after:
+            self.once(text)
+        self.close()
+        self.lanes = outer
+
+    def packed(self, loop: For) -> tuple[list[tuple[Buffer, tuple[Index, ...]]], list[tuple[Buffer, tuple[Index, ...]]]]:
+        """The loads and the stores of a vector loop that can be one access for all lanes."""
+        inner = list(L.statements(loop.body))
+        defined = {s.name for s in inner if isinstance(s, L.Let)} | {s.var for s in inner if isinstance(s, For)}
+        read: dict[str, set[tuple[Index, ...]]] = {}
+        written: dict[str, set[tuple[Index, ...]]] = {}
+        for stmt in inner:
+            for root in L.expressions(stmt):
+                for e in L.walk(root):
+                    if isinstance(e, Load):
+                        read.setdefault(e.buffer.name, set()).add(e.index)
+            if isinstance(stmt, (Store, Accumulate, L.Transpose)):
+                buffer, index = (
+                    (stmt.target, stmt.target_index) if isinstance(stmt, L.Transpose) else (stmt.buffer, stmt.index)
+                )
+                written.setdefault(buffer.name, set()).add(index)
+
+        def fits(buffer: Buffer, index: tuple[Index, ...]) -> bool:
+            assert isinstance(loop.extent, int)
+            aligned = buffer.strides is None or buffer.align >= PACK_BYTES
+            if buffer.name not in self.global_names or not aligned:
+                return False
+            if defined & frozenset().union(*(ty.symbols(i) for i in index)):
+                return False
+            return linear(self.offset(buffer, index), loop.var, loop.extent)
+
+        loads: dict[tuple[Buffer, tuple[Index, ...]], None] = {}
+        stores: dict[tuple[Buffer, tuple[Index, ...]], None] = {}
+        for stmt in loop.body:
+            if isinstance(stmt, (L.If, For)):
+                continue
+            for root in L.expressions(stmt):
+                for e in L.walk(root):
+                    if isinstance(e, Load) and e.guard is None and fits(e.buffer, e.index):
+                        if e.buffer.name not in written:
+                            loads[(e.buffer, e.index)] = None
+            if isinstance(stmt, Store) and fits(stmt.buffer, stmt.index):
+                if stmt.buffer.name not in read and len(written[stmt.buffer.name]) == 1:
+                    stores[(stmt.buffer, stmt.index)] = None
+                    self.stored.add(stmt.buffer.name)
+        return list(loads), list(stores)
+
+    # -- tiles
+    def transpose(self, stmt: L.Transpose) -> None:
+        """Through shared memory where the whole block is here, else element by element."""
+        rows, columns = stmt.rows, stmt.columns
+        r, c = self.fresh("r"), self.fresh("c")
+        for var, extent in ((r, rows), (c, columns)):
+            self.bounds.loop(var, extent)
+        row, column = ty.Dim.symbol(r), ty.Dim.symbol(c)
+        source = (*stmt.source_index[:-2], stmt.source_index[-2] + row, stmt.source_index[-1] + column)
+        target = (*stmt.target_index[:-2], stmt.target_index[-2] + column, stmt.target_index[-1] + row)
+        threads = self.block[0] * self.block[1] * self.block[2]
+        self.stored.add(stmt.target.name)
+        if self.bound or threads == 1:
+            self.open(f"for (int {r} = 0; {r} < {rows}; ++{r})")
+            self.open(f"for (int {c} = 0; {c} < {columns}; ++{c})")
+            self.once(f"{self.place(stmt.target, target)} = {self.place(stmt.source, source)};")
+            self.close()
+            self.close()
+            return
+        self.synchronizes = True
+        tile, k = self.fresh("tile"), self.fresh("k")
+        self.shared_bytes += rows * (columns + 1) * stmt.source.dtype.nbytes
+        thread = "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)"
+        self.open("")
+        self.emit(f"__shared__ {C_TYPE[stmt.source.dtype]} {tile}[{rows}][{columns + 1}];")
+        for fill in (True, False):
+            self.open(f"for (int {k} = {thread}; {k} < {rows * columns}; {k} += {threads})")
+            major, minor, width = (r, c, columns) if fill else (c, r, rows)
+            self.emit(f"const int {major} = {k} / {width}, {minor} = {k} % {width};")
+            held = f"{tile}[{r}][{c}]"
+            left, right = (held, self.place(stmt.source, source)) if fill else (self.place(stmt.target, target), held)
+            self.emit(f"{left} = {right};")
+            self.close()
+            self.emit("__syncthreads();")
+        self.close()
+
+
+_INDEX_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}

@@ -1,0 +1,440 @@
+// Runs CUDA C kernels on the CPU, for tests: the vocabulary of CUDA in terms of C++.
+//
+// Each CUDA thread of a block is a fiber (a stack of its own, switched by hand); blocks run one
+// after another on the calling thread. A fiber runs until it meets a barrier or a warp operation,
+// so a missing __syncthreads() shows as a wrong value, above all when the same kernel is run with
+// the threads in ascending and in descending order (cuda_cpu::options). Threads that wait for
+// each other for ever are reported, not waited for. Shared memory is filled with 0xff (NaN, -1)
+// before each block, so that reading what nobody wrote shows too.
+//
+// Included before the kernels by graphc/codegen/cuda_cpu.py; one translation unit, no threads.
+// Not a model of the machine: no weak memory, no banks, no warp divergence but at warp operations.
+
+#pragma once
+#define CUDA_CPU 1
+
+#include <sys/mman.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#include <ucontext.h>
+#endif
+
+// ------------------------------------------------------------------------------------ vocabulary
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __noinline__ __attribute__((noinline))
+#define __launch_bounds__(...)
+#define __align__(n) alignas(n)
+// One section holds the shared variables of all kernels: it can be filled before a block runs.
+#define __shared__ static __attribute__((section("cuda_shared")))
+
+struct uint3 {
+  unsigned x, y, z;
+};
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+extern "C" char __start_cuda_shared[] __attribute__((weak, visibility("hidden")));
+extern "C" char __stop_cuda_shared[] __attribute__((weak, visibility("hidden")));
+
+namespace cuda_cpu {
+
+// ---------------------------------------------------------------------------------- fiber switch
+
+#if defined(__x86_64__) || defined(__aarch64__)
+// Saves the callee-saved registers and the stack pointer in *save, and continues at `load`.
+extern "C" void cuda_cpu_switch(void** save, void* load);
+#if defined(__x86_64__)
+asm(R"(
+  .text
+  .local cuda_cpu_switch
+  .type cuda_cpu_switch, @function
+cuda_cpu_switch:
+  push %rbp
+  push %rbx
+  push %r12
+  push %r13
+  push %r14
+  push %r15
+  mov %rsp, (%rdi)
+  mov %rsi, %rsp
+  pop %r15
+  pop %r14
+  pop %r13
+  pop %r12
+  pop %rbx
+  pop %rbp
+  ret
+)");
+#else
+asm(R"(
+  .text
+  .local cuda_cpu_switch
+  .type cuda_cpu_switch, @function
+cuda_cpu_switch:
+  sub sp, sp, #160
+  stp x19, x20, [sp, #0]
+  stp x21, x22, [sp, #16]
+  stp x23, x24, [sp, #32]
+  stp x25, x26, [sp, #48]
+  stp x27, x28, [sp, #64]
+  stp x29, x30, [sp, #80]
+  stp d8, d9, [sp, #96]
+  stp d10, d11, [sp, #112]
+  stp d12, d13, [sp, #128]
+  stp d14, d15, [sp, #144]
+  mov x9, sp
+  str x9, [x0]
+  mov sp, x1
+  ldp x19, x20, [sp, #0]
+  ldp x21, x22, [sp, #16]
+  ldp x23, x24, [sp, #32]
+  ldp x25, x26, [sp, #48]
+  ldp x27, x28, [sp, #64]
+  ldp x29, x30, [sp, #80]
+  ldp d8, d9, [sp, #96]
+  ldp d10, d11, [sp, #112]
+  ldp d12, d13, [sp, #128]
+  ldp d14, d15, [sp, #144]
+  add sp, sp, #160
+  ret
+)");
+#endif
+
+struct Context {
+  void* stack_pointer;
+  void start(char* stack, size_t size, void (*entry)()) {
+    void** top = (void**)(stack + size);
+#if defined(__x86_64__)
+    *--top = nullptr;  // keeps the stack aligned as after a call
+    *--top = (void*)entry;
+    for (int k = 0; k < 6; ++k) *--top = nullptr;
+#else
+    top -= 20;
+    memset(top, 0, 160);
+    top[11] = (void*)entry;  // x30, the return address
+#endif
+    stack_pointer = top;
+  }
+  void switch_to(Context& other) { cuda_cpu_switch(&stack_pointer, other.stack_pointer); }
+};
+#else
+struct Context {
+  ucontext_t state;
+  void start(char* stack, size_t size, void (*entry)()) {
+    getcontext(&state);
+    state.uc_stack.ss_sp = stack;
+    state.uc_stack.ss_size = size;
+    state.uc_link = nullptr;
+    makecontext(&state, entry, 0);
+  }
+  void switch_to(Context& other) { swapcontext(&state, &other.state); }
+};
+#endif
+
+// -------------------------------------------------------------------------------------- a block
+
+enum State : uint8_t { READY, AT_BARRIER, AT_WARP, DONE };
+const unsigned MAX_THREADS = 1024;
+const size_t STACK_BYTES = 256 * 1024;
+
+struct Thread {
+  Context context;
+  uint3 index;
+  State state;
+  unsigned parity;  // which of the warp's two sets of slots the next exchange uses
+};
+struct Warp {
+  uint64_t slots[2][32];
+  uint32_t waiting;
+};
+struct Options {
+  bool reverse;  // threads and blocks in descending order
+};
+
+typedef void (*Body)(void** arguments);
+static Thread threads[MAX_THREADS];
+static Warp warps[MAX_THREADS / 32];
+static Context host;
+static Options options;
+static unsigned count, current, at_barrier, done;
+static uint3 thread_index, block_index;
+static dim3 block_extent, grid_extent;
+static Body body;
+static void** arguments;
+static bool deadlocked;
+static char report[256];
+
+static void go_to(unsigned next) {
+  unsigned before = current;
+  if (next == before) return;
+  current = next;
+  thread_index = threads[next].index;
+  threads[before].context.switch_to(threads[next].context);
+}
+
+static bool run_next() {
+  for (unsigned k = 1; k <= count; ++k) {
+    unsigned next = options.reverse ? (current + count - k) % count : (current + k) % count;
+    if (threads[next].state == READY) {
+      go_to(next);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Called by a thread that cannot go on: runs another, or goes back to the host when none can.
+static void yield() {
+  if (run_next()) return;
+  if (done != count) {
+    deadlocked = true;
+    snprintf(report, sizeof report,
+             "block (%u, %u, %u): of %u threads %u wait at __syncthreads(), %u in a warp operation, "
+             "%u have ended",
+             block_index.x, block_index.y, block_index.z, count, at_barrier,
+             count - done - at_barrier, done);
+  }
+  threads[current].context.switch_to(host);
+}
+
+static void thread_main() {
+  for (;;) {  // a thread that is resumed after its end belongs to the next block
+    body(arguments);
+    threads[current].state = DONE;
+    ++done;
+    yield();
+  }
+}
+
+static __attribute__((noinline)) void barrier() {
+  if (++at_barrier < count) {
+    threads[current].state = AT_BARRIER;
+    yield();
+    return;
+  }
+  at_barrier = 0;
+  for (unsigned i = 0; i < count; ++i)
+    if (threads[i].state == AT_BARRIER) threads[i].state = READY;
+}
+
+// Waits until all lanes of `mask` are here.
+static __attribute__((noinline)) void warp_barrier(uint32_t mask) {
+  const unsigned first = current & ~31u, lane = current & 31u;
+  Warp& warp = warps[first / 32];
+  warp.waiting |= 1u << lane;
+  if ((warp.waiting & mask) != mask) {
+    threads[current].state = AT_WARP;
+    yield();
+    return;
+  }
+  warp.waiting &= ~mask;
+  for (unsigned i = 0; i < 32 && first + i < count; ++i)
+    if ((mask >> i & 1) && threads[first + i].state == AT_WARP) threads[first + i].state = READY;
+}
+
+// Shows the value to the warp and answers what every lane has shown.
+static uint64_t* exchange(uint32_t mask, uint64_t value) {
+  Thread& thread = threads[current];
+  thread.parity ^= 1;
+  uint64_t* slots = warps[current / 32].slots[thread.parity];
+  slots[current & 31u] = value;
+  warp_barrier(mask);
+  return slots;
+}
+
+// --------------------------------------------------------------------------------------- a launch
+
+static void run_block(bool fibers) {
+  if (__start_cuda_shared)
+    memset(__start_cuda_shared, 0xff, (size_t)(__stop_cuda_shared - __start_cuda_shared));
+  unsigned i = 0;
+  for (unsigned z = 0; z < block_extent.z; ++z)
+    for (unsigned y = 0; y < block_extent.y; ++y)
+      for (unsigned x = 0; x < block_extent.x; ++x, ++i) {
+        threads[i].index = {x, y, z};
+        threads[i].state = READY;
+        threads[i].parity = 0;
+      }
+  for (unsigned w = 0; w * 32 < count; ++w) warps[w].waiting = 0;
+  at_barrier = done = 0;
+  if (fibers) {
+    current = options.reverse ? count - 1 : 0;
+    thread_index = threads[current].index;
+    host.switch_to(threads[current].context);
+    return;
+  }
+  for (unsigned k = 0; k < count; ++k) {
+    current = options.reverse ? count - 1 - k : k;
+    thread_index = threads[current].index;
+    body(arguments);
+  }
+}
+
+// Runs a kernel over the grid; false when it hangs (`report` says how). `fibers` may be false for
+// a kernel without barriers and warp operations.
+static bool launch(Body kernel, void** kernel_arguments, dim3 grid, dim3 block, bool fibers) {
+  static char* stacks = nullptr;
+  body = kernel;
+  arguments = kernel_arguments;
+  grid_extent = grid;
+  block_extent = block;
+  count = block.x * block.y * block.z;
+  deadlocked = false;
+  if (count == 0 || count > MAX_THREADS) {
+    deadlocked = true;
+    snprintf(report, sizeof report, "a block of %u threads cannot be launched", count);
+    return false;
+  }
+  if (fibers) {
+    if (!stacks)
+      stacks = (char*)mmap(nullptr, MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (unsigned i = 0; i < count; ++i)
+      threads[i].context.start(stacks + i * STACK_BYTES, STACK_BYTES, thread_main);
+  }
+  const unsigned blocks = grid.x * grid.y * grid.z;
+  for (unsigned k = 0; k < blocks && !deadlocked; ++k) {
+    const unsigned b = options.reverse ? blocks - 1 - k : k;
+    block_index = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
+    run_block(fibers);
+  }
+  return !deadlocked;
+}
+
+template <class T> inline uint64_t to_slot(T value) {
+  static_assert(sizeof(T) <= 8, "a warp operation moves at most 64 bits");
+  uint64_t slot = 0;
+  memcpy(&slot, &value, sizeof(T));
+  return slot;
+}
+template <class T> inline T from_slot(uint64_t slot) {
+  T value;
+  memcpy(&value, &slot, sizeof(T));
+  return value;
+}
+
+}  // namespace cuda_cpu
+
+#define threadIdx (::cuda_cpu::thread_index)
+#define blockIdx (::cuda_cpu::block_index)
+#define blockDim (::cuda_cpu::block_extent)
+#define gridDim (::cuda_cpu::grid_extent)
+
+// ------------------------------------------------------------------ barriers and warp operations
+
+static inline void __syncthreads() { cuda_cpu::barrier(); }
+static inline void __syncwarp(unsigned mask = 0xffffffffu) { cuda_cpu::warp_barrier(mask); }
+static inline void __threadfence() {}
+static inline void __threadfence_block() {}
+
+template <class T> inline T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
+  const unsigned lane = cuda_cpu::current & 31u;
+  const unsigned from = (lane & ~(unsigned)(width - 1)) | (source & (width - 1));
+  return cuda_cpu::from_slot<T>(cuda_cpu::exchange(mask, cuda_cpu::to_slot(value))[from]);
+}
+template <class T> inline T __shfl_xor_sync(unsigned mask, T value, int lanes, int = 32) {
+  const unsigned lane = cuda_cpu::current & 31u;
+  return cuda_cpu::from_slot<T>(cuda_cpu::exchange(mask, cuda_cpu::to_slot(value))[lane ^ lanes]);
+}
+template <class T> inline T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32) {
+  const unsigned lane = cuda_cpu::current & 31u;
+  const unsigned from = (lane & (width - 1)) + by < (unsigned)width ? lane + by : lane;
+  return cuda_cpu::from_slot<T>(cuda_cpu::exchange(mask, cuda_cpu::to_slot(value))[from]);
+}
+template <class T> inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
+  const unsigned lane = cuda_cpu::current & 31u;
+  const unsigned from = (lane & (width - 1)) >= by ? lane - by : lane;
+  return cuda_cpu::from_slot<T>(cuda_cpu::exchange(mask, cuda_cpu::to_slot(value))[from]);
+}
+static inline unsigned __ballot_sync(unsigned mask, int holds) {
+  uint64_t* slots = cuda_cpu::exchange(mask, holds != 0);
+  unsigned bits = 0;
+  for (int i = 0; i < 32; ++i)
+    if ((mask >> i & 1) && slots[i]) bits |= 1u << i;
+  return bits;
+}
+
+// ---------------------------------------------------------------------------------------- atomics
+// Plain: fibers are not interrupted.
+
+template <class T> inline T atomicAdd(T* place, T value) {
+  T before = *place;
+  *place = before + value;
+  return before;
+}
+template <class T> inline T atomicMin(T* place, T value) {
+  T before = *place;
+  *place = value < before ? value : before;
+  return before;
+}
+template <class T> inline T atomicMax(T* place, T value) {
+  T before = *place;
+  *place = before < value ? value : before;
+  return before;
+}
+template <class T> inline T atomicExch(T* place, T value) {
+  T before = *place;
+  *place = value;
+  return before;
+}
+template <class T> inline T atomicCAS(T* place, T expected, T value) {
+  T before = *place;
+  if (before == expected) *place = value;
+  return before;
+}
+
+// ----------------------------------------------------------------------------- bits and small math
+
+template <class T> inline T __ldg(const T* place) { return *place; }
+template <class T> inline void __stcs(T* place, T value) { *place = value; }
+static inline int __popc(unsigned x) { return __builtin_popcount(x); }
+static inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+static inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
+static inline float __int_as_float(int x) { return cuda_cpu::from_slot<float>((uint32_t)x); }
+static inline int __float_as_int(float x) { return (int)cuda_cpu::to_slot(x); }
+static inline double __longlong_as_double(long long x) {
+  return cuda_cpu::from_slot<double>((uint64_t)x);
+}
+static inline long long __double_as_longlong(double x) { return (long long)cuda_cpu::to_slot(x); }
+static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+
+// ---------------------------------------------------------------------------------- 16-bit floats
+
+struct __half {
+  _Float16 value;
+  __half() = default;
+  explicit __half(float x) : value((_Float16)x) {}
+  explicit __half(double x) : value((_Float16)x) {}
+  explicit operator float() const { return (float)value; }
+};
+static inline unsigned short __half_as_ushort(__half x) {
+  return (unsigned short)cuda_cpu::to_slot(x);
+}
+static inline __half __ushort_as_half(unsigned short x) { return cuda_cpu::from_slot<__half>(x); }
+
+struct __nv_bfloat16 {
+  uint16_t bits;
+  __nv_bfloat16() = default;
+  explicit __nv_bfloat16(float x) {  // to the nearest, ties to even; NaN stays NaN
+    uint32_t wide = (uint32_t)cuda_cpu::to_slot(x);
+    bits = x != x ? 0x7fff : (uint16_t)((wide + 0x7fffu + (wide >> 16 & 1)) >> 16);
+  }
+  explicit operator float() const { return cuda_cpu::from_slot<float>((uint32_t)bits << 16); }
+};
+static inline unsigned short __bfloat16_as_ushort(__nv_bfloat16 x) { return x.bits; }
+static inline __nv_bfloat16 __ushort_as_bfloat16(unsigned short x) {
+  return cuda_cpu::from_slot<__nv_bfloat16>(x);
+}

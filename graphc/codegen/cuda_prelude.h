@@ -1,0 +1,250 @@
+// The device functions that printed kernels call. Placed once at the head of every translation unit
+// by graphc/codegen/cuda.py; needs no header of the host, so nvcc, NVRTC and (through cuda_cpu.h)
+// a C++ compiler take it. The meaning of each function is that of graphc/loops/scalar.py.
+//
+// GC_HALF is defined by the translation unit when a kernel uses __half or __nv_bfloat16.
+
+#define GC_DEVICE static __device__ __forceinline__
+
+#if defined(GC_HALF) && !defined(CUDA_CPU)
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#endif
+
+// ---------------------------------------------------------------------------------------- types
+
+// The unsigned type in which T wraps around: never narrower than int, whose overflow is undefined.
+template <class T> struct gc_wide { typedef unsigned int type; };
+template <> struct gc_wide<long long> { typedef unsigned long long type; };
+template <> struct gc_wide<unsigned long long> { typedef unsigned long long type; };
+
+// N elements that are moved by one instruction where N * sizeof(T) allows it.
+template <class T, int N> struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) gc_pack {
+  T at[N];
+};
+
+template <class To, class From> GC_DEVICE To gc_bitcast(From from) {
+  static_assert(sizeof(To) == sizeof(From), "a bitcast keeps the width");
+  To to;
+  memcpy(&to, &from, sizeof(To));
+  return to;
+}
+
+// ------------------------------------------------------------------------------ index arithmetic
+
+// Python's // and % of indices: b > 0, a of any sign.
+GC_DEVICE long long gc_index_div(long long a, long long b) {
+  long long q = a / b;
+  return a % b < 0 ? q - 1 : q;
+}
+GC_DEVICE long long gc_index_mod(long long a, long long b) {
+  long long r = a % b;
+  return r < 0 ? r + b : r;
+}
+
+// -------------------------------------------------------------------------- integers (wrap around)
+
+template <class T> GC_DEVICE T gc_add(T a, T b) {
+  typedef typename gc_wide<T>::type W;
+  return (T)((W)a + (W)b);
+}
+template <class T> GC_DEVICE T gc_sub(T a, T b) {
+  typedef typename gc_wide<T>::type W;
+  return (T)((W)a - (W)b);
+}
+template <class T> GC_DEVICE T gc_mul(T a, T b) {
+  typedef typename gc_wide<T>::type W;
+  return (T)((W)a * (W)b);
+}
+template <class T> GC_DEVICE T gc_neg(T a) { return gc_sub((T)0, a); }
+template <class T> GC_DEVICE T gc_fma(T a, T b, T c) { return gc_add(gc_mul(a, b), c); }
+template <class T> GC_DEVICE T gc_abs(T a) { return a < (T)0 ? gc_neg(a) : a; }
+template <class T> GC_DEVICE T gc_sign(T a) { return (T)((a > (T)0) - (a < (T)0)); }
+template <class T> GC_DEVICE T gc_min(T a, T b) { return b < a ? b : a; }
+template <class T> GC_DEVICE T gc_max(T a, T b) { return a < b ? b : a; }
+template <class T> GC_DEVICE T gc_and(T a, T b) { return (T)(a & b); }
+template <class T> GC_DEVICE T gc_or(T a, T b) { return (T)(a | b); }
+template <class T> GC_DEVICE T gc_xor(T a, T b) { return (T)(a ^ b); }
+
+// The one division that overflows: by -1 in a signed type.
+template <class T> GC_DEVICE bool gc_is_minus_one(T b) { return (T)(-1) < (T)0 && b == (T)(-1); }
+
+template <class T> GC_DEVICE T gc_floordiv(T a, T b) {
+  if (b == (T)0) return (T)0;
+  if (gc_is_minus_one(b)) return gc_neg(a);
+  T q = (T)(a / b);
+  return (a % b != 0 && (a < (T)0) != (b < (T)0)) ? (T)(q - 1) : q;
+}
+template <class T> GC_DEVICE T gc_mod(T a, T b) {
+  if (b == (T)0 || gc_is_minus_one(b)) return (T)0;
+  T r = (T)(a % b);
+  return (r != (T)0 && (r < (T)0) != (b < (T)0)) ? (T)(r + b) : r;
+}
+template <class T> GC_DEVICE T gc_fmod(T a, T b) {
+  return b == (T)0 || gc_is_minus_one(b) ? (T)0 : (T)(a % b);
+}
+template <class T> GC_DEVICE T gc_pow(T base, T exponent) {
+  if (exponent < (T)0) {
+    if (base == (T)1) return (T)1;
+    if (!gc_is_minus_one(base)) return (T)0;
+    return exponent & (T)1 ? base : (T)1;
+  }
+  T result = (T)1;
+  for (; exponent != (T)0; exponent = (T)(exponent >> 1)) {
+    if (exponent & (T)1) result = gc_mul(result, base);
+    base = gc_mul(base, base);
+  }
+  return result;
+}
+template <class T> GC_DEVICE T gc_shl(T a, T count) {
+  typedef typename gc_wide<T>::type W;
+  return count < (T)0 || count >= (T)(8 * sizeof(T)) ? (T)0 : (T)((W)a << count);
+}
+template <class T> GC_DEVICE T gc_shr(T a, T count) {
+  if (count < (T)0 || count >= (T)(8 * sizeof(T))) return a < (T)0 ? (T)(-1) : (T)0;
+  return (T)(a >> count);
+}
+template <class T> GC_DEVICE unsigned long long gc_magnitude(T a) {
+  return a < (T)0 ? 0ULL - (unsigned long long)a : (unsigned long long)a;
+}
+template <class T> GC_DEVICE T gc_popcount(T a) { return (T)__popcll(gc_magnitude(a)); }
+template <class T> GC_DEVICE unsigned long long gc_gcd_magnitude(T a, T b) {
+  unsigned long long x = gc_magnitude(a), y = gc_magnitude(b);
+  while (y != 0) {
+    unsigned long long rest = x % y;
+    x = y;
+    y = rest;
+  }
+  return x;
+}
+template <class T> GC_DEVICE T gc_gcd(T a, T b) { return (T)gc_gcd_magnitude(a, b); }
+template <class T> GC_DEVICE T gc_lcm(T a, T b) {
+  unsigned long long divisor = gc_gcd_magnitude(a, b);
+  return divisor == 0 ? (T)0 : (T)(gc_magnitude(a) / divisor * gc_magnitude(b));
+}
+
+// ------------------------------------------------------------------------------- float and double
+
+// One text for both widths: F is the type, f##_ the suffix of the library's functions.
+#define GC_FLOAT(F, FMOD, FLOOR, COPYSIGN, LOG1P, EXP, LDEXP, FMA)                               \
+  GC_DEVICE F gc_add(F a, F b) { return a + b; }                                                 \
+  GC_DEVICE F gc_mul(F a, F b) { return a * b; }                                                 \
+  GC_DEVICE F gc_fma(F a, F b, F c) { return FMA(a, b, c); }                                     \
+  /* NaN if either is NaN */                                                                     \
+  GC_DEVICE F gc_min(F a, F b) { return a < b || a != a ? a : b; }                               \
+  GC_DEVICE F gc_max(F a, F b) { return a > b || a != a ? a : b; }                               \
+  GC_DEVICE F gc_sign(F a) { return a > 0 ? (F)1 : a < 0 ? (F)-1 : a; }                          \
+  GC_DEVICE bool gc_isnan(F a) { return a != a; }                                                \
+  GC_DEVICE bool gc_isfinite(F a) { return a - a == 0; }                                         \
+  GC_DEVICE bool gc_isinf(F a) { return a == a && a - a != 0; }                                  \
+  GC_DEVICE F gc_mod(F a, F b) {                                                                 \
+    F r = FMOD(a, b);                                                                            \
+    if (b == 0 || r != r) return r;                                                              \
+    if (r == 0) return COPYSIGN((F)0, b);                                                        \
+    return (r < 0) != (b < 0) ? r + b : r;                                                       \
+  }                                                                                              \
+  /* npy_divmod: the quotient is made from the remainder, then rounded to the nearest integer */ \
+  GC_DEVICE F gc_floordiv(F a, F b) {                                                            \
+    if (b == 0) return a / b;                                                                    \
+    F r = FMOD(a, b);                                                                            \
+    F q = (a - r) / b;                                                                           \
+    if (r != 0 && (r < 0) != (b < 0)) q -= 1;                                                    \
+    if (q == 0) return COPYSIGN((F)0, a / b);                                                    \
+    F below = FLOOR(q);                                                                          \
+    return q - below > (F)0.5 ? below + 1 : below;                                               \
+  }                                                                                              \
+  GC_DEVICE F gc_logaddexp(F a, F b) {                                                           \
+    if (a == b) return a + (F)0.693147180559945309417232121458176568;                            \
+    F d = a - b;                                                                                 \
+    return d > 0 ? a + LOG1P(EXP(-d)) : d <= 0 ? b + LOG1P(EXP(d)) : d;                          \
+  }                                                                                              \
+  GC_DEVICE F gc_ldexp(F a, F n) {                                                               \
+    if (n != n) return n;                                                                        \
+    return LDEXP(a, (int)(n < -5000 ? (F)-5000 : n > 5000 ? (F)5000 : n));                       \
+  }
+GC_FLOAT(float, fmodf, floorf, copysignf, log1pf, expf, ldexpf, fmaf)
+GC_FLOAT(double, fmod, floor, copysign, log1p, exp, ldexp, fma)
+
+GC_DEVICE bool gc_signbit(float a) { return __float_as_int(a) < 0; }
+GC_DEVICE bool gc_signbit(double a) { return __double_as_longlong(a) < 0; }
+
+// bool: add is or, mul is and
+GC_DEVICE bool gc_add(bool a, bool b) { return a || b; }
+GC_DEVICE bool gc_mul(bool a, bool b) { return a && b; }
+
+// ------------------------------------------------------------------------------------------ casts
+
+// Floats to integers: towards zero; negative numbers wrap into unsigned types, as x86 NumPy does.
+template <class To, class From> GC_DEVICE To gc_to_integer(From a) { return (To)(long long)a; }
+template <class To> GC_DEVICE To gc_to_int32(double a) { return (To)(int)a; }
+template <class To> GC_DEVICE To gc_to_int32(float a) { return (To)(int)a; }
+template <class From> GC_DEVICE unsigned long long gc_to_uint64(From a) {
+  return a >= (From)9223372036854775808.0 ? (unsigned long long)a
+                                          : (unsigned long long)(long long)a;
+}
+
+// ------------------------------------------------------------------------------- 16-bit floats
+
+#ifdef GC_HALF
+#define GC_HALF_FLOAT(H)                                                                         \
+  GC_DEVICE H gc_add(H a, H b) { return (H)((float)a + (float)b); }                              \
+  GC_DEVICE H gc_mul(H a, H b) { return (H)((float)a * (float)b); }                              \
+  GC_DEVICE H gc_min(H a, H b) { return (H)gc_min((float)a, (float)b); }                         \
+  GC_DEVICE H gc_max(H a, H b) { return (H)gc_max((float)a, (float)b); }
+GC_HALF_FLOAT(__half)
+GC_HALF_FLOAT(__nv_bfloat16)
+
+// The neighbour of a towards b, both given as bits of one 16-bit float type; `infinity` is its bits.
+GC_DEVICE unsigned short gc_next16(unsigned short a, unsigned short b, int infinity) {
+  int x = a & 0x7fff, y = b & 0x7fff;
+  if (x > infinity) return a;
+  if (y > infinity) return b;
+  if (x == 0) return y == 0 ? b : (unsigned short)((b & 0x8000) | 1);
+  int left = a & 0x8000 ? -x : x, right = b & 0x8000 ? -y : y;
+  if (left == right) return b;
+  return (unsigned short)((left < right) == (left > 0) ? a + 1 : a - 1);
+}
+GC_DEVICE __half gc_nextafter(__half a, __half b) {
+  return __ushort_as_half(gc_next16(__half_as_ushort(a), __half_as_ushort(b), 0x7c00));
+}
+GC_DEVICE __nv_bfloat16 gc_nextafter(__nv_bfloat16 a, __nv_bfloat16 b) {
+  return __ushort_as_bfloat16(gc_next16(__bfloat16_as_ushort(a), __bfloat16_as_ushort(b), 0x7f80));
+}
+#endif
+
+// ---------------------------------------------------------------------- reductions across threads
+
+#define GC_REDUCER(NAME)                                                                         \
+  struct gc_reduce_##NAME {                                                                      \
+    template <class T> static __device__ __forceinline__ T of(T a, T b) { return gc_##NAME(a, b); } \
+  };
+GC_REDUCER(add)
+GC_REDUCER(mul)
+GC_REDUCER(min)
+GC_REDUCER(max)
+GC_REDUCER(and)
+GC_REDUCER(or)
+GC_REDUCER(xor)
+
+// All lanes of a full warp get the same value: the butterfly's order is fixed, and lane 0's result
+// is given to all (the lanes' own may differ in the sign of a zero or in a NaN's bits).
+template <class Op, class T> GC_DEVICE T gc_warp_reduce(T value) {
+#pragma unroll
+  for (int step = 16; step > 0; step >>= 1)
+    value = Op::of(value, (T)__shfl_xor_sync(0xffffffffu, value, step));
+  return (T)__shfl_sync(0xffffffffu, value, 0);
+}
+
+// All threads of a block of whole warps get the same value: warps first, then their results in
+// order. `scratch` is shared and holds one T per warp; it is free again on return.
+template <class Op, class T> GC_DEVICE T gc_block_reduce(T value, T* scratch) {
+  const int thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  const int warps = blockDim.x * blockDim.y * blockDim.z / 32;
+  value = gc_warp_reduce<Op>(value);
+  if (thread % 32 == 0) scratch[thread / 32] = value;
+  __syncthreads();
+  T total = scratch[0];
+  for (int warp = 1; warp < warps; ++warp) total = Op::of(total, scratch[warp]);
+  __syncthreads();
+  return total;
+}

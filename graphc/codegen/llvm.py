@@ -1,0 +1,589 @@
+"""Prints scheduled LoopFuncs as LLVM IR. A printer: it decides nothing about order, lanes or threads.
+
+A kernel becomes `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`. A parallel loop becomes a function of
+its own, `(ptr context, i64 begin, i64 end, i64 worker)`, handed to the runtime's `parallel_for`; what it reads from
+outside travels in the context. Inside a vector loop every value that the lane reaches is a vector; the stride of an
+access is the coefficient of the lane in its offset: 0 one element for all lanes, 1 a vector, -1 a reversed vector, 2 two
+vectors and a shuffle, anything else a gather or scatter. `GcRuntime` and the entry are described in runtime/native.c.
+
+Called by graphc/compile.py with the output of `loops.schedule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .. import types as ty
+from ..errors import LoweringError
+from ..loops import ir as L
+from ..loops.cost import grain_of
+from ..loops.lower import expr_names, index_names
+from ..types import BOOL, I64, Dim, DType
+from .llvm_builder import Builder, Isa, Module, Val
+from .scalar_llvm import emit as emit_scalar
+
+NAMES = {"min": "min", "max": "max"}
+
+
+@dataclass
+class Place:
+    """Where a buffer's data is: a pointer, and how many lanes each element has (a buffer made inside a vector loop)."""
+
+    pointer: str
+    buffer: L.Buffer
+    lanes: int = 1
+
+
+class Printer:
+    """Emits the body of one function (a kernel, or the outlined body of a parallel loop)."""
+
+    def __init__(self, module: Module, builder: Builder, name: str):
+        self.module, self.b, self.name = module, builder, name
+        self.places: dict[str, Place] = {}
+        self.values: dict[str, Val] = {}
+        self.numbers: dict[str, int] = {}
+        self.lane: str | None = None
+        self.lanes = 1
+        self.mask: Val | None = None
+        self.outlined = 0
+
+    # -------------------------------------------------------------------------------- statements
+    def block(self, body: Sequence[L.Stmt]) -> None:
+        stmts = list(body)
+        k = 0
+        while k < len(stmts):
+            stmt = stmts[k]
+            if (
+                isinstance(stmt, L.Store)
+                and k + 1 < len(stmts)
+                and self._interleaved(stmt, stmts[k + 1])
+            ):
+                k += 2
+                continue
+            self.stmt(stmt)
+            k += 1
+
+    def stmt(self, stmt: L.Stmt) -> None:
+        if isinstance(stmt, L.Let):
+            value = self.expr(stmt.value)
+            self.values[stmt.name] = value
+        elif isinstance(stmt, L.Store):
+            self.store(stmt.buffer, stmt.index, self.expr(stmt.value), stmt.streaming)
+        elif isinstance(stmt, L.Accumulate):
+            self.accumulate(stmt)
+        elif isinstance(stmt, L.For):
+            self.loop(stmt)
+        elif isinstance(stmt, L.If):
+            self.condition(stmt)
+        elif isinstance(stmt, L.Alloc):
+            self.alloc(stmt.buffer)
+        elif isinstance(stmt, L.Fail):
+            self.fail(stmt)
+        elif isinstance(stmt, L.Transpose):
+            self.transpose(stmt)
+        else:
+            raise LoweringError(f"the LLVM printer has no {type(stmt).__name__}")
+
+    def loop(self, loop: L.For) -> None:
+        if loop.kind == "vector":
+            if self.lane is not None:
+                raise LoweringError(f"vector loop {loop.var} inside vector loop {self.lane}")
+            assert isinstance(loop.extent, int)
+            self.lane, self.lanes = loop.var, loop.extent
+            self.block(loop.body)
+            self.lane, self.lanes = None, 1
+            return
+        extent = self.fold(loop.extent)
+        if isinstance(extent, int) and (loop.kind == "unroll" or extent <= 1):
+            for k in range(extent):
+                self.numbers[loop.var] = k
+                self.block(loop.body)
+            self.numbers.pop(loop.var, None)
+            return
+        if loop.kind == "parallel":
+            self.parallel(loop)
+            return
+        stop = self.index(extent)
+        if stop.lanes > 1:
+            raise LoweringError(f"the extent of loop {loop.var} differs between lanes")
+        self._counted(loop, self.b.const(0, I64), stop)
+
+    def _counted(self, loop: L.For, start: Val, stop: Val) -> None:
+        def body(i: Val, carried: list[Val]) -> list[Val]:
+            self.values[loop.var] = i
+            self.block(loop.body)
+            return []
+
+        self.b.for_loop(start, stop, 1, [], body)
+
+    def parallel(self, loop: L.For) -> None:
+        """Outlines the body and hands it to the runtime."""
+        names = sorted(_free(loop.body) - {loop.var})
+        values = [n for n in names if n in self.values]
+        places = [n for n in names if n in self.places]
+        self.outlined += 1
+        symbol = f"{self.name}.par{self.outlined}"
+        params = [("context", "ptr"), ("begin", "i64"), ("end", "i64"), ("worker", "i64")]
+        inner = Printer(self.module, self.module.function(symbol, params, linkage="internal"), symbol)
+        inner.numbers = dict(self.numbers)
+        slots = len(values) + len(places) + 2
+        context = self.b.alloca(I64, slots)
+        for k, name in enumerate(values):
+            self.b.store(self.b.gep(context, k, I64), self.values[name], align=8)
+            kept = inner.b.load(inner.b.gep("%context", k, I64), self.values[name].dtype, align=8)
+            inner.values[name] = kept
+        pointers = [self.places[n].pointer for n in places] + ["%error", "%rt"]
+        for k, pointer in enumerate(pointers, len(values)):
+            self.b.line(f"store ptr {pointer}, ptr {self.b.gep(context, k, I64)}, align 8")
+            slot = inner.b.gep("%context", k, I64)
+            if pointer in ("%error", "%rt"):
+                inner.b.line(f"{pointer} = load ptr, ptr {slot}, align 8")
+            else:
+                loaded = inner.b._emit(f"load ptr, ptr {slot}, align 8")
+                place = self.places[places[k - len(values)]]
+                inner.places[place.buffer.name] = Place(loaded, place.buffer, place.lanes)
+        inner._counted(loop, Val("%begin", I64, 1), Val("%end", I64, 1))
+        inner.b.line("ret void")
+        call = self.b._emit("load ptr, ptr %rt, align 8")
+        grain = max(1, int(grain_of(loop.body)))
+        self.b.line(
+            f"call void {call}(ptr %rt, ptr @{symbol}, ptr {context}, {self.index(loop.extent)}, i64 {grain})"
+        )
+
+    def condition(self, stmt: L.If) -> None:
+        cond = self.expr(stmt.cond)
+        if cond.lanes == 1:
+
+            def arm(body: Sequence[L.Stmt]) -> Callable[[], list[Val]]:
+                return lambda: (self.block(body), [])[1]
+
+            self.b.branch(cond, arm(stmt.then), arm(stmt.otherwise))
+            return
+        outer = self.mask
+        self.mask = cond if outer is None else self.b.and_(outer, cond)
+        self.block(stmt.then)
+        if stmt.otherwise:
+            negated = self.b.not_(cond)
+            self.mask = negated if outer is None else self.b.and_(outer, negated)
+            self.block(stmt.otherwise)
+        self.mask = outer
+
+    def alloc(self, buffer: L.Buffer) -> None:
+        count = self.fold(ty.product(buffer.shape))
+        if not isinstance(count, int):
+            raise LoweringError(f"local buffer {buffer.name} has the symbolic size {count}")
+        lanes = self.lanes if self.lane is not None else 1
+        pointer = self._entry_alloca(buffer.dtype, max(1, count * lanes))
+        self.places[buffer.name] = Place(pointer, buffer, lanes)
+
+    def _entry_alloca(self, dtype: DType, count: int) -> str:
+        """Allocas stand in the entry block, so that they become registers and loops do not grow the stack."""
+        b = self.b
+        ref = f"%a{b._count}"
+        b._count += 1
+        from .llvm_builder import memory_type
+
+        b._lines.insert(1, f"  {ref} = alloca [{count} x {memory_type(dtype)}], align 64")
+        return ref
+
+    def fail(self, stmt: L.Fail) -> None:
+        cond = self.expr(stmt.cond)
+        if self.mask is not None:
+            cond = self.b.and_(self.b.splat(cond, self.lanes), self.mask)
+        if cond.lanes > 1:
+            cond = self.b.any(cond)
+
+        def report() -> list[Val]:
+            self.b.line(f"store i64 {stmt.code}, ptr %error, align 8")
+            return []
+
+        self.b.branch(cond, report, lambda: [], likely=False)
+
+    # ----------------------------------------------------------------------------------- memory
+    def fold(self, index: L.Index) -> L.Index:
+        """The index with the variables of unrolled loops as numbers."""
+        if isinstance(index, Dim) and self.numbers:
+            return ty.substitute(index, self.numbers)
+        return index
+
+    def _split(self, offset: L.Index) -> tuple[int | None, L.Index]:
+        """(stride, rest) with offset = stride * lane + rest; stride None when it is no constant."""
+        if self.lane is None or not isinstance(offset, Dim) or self.lane not in ty.symbols(offset):
+            return 0, offset
+        rest = ty.substitute(offset, {self.lane: 0})
+        difference = offset - rest
+        if isinstance(difference, Dim) and len(difference.terms) == 1:
+            monomial, coefficient = difference.terms[0]
+            if monomial == (self.lane,):
+                return coefficient, rest
+        return None, offset
+
+    def _is_vector(self, index: L.Index) -> bool:
+        if not isinstance(index, Dim):
+            return False
+        return any(
+            name == self.lane or (name in self.values and self.values[name].lanes > 1)
+            for name in ty.symbols(index)
+        )
+
+    def _place(self, buffer: L.Buffer) -> Place:
+        place = self.places.get(buffer.name)
+        if place is None:
+            raise LoweringError(f"buffer {buffer.name} is not in scope in {self.name}")
+        return place
+
+    def _offset(self, place: Place, buffer: L.Buffer, index: tuple[L.Index, ...]) -> L.Index:
+        offset = self.fold(buffer.offset(index))
+        if place.lanes > 1:
+            assert self.lane is not None
+            offset = offset * place.lanes + Dim.symbol(self.lane)
+        return offset
+
+    def load(self, load: L.Load) -> Val:
+        place = self._place(load.buffer)
+        dtype = load.buffer.dtype
+        offset = self._offset(place, load.buffer, load.index)
+        mask = self.mask
+        if load.guard is not None:
+            guard = self.expr(load.guard)
+            mask = guard if mask is None else self.b.and_(self.b.splat(guard, self.lanes), mask)
+        if load.buffer.space == "register":
+            mask = None
+        stride, rest = self._split(offset)
+        if stride is None or self._is_vector(rest):
+            index = self.index(offset)
+            if mask is not None and mask.lanes == 1:
+                mask = self.b.splat(mask, index.lanes)
+            return self.b.gather(place.pointer, index, dtype, mask=mask)
+        pointer = self.b.gep(place.pointer, self.index(rest), dtype)
+        if stride == 0:
+            if mask is not None and mask.lanes > 1:
+                mask = self.b.any(mask)
+            return self.b.load(pointer, dtype, mask=mask)
+        if mask is not None and mask.lanes == 1:
+            mask = self.b.splat(mask, self.lanes)
+        if stride == 1:
+            align = 64 if place.lanes > 1 or load.buffer.space == "register" else None
+            align = dtype.nbytes if align is None or place.lanes * dtype.nbytes < 64 else align
+            return self.b.load(pointer, dtype, self.lanes, align=align, mask=mask)
+        if stride == -1 and mask is None:
+            start = self.b.gep(pointer, -(self.lanes - 1), dtype)
+            value = self.b.load(start, dtype, self.lanes)
+            return self.b.shuffle(value, None, list(range(self.lanes - 1, -1, -1)))
+        if stride == 2 and mask is None:
+            low = self.b.load(pointer, dtype, self.lanes)
+            high = self.b.load(self.b.gep(pointer, self.lanes - 1, dtype), dtype, self.lanes)
+            half = self.lanes // 2
+            lanes = [2 * k for k in range(half)] + [self.lanes + 2 * k + 1 for k in range(half)]
+            return self.b.shuffle(low, high, lanes)
+        index = self.b.mul(self.b.ramp(self.lanes), stride)
+        return self.b.gather(pointer, index, dtype, mask=mask)
+
+    def store(
+        self, buffer: L.Buffer, index: tuple[L.Index, ...], value: Val, streaming: bool = False
+    ) -> None:
+        place = self._place(buffer)
+        offset = self._offset(place, buffer, index)
+        mask = self.mask
+        stride, rest = self._split(offset)
+        if stride is None or self._is_vector(rest):
+            where = self.index(offset)
+            self.b.scatter(place.pointer, where, self.b.splat(value, where.lanes), mask=mask)
+            return
+        pointer = self.b.gep(place.pointer, self.index(rest), buffer.dtype)
+        if stride == 0:
+            if value.lanes > 1:  # every lane writes one place: the last lane that may
+                if mask is not None:
+                    raise LoweringError(f"lanes write one element of {buffer.name} under a mask")
+                value = self.b.extract(value, self.lanes - 1)
+            if mask is not None:
+                mask = self.b.any(mask)
+            self.b.store(pointer, value, mask=mask)
+            return
+        value = self.b.splat(value, self.lanes)
+        if stride == 1:
+            wide = self.lanes * buffer.dtype.nbytes
+            align = min(64, wide) if streaming or place.lanes > 1 else None
+            self.b.store(
+                pointer, value, align=align, mask=mask, nontemporal=streaming and mask is None
+            )
+            return
+        where = self.b.mul(self.b.ramp(self.lanes), stride)
+        self.b.scatter(pointer, where, value, mask=mask)
+
+    def _interleaved(self, first: L.Store, second: L.Stmt) -> bool:
+        """Writes two adjacent stores of stride 2 (the parts of complex numbers) as one vector store."""
+        if (
+            self.lane is None
+            or self.mask is not None
+            or not isinstance(second, L.Store)
+            or second.buffer != first.buffer
+        ):
+            return False
+        place = self._place(first.buffer)
+        one = self._offset(place, first.buffer, first.index)
+        two = self._offset(place, second.buffer, second.index)
+        stride, rest = self._split(one)
+        if stride != 2 or two - one != 1 or self._is_vector(rest):
+            return False
+        a = self.b.splat(self.expr(first.value), self.lanes)
+        c = self.b.splat(self.expr(second.value), self.lanes)
+        lanes = [k // 2 + (k % 2) * self.lanes for k in range(2 * self.lanes)]
+        pointer = self.b.gep(place.pointer, self.index(rest), first.buffer.dtype)
+        self.b.store(pointer, self.b.shuffle(a, c, lanes))
+        return True
+
+    def accumulate(self, stmt: L.Accumulate) -> None:
+        place = self._place(stmt.buffer)
+        value = self.expr(stmt.value)
+        offset = self._offset(place, stmt.buffer, stmt.index)
+        before = L.Load(stmt.buffer, stmt.index)
+        across = self.lane is not None and not self._is_vector(offset)
+        if across:
+            value = self.b.splat(value, self.lanes)
+            if self.mask is not None:
+                value = self.b.select(self.mask, value, _neutral(self.b, stmt.op, value))
+            with self.b.reassociate():
+                value = self.b.reduce(stmt.op, value)
+            mask, lane, self.mask, self.lane = self.mask, self.lane, None, None
+            with self.b.reassociate():
+                self.store(stmt.buffer, stmt.index, self.b.combine(stmt.op, self.load(before), value))
+            self.mask, self.lane = mask, lane
+            return
+        old = self.load(before)
+        with self.b.reassociate():
+            new = self.b.combine(stmt.op, *self._level(old, value))
+        if self.mask is not None and stmt.buffer.space == "register":
+            new = self.b.select(self.mask, self.b.splat(new, self.lanes), self.b.splat(old, self.lanes))
+            mask, self.mask = self.mask, None
+            self.store(stmt.buffer, stmt.index, new)
+            self.mask = mask
+            return
+        self.store(stmt.buffer, stmt.index, new)
+
+    def transpose(self, stmt: L.Transpose) -> None:
+        """A tile through registers: rows are loaded as vectors, exchanged in log2 steps, stored as vectors."""
+        source, target = self._place(stmt.source), self._place(stmt.target)
+        dtype = stmt.source.dtype
+        n = stmt.rows
+        if n != stmt.columns or n & (n - 1):
+            raise LoweringError(f"a {stmt.rows} x {stmt.columns} tile is not transposed in registers")
+        strides = stmt.source.element_strides()
+        base = self.fold(stmt.source.offset(stmt.source_index))
+        rows = []
+        for r in range(n):
+            pointer = self.b.gep(source.pointer, self.index(base + r * strides[-2]), dtype)
+            rows.append(self.b.load(pointer, dtype, n))
+        # step s exchanges the blocks of size s off the diagonal of each 2s x 2s square
+        step = n // 2
+        while step:
+            for r in range(n):
+                if r & step:
+                    continue
+                a, c = rows[r], rows[r + step]
+                low = [(k if not k & step else n + (k - step)) for k in range(n)]
+                high = [(k + step if not k & step else n + k) for k in range(n)]
+                rows[r], rows[r + step] = self.b.shuffle(a, c, low), self.b.shuffle(a, c, high)
+            step //= 2
+        strides = stmt.target.element_strides()
+        base = self.fold(stmt.target.offset(stmt.target_index))
+        for r in range(n):
+            pointer = self.b.gep(target.pointer, self.index(base + r * strides[-2]), dtype)
+            self.b.store(pointer, rows[r])
+
+    # ------------------------------------------------------------------------------ expressions
+    def _level(self, *values: Val) -> list[Val]:
+        lanes = max(v.lanes for v in values)
+        return [self.b.splat(v, lanes) if v.lanes != lanes else v for v in values]
+
+    def expr(self, expr: L.Expr) -> Val:
+        if isinstance(expr, L.Name):
+            return self.values[expr.name]
+        if isinstance(expr, L.Const):
+            return self.b.const(expr.value, expr.dtype)
+        if isinstance(expr, L.Idx):
+            return self.index(self.fold(expr.index))
+        if isinstance(expr, L.Load):
+            return self.load(expr)
+        if isinstance(expr, L.Scalar):
+            args = self._level(*(self.expr(a) for a in expr.args))
+            return emit_scalar(self.b, expr.op, args, expr.args[0].dtype)
+        if isinstance(expr, L.Cast):
+            return self.b.cast(self.expr(expr.value), expr.dtype)
+        if isinstance(expr, L.Bitcast):
+            return self.b.bitcast(self.expr(expr.value), expr.dtype)
+        cond, a, b = (self.expr(e) for e in (expr.cond, expr.a, expr.b))
+        if cond.lanes == 1 and max(a.lanes, b.lanes) == 1:
+            return self.b.select(cond, a, b)
+        return self.b.select(*self._level(cond, a, b))
+
+    def index(self, index: L.Index) -> Val:
+        """The value of an index: a scalar i64, or a vector where lanes differ."""
+        if not isinstance(index, Dim):
+            return self.b.const(index, I64)
+        total: Val | None = None
+        for monomial, coefficient in index.terms:
+            term: Val | None = None
+            for atom in monomial:
+                factor = self._atom(atom)
+                term = factor if term is None else self.b.mul(*self._level(term, factor))
+            if term is None:
+                term = self.b.const(coefficient, I64)
+            elif coefficient != 1:
+                term = self.b.mul(term, coefficient)
+            total = term if total is None else self.b.add(*self._level(total, term))
+        assert total is not None
+        return total
+
+    def _atom(self, atom: ty.Atom) -> Val:
+        if isinstance(atom, str):
+            if atom == self.lane:
+                return self.b.ramp(self.lanes)
+            if atom in self.numbers:
+                return self.b.const(self.numbers[atom], I64)
+            value = self.values.get(atom)
+            if value is None:
+                raise LoweringError(f"index variable {atom} is not in scope in {self.name}")
+            return value
+        sign, left, right = atom
+        a, b = self._level(self.index(left), self.index(right))
+        # Lowered dividends are not negative and divisors are positive, so that truncation is flooring.
+        return emit_scalar(self.b, "floordiv" if sign == "//" else "mod", [a, b], I64)
+
+
+def _neutral(b: Builder, op: str, like: Val) -> Val:
+    dtype = like.dtype
+    from ..loops.lower import IDENTITY
+
+    kind = {"add": "sum", "mul": "prod"}.get(op, op)
+    value = IDENTITY[kind](dtype)
+    if op == "add" and dtype.is_float:
+        value = -0.0  # x + -0.0 is x for every x
+    return b.const(value, dtype, like.lanes)
+
+
+def _free(body: Sequence[L.Stmt]) -> set[str]:
+    """Every name of variables, Lets, symbols and buffers that statements mention."""
+    names: set[str] = set()
+    for stmt in L.statements(tuple(body)):
+        for expr in L.expressions(stmt):
+            names |= expr_names(expr)
+            for one in L.walk(expr):
+                if isinstance(one, L.Load):
+                    names.add(one.buffer.name)
+                    names |= _strides(one.buffer)
+        if isinstance(stmt, (L.Store, L.Accumulate)):
+            names.add(stmt.buffer.name)
+            names |= index_names(stmt.index) | _strides(stmt.buffer)
+        elif isinstance(stmt, L.For):
+            names |= index_names((stmt.extent,))
+        elif isinstance(stmt, L.Transpose):
+            for buffer, index in (
+                (stmt.source, stmt.source_index),
+                (stmt.target, stmt.target_index),
+            ):
+                names.add(buffer.name)
+                names |= index_names(index) | _strides(buffer)
+    return names
+
+
+def _strides(buffer: L.Buffer) -> frozenset[str]:
+    return index_names(buffer.element_strides())
+
+
+def print_kernel(module: Module, func: L.LoopFunc) -> None:
+    """Adds one kernel to the module: `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`."""
+    params = [(f"p_{p.name}", "ptr") for p in func.params]
+    params += [(f"s_{s}", "i64") for s in func.symbols]
+    builder = module.function(
+        func.name, [*params, ("error", "ptr"), ("rt", "ptr")], linkage="internal"
+    )
+    printer = Printer(module, builder, func.name)
+    for buffer in func.params:
+        printer.places[buffer.name] = Place(f"%p_{buffer.name}", buffer)
+    for symbol in func.symbols:
+        printer.values[symbol] = Val(f"%s_{symbol}", I64, 1)
+    printer.block(func.body)
+    builder.line("ret void")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One kernel call inside an entry: where its buffers are.
+
+    `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte offset) or
+    ("constant", symbol).
+    """
+
+    kernel: str
+    arguments: tuple[tuple[str, object], ...]
+    symbols: tuple[str, ...]
+
+
+def print_entry(
+    module: Module, name: str, launches: Sequence[Launch], slots: dict[str, int]
+) -> None:
+    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the kernels in order.
+
+    `slots` says at which place of `extents` each symbol stands. Answers 0, or the last error code reported.
+    """
+    params = [("buffers", "ptr"), ("extents", "ptr"), ("arena", "ptr"), ("rt", "ptr")]
+    b = module.function(name, params, "i64")
+    printer = Printer(module, b, name)
+    b.line("%error = alloca i64, align 8")
+    b.line("store i64 0, ptr %error, align 8")
+    needed = {s for launch in launches for s in launch.symbols}
+    for launch in launches:
+        for place, where in launch.arguments:
+            if place == "arena" and isinstance(where, Dim):
+                needed |= ty.symbols(where)
+    for symbol in sorted(needed):
+        printer.values[symbol] = b.load(b.gep("%extents", slots[symbol], I64), I64, align=8)
+    loaded: dict[tuple[str, object], str] = {}
+    for launch in launches:
+        arguments = []
+        for argument in launch.arguments:
+            if argument not in loaded:
+                loaded[argument] = _argument(printer, *argument)
+            arguments.append(f"ptr {loaded[argument]}")
+        arguments += [str(printer.values[s]) for s in launch.symbols]
+        b.line(f"call void @{launch.kernel}({', '.join([*arguments, 'ptr %error', 'ptr %rt'])})")
+    b.line(f"ret {b.load('%error', I64, align=8)}")
+
+
+def _argument(printer: Printer, place: str, where: object) -> str:
+    b = printer.b
+    if place == "buffer":
+        assert isinstance(where, int)
+        return b._emit(f"load ptr, ptr {b.gep('%buffers', where, I64)}, align 8")
+    if place == "arena":
+        assert isinstance(where, (int, Dim))
+        return b._emit(f"getelementptr i8, ptr %arena, {printer.index(where)}")
+    if place == "constant":
+        return f"@{where}"
+    assert place == "table"
+    return b._emit(f"load ptr, ptr getelementptr (ptr, ptr @graph_constants, i64 {where}), align 8")
+
+
+def print_shapes(
+    module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int]
+) -> None:
+    """Adds `i64 @name(ptr extents, ptr dims)`: writes the results' extents, answers the arena's bytes."""
+    b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64")
+    printer = Printer(module, b, name)
+    for symbol, slot in slots.items():
+        printer.values[symbol] = b.load(b.gep("%extents", slot, I64), I64, align=8)
+    for k, dim in enumerate(dims):
+        b.store(b.gep("%dims", k, I64), printer.index(dim), align=8)
+    b.line(f"ret {printer.index(arena)}")
+
+
+def new_module(isa: Isa) -> Module:
+    """An empty module for a target."""
+    return Module(isa)
+
+
+__all__ = [
+    "BOOL", "Launch", "Printer", "new_module", "print_entry", "print_kernel", "print_shapes",
+]  # fmt: skip

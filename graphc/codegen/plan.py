@@ -1,0 +1,233 @@
+"""plan: a graph of fusions -> kernels in running order, and a place for every buffer.
+
+Buffers are the entry's inputs, its results, constants inside the object or in a table, and temporaries in one arena. A
+temporary's bytes are free again after the last kernel that reads it; a symbolic size is only given to an equal one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import types as ty
+from ..ir import Graph, Literal, Node, Value, make, param
+from ..loops import ir as L
+from ..loops.lower import Lowered, lower
+from ..loops.schedule import Machine, schedule
+from ..loops.text import print_loops
+from ..ops.fusion import FUSION
+from ..types import Dim, Extent
+from .llvm import Launch
+
+ALIGN = 64
+EMBED_BYTES = 16 << 10
+"""Constants up to this size are data of the object; larger ones stay arrays, and the object has a table of pointers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel: the fusion it came from, its naive and its scheduled loops."""
+
+    name: str
+    node: Node
+    naive: Lowered
+    scheduled: Lowered
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is printed for one graph.
+
+    `slots` gives the place of each symbol in the entry's extents; `dims` all results' extents one after another;
+    `arena` bytes (perhaps symbolic); `messages` the texts of error codes 1, 2...
+    """
+
+    graph: Graph
+    kernels: tuple[Kernel, ...]
+    launches: tuple[Launch, ...]
+    slots: dict[str, int]
+    dims: tuple[Extent, ...]
+    arena: Extent
+    embedded: tuple[Literal, ...]
+    table: tuple[Literal, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass
+class _Arena:
+    """First fit over known sizes; equal polynomials share a place."""
+
+    top: Extent = 0
+    free: list[tuple[Extent, Extent]] = field(default_factory=list)
+
+    def take(self, nbytes: Extent) -> Extent:
+        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        for k, (offset, size) in enumerate(self.free):
+            if size == nbytes:
+                del self.free[k]
+                return offset
+        for k, (offset, size) in enumerate(self.free):
+            if isinstance(size, int) and isinstance(nbytes, int) and size > nbytes:
+                self.free[k] = (offset + nbytes, size - nbytes)
+                return offset
+        offset, self.top = self.top, self.top + nbytes
+        return offset
+
+    def give(self, offset: Extent, nbytes: Extent) -> None:
+        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        if isinstance(offset, int) and isinstance(nbytes, int):
+            for k, (other, size) in enumerate(self.free):
+                if isinstance(other, int) and isinstance(size, int):
+                    if other + size == offset:
+                        del self.free[k]
+                        return self.give(other, size + nbytes)
+                    if offset + nbytes == other:
+                        del self.free[k]
+                        return self.give(offset, nbytes + size)
+        self.free.append((offset, nbytes))
+
+
+def distinct_results(graph: Graph) -> Graph:
+    """The graph with a copy for every result that is named twice, so that each has a buffer of its own."""
+    seen: set[Value] = set()
+    results: list[Value] = []
+    for value in graph.results:
+        if value in seen:
+            inner = param(value.type, "p0")
+            body = Graph("body", (inner,), (), (inner,))
+            value = make(FUSION, (value,), {"body": body}).results[0]
+        seen.add(value)
+        results.append(value)
+    if all(a is b for a, b in zip(results, graph.results, strict=True)):
+        return graph
+    return Graph.of(graph.name, graph.params, results)
+
+
+def plan(graph: Graph, machine: Machine, strided: Sequence[int] = ()) -> Plan:
+    """Lowers and schedules every fusion and places every buffer.
+
+    `strided` lists the parameters that may have any strides; these are passed in the extents, after the symbols.
+    """
+    graph = distinct_results(graph)
+    slots: dict[str, int] = {s: k for k, s in enumerate(graph.symbols)}
+    strides: dict[Value, tuple[L.Index, ...]] = {}
+    for k in strided:
+        names = [f"x{k}_stride{axis}" for axis in range(graph.params[k].type.rank)]
+        strides[graph.params[k]] = tuple(Dim.symbol(n) for n in names)
+        for name in names:
+            slots[name] = len(slots)
+    places: dict[Value, tuple[str, object]] = {
+        v: ("buffer", k) for k, v in enumerate(graph.params)
+    }
+    for k, value in enumerate(graph.results):
+        places[value] = ("buffer", len(graph.params) + k)
+    embedded: list[Literal] = []
+    table: list[Literal] = []
+    last_use: dict[Value, int] = {}
+    for k, node in enumerate(graph.nodes):
+        for value in node.operands:
+            last_use[value] = k
+    arena = _Arena()
+    kernels: list[Kernel] = []
+    launches: list[Launch] = []
+    messages: list[str] = []
+    known: dict[str, Kernel] = {}
+    for k, node in enumerate(graph.nodes):
+        if node.op.name == "constant":
+            _place_constant(node, places, embedded, table)
+            continue
+        kernel = _kernel(node, machine, strides, known, messages)
+        kernels.append(kernel)
+        for value in node.results:
+            if value not in places:
+                places[value] = ("arena", arena.take(value.type.nbytes))
+        temps = [(t, arena.take(ty.product(t.shape) * t.dtype.nbytes)) for t in kernel.scheduled.temps]
+        arguments = [places[v] for v in (*node.operands, *node.results)]
+        arguments += [("arena", offset) for _, offset in temps]
+        launches.append(Launch(kernel.name, tuple(arguments), kernel.scheduled.func.symbols))
+        for temp, offset in temps:
+            arena.give(offset, ty.product(temp.shape) * temp.dtype.nbytes)
+        for value in dict.fromkeys((*node.operands, *node.results)):
+            place, offset = places[value]
+            if place == "arena" and last_use.get(value, -1) <= k:
+                assert isinstance(offset, (int, Dim))
+                arena.give(offset, value.type.nbytes)
+    dims = tuple(e for v in graph.results for e in v.type.shape)
+    return Plan(
+        graph, tuple(kernels), tuple(launches), slots, dims, arena.top,
+        tuple(embedded), tuple(table), tuple(messages),
+    )  # fmt: skip
+
+
+def _place_constant(
+    node: Node,
+    places: dict[Value, tuple[str, object]],
+    embedded: list[Literal],
+    table: list[Literal],
+) -> None:
+    literal = node.attrs["value"]
+    value = node.results[0]
+    if value in places:
+        return  # a constant result is copied by a fusion of its own
+    if literal.array.nbytes <= EMBED_BYTES:
+        places[value] = ("constant", f"constant{len(embedded)}")
+        embedded.append(literal)
+    else:
+        places[value] = ("table", len(table))
+        table.append(literal)
+
+
+def _kernel(
+    node: Node,
+    machine: Machine,
+    strides: dict[Value, tuple[L.Index, ...]],
+    known: dict[str, Kernel],
+    messages: list[str],
+) -> Kernel:
+    body = node.attrs["body"]
+    own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
+    name = _name(body, len(known))
+    naive = lower(body, name, own)
+    # error codes are positions in one table for the whole entry
+    first = len(messages)
+    messages.extend(naive.messages)
+    if naive.messages:
+        func = naive.func
+        func = L.LoopFunc(
+            func.name, func.params, func.symbols, tuple(_shift(s, first) for s in func.body)
+        )
+        naive = Lowered(func, naive.inputs, naive.outputs, naive.temps, naive.messages)
+    key = print_loops(L.LoopFunc("kernel", naive.func.params, naive.func.symbols, naive.func.body))
+    found = known.get(key)
+    if found is None:
+        found = Kernel(name, node, naive, schedule(naive, machine))
+        known[key] = found
+    return Kernel(found.name, node, found.naive, found.scheduled)
+
+
+def _shift(stmt: L.Stmt, first: int) -> L.Stmt:
+    if isinstance(stmt, L.Fail):
+        return L.Fail(stmt.cond, stmt.code + first)
+    if isinstance(stmt, L.For):
+        return L.For(stmt.var, stmt.extent, stmt.kind, tuple(_shift(s, first) for s in stmt.body))
+    if isinstance(stmt, L.If):
+        then = tuple(_shift(s, first) for s in stmt.then)
+        return L.If(stmt.cond, then, tuple(_shift(s, first) for s in stmt.otherwise))
+    return stmt
+
+
+def _name(body: Graph, number: int) -> str:
+    """A name that says what a kernel does: its last few distinct ops."""
+    ops: dict[str, None] = {}
+    for node in reversed(body.nodes):
+        if node.op.kind not in ("creation", "movement"):
+            ops[node.attrs.get("kind", node.op.name) if node.op.name == "reduce" else node.op.name] = None
+    words = list(reversed(list(ops)[:4])) or ["copy"]
+    return f"k{number}_{'_'.join(words)}"
+
+
+def constant_bytes(literal: Literal) -> bytes:
+    """The bytes of a constant as kernels read them."""
+    return np.ascontiguousarray(literal.array).tobytes()

@@ -1,0 +1,302 @@
+"""The whole road, stage by stage. Read this file first.
+
+    graph   --passes-->   graph of fusions   --plan-->   loops and places   --emit-->   LLVM IR   --build-->   object
+    object  --load-->     an entry that the native call path runs
+
+Every stage is a pure function; `Lowered` keeps what each one made, so that a user can look at it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import graphc_runtime
+import numpy as np
+
+from . import cache, environment
+from . import types as ty
+from .codegen import build as builder
+from .codegen.target import Target, host_fingerprint, host_target
+from .errors import GraphcError
+from .ir import Graph, Literal
+from .types import Dim, TensorType
+
+VERSION = "0.1.0"
+FORMAT = "4"
+"""Raised when the code made from one graph changes, so that caches on disk are not believed."""
+
+STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
+
+
+# ------------------------------------------------------------------------------------------ stages
+
+
+@dataclass
+class Lowered:
+    """A traced graph on its way down; every stage is made when it is first asked for."""
+
+    graph: Graph
+    strided: tuple[int, ...] = ()
+    target: Target | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def optimised(self) -> Any:
+        """The pipeline's result: the graph of fusions, and a record per pass."""
+        from .passes.pipeline import run  # warm starts from the disk cache do not need the passes
+
+        return run(self.graph)
+
+    @cached_property
+    def plan(self) -> Any:
+        """Kernels in running order, and the place of every buffer."""
+        from .codegen.plan import plan
+        from .loops.schedule import Machine
+
+        isa = self.machine.isa
+        registers = 32 if isa.has_avx512 or isa.arch == "aarch64" else 16
+        machine = Machine(vector_bytes=isa.vector_bits // 8, registers=registers)
+        return plan(self.optimised.graph, machine, self.strided)
+
+    @property
+    def machine(self) -> Target:
+        return self.target or host_target()
+
+    @property
+    def kernels(self) -> tuple[Any, ...]:
+        """The kernels that a call runs, in order."""
+        return self.plan.kernels
+
+    @cached_property
+    def llvm(self) -> str:
+        """LLVM IR text: kernels, the entry, the shapes function, constants."""
+        from .codegen.llvm import new_module, print_entry, print_kernel, print_shapes
+        from .codegen.plan import constant_bytes
+
+        plan = self.plan
+        module = new_module(self.machine.isa)
+        for k, literal in enumerate(plan.embedded):
+            data = "".join(f"\\{byte:02X}" for byte in constant_bytes(literal))
+            size = literal.array.nbytes
+            text = f'@constant{k} = internal constant [{max(size, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
+            module.raw_global(f"constant{k}", text)
+        if plan.table:
+            text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
+            module.raw_global("graph_constants", text)
+        printed: set[str] = set()
+        for kernel in plan.kernels:
+            if kernel.name not in printed:
+                printed.add(kernel.name)
+                print_kernel(module, kernel.scheduled.func)
+        print_entry(module, "graph_entry", plan.launches, plan.slots)
+        print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
+        return module.render()
+
+    @cached_property
+    def object(self) -> bytes:
+        """Object code."""
+        return builder.build_object(self.llvm, self.machine)
+
+    def text(self, stage: str = "graph") -> str:
+        """The program as it stands after a stage: one of STAGES."""
+        if stage == "graph":
+            return str(self.graph)
+        if stage == "passes":
+            return "\n".join([*map(str, self.optimised.records), "", str(self.optimised.graph)])
+        if stage == "loops":
+            return "\n\n".join(str(k.naive.func) for k in self.kernels)
+        if stage == "schedule":
+            return "\n\n".join(str(k.scheduled.func) for k in self.kernels)
+        if stage == "llvm":
+            return self.llvm
+        if stage == "asm":
+            return builder.build_assembly(self.llvm, self.machine)
+        if stage == "cuda":
+            from .codegen.cuda import print_cuda
+
+            return "\n\n".join(print_cuda(k.naive) for k in self.kernels)
+        raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
+
+
+# ------------------------------------------------------------------------------------------- built
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Object code with what a caller must know; this is what the disk cache keeps."""
+
+    code: bytes
+    results: tuple[TensorType, ...]
+    symbols: tuple[str, ...]
+    arena: ty.Extent
+    messages: tuple[str, ...]
+    constants: tuple[np.ndarray, ...]
+    kernels: tuple[str, ...]
+    source: str = "compiled"
+
+
+def lower_graph(graph: Graph, *, strided: tuple[int, ...] = (), target: Target | None = None) -> Lowered:
+    """The stages of a graph, to look at or to build."""
+    return Lowered(graph, strided, target)
+
+
+def cache_parts(graph: Graph, strided: tuple[int, ...]) -> dict[str, str]:
+    """What the key of a built graph is made of."""
+    from .text import print_graph
+
+    return {
+        "graph": print_graph(graph),
+        "strided": repr(strided),
+        "machine": host_fingerprint(),
+        "graphc": f"{VERSION}/{FORMAT}",
+        "llvm": _llvm_version(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _llvm_version() -> str:
+    from importlib.metadata import version
+
+    return version("llvmlite")
+
+
+@lru_cache(maxsize=4)
+def disk_cache(folder: Any = None) -> cache.Cache:
+    return cache.Cache(folder) if folder is not None else cache.Cache()
+
+
+def build_graph(graph: Graph, *, strided: tuple[int, ...] = ()) -> Built:
+    """Object code of a graph: from the disk cache, or built and put there."""
+    store = disk_cache(environment.cache_folder())
+    parts = cache_parts(graph, strided)
+    key = cache.key(parts)
+    entry = store.get(key)
+    if entry is not None:
+        return _from_entry(entry)
+    built = _build(Lowered(graph, strided))
+    meta = {
+        "parts": {k: v if k != "graph" else v[:4000] for k, v in parts.items()},
+        "name": graph.name,
+        "results": [str(t) for t in built.results],
+        "symbols": list(built.symbols),
+        "arena": str(built.arena),
+        "messages": list(built.messages),
+        "constants": [[str(ty.dtype(c.dtype)), list(c.shape)] for c in built.constants],
+        "kernels": list(built.kernels),
+    }
+    blobs = {"code": built.code}
+    for k, constant in enumerate(built.constants):
+        blobs[f"constant{k}"] = constant.tobytes()
+    store.put(key, cache.Entry(meta, blobs))
+    return built
+
+
+def _build(lowered: Lowered) -> Built:
+    code = lowered.object
+    plan = lowered.plan
+    return Built(
+        code,
+        tuple(v.type for v in plan.graph.results),
+        lowered.graph.symbols,
+        plan.arena,
+        plan.messages,
+        tuple(literal.array for literal in plan.table),
+        tuple(k.name for k in plan.kernels),
+    )
+
+
+def _from_entry(entry: cache.Entry) -> Built:
+    meta = entry.meta
+    constants = []
+    for k, (name, shape) in enumerate(meta["constants"]):
+        flat = np.frombuffer(entry.blobs[f"constant{k}"], ty.dtype(name).numpy)
+        constants.append(flat.reshape(shape))
+    return Built(
+        entry.blobs["code"],
+        tuple(ty.parse_type(t) for t in meta["results"]),
+        tuple(meta["symbols"]),
+        ty.parse_extent(meta["arena"]),
+        tuple(meta["messages"]),
+        tuple(constants),
+        tuple(meta["kernels"]),
+        "disk cache",
+    )
+
+
+# ------------------------------------------------------------------------------------------- loading
+
+_native_lock = threading.Lock()
+_native_ready = False
+
+
+def ensure_native() -> None:
+    """Installs the runtime's native code in this process, building it once per machine."""
+    global _native_ready
+    if _native_ready:
+        return
+    with _native_lock:
+        if _native_ready:
+            return
+        source = graphc_runtime.native_source()
+        parts = {"native": source, "machine": host_fingerprint(), "llvm": _llvm_version(), "format": FORMAT}
+        key = cache.key(parts)
+        store = disk_cache(environment.cache_folder())
+        entry = store.get(key)
+        if entry is None:
+            code = builder.build_native(source, host_target())
+            meta = {"parts": {k: v for k, v in parts.items() if k != "native"}, "name": "graphc runtime"}
+            entry = cache.Entry(meta, {"code": code})
+            store.put(key, entry)
+        graphc_runtime.install(entry.blobs["code"])
+        graphc_runtime.set_threads(environment.num_threads())
+        _native_ready = True
+
+
+def load_entry(built: Built) -> tuple[int, int, object]:
+    """Maps the code into this process: addresses of the entry and the shapes function, and what keeps them alive."""
+    loaded = graphc_runtime.load(built.code)
+    if built.constants:
+        table = (ctypes.c_void_p * len(built.constants)).from_address(loaded.address("graph_constants"))
+        for k, constant in enumerate(built.constants):
+            table[k] = constant.ctypes.data
+    return loaded.address("graph_entry"), loaded.address("graph_shapes"), (loaded, built.constants)
+
+
+def specialization(
+    built: Built,
+    arguments: tuple[graphc_runtime.ArgumentSpec, ...],
+    result: Any,
+    aliases: dict[int, int] | None = None,
+) -> graphc_runtime.Specialization:
+    """What the native call path needs to run the entry for these arguments."""
+    entry, shapes, keep = load_entry(built)
+    aliases = aliases or {}
+    symbolic = any(isinstance(e, Dim) for t in built.results for e in t.shape) or isinstance(built.arena, Dim)
+    outputs = tuple(
+        graphc_runtime.OutputSpec(
+            t.dtype.numpy,
+            tuple(e if isinstance(e, int) else None for e in t.shape),
+            aliases.get(k, -1),
+        )
+        for k, t in enumerate(built.results)
+    )
+    return graphc_runtime.Specialization(
+        arguments=arguments,
+        outputs=outputs,
+        entry=entry,
+        shapes=shapes if symbolic else 0,
+        symbols=built.symbols,
+        result=result,
+        arena_bytes=built.arena if isinstance(built.arena, int) else 0,
+        keep=keep,
+    )
+
+
+__all__ = [
+    "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "load_entry", "lower_graph",
+    "specialization",
+]  # fmt: skip

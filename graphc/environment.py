@@ -1,0 +1,50 @@
+"""The environment variables that graphc reads, in one place. Read at each call, so tests may set them.
+
+    GRAPHC_DUMP          a folder: the pipeline writes the graph there after every pass that changed it
+    GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
+    GRAPHC_CACHE_DIR     the folder of compiled code; empty: keep none on disk
+    GRAPHC_NUM_THREADS   how many threads a parallel loop may use
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def dump_folder() -> Path | None:
+    """Where the pipeline writes what it does, or None."""
+    name = os.environ.get("GRAPHC_DUMP", "")
+    return Path(name).expanduser() if name else None
+
+
+def verify_passes() -> bool:
+    """Whether the IR is verified after every pass."""
+    return os.environ.get("GRAPHC_VERIFY", "") not in ("", "0")
+
+
+def cache_folder() -> Path | None:
+    """The folder of compiled code, or None when nothing is to be kept on disk.
+
+    Source: XDG Base Directory Specification, for the place when nothing is said.
+    """
+    name = os.environ.get("GRAPHC_CACHE_DIR")
+    if name is not None:
+        return Path(name).expanduser() if name else None
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "graphc"
+
+
+def num_threads() -> int:
+    """How many threads a parallel loop may use: what was asked for, or the processors this process may run on.
+
+    Raises:
+        ValueError: when GRAPHC_NUM_THREADS is no positive integer.
+    """
+    text = os.environ.get("GRAPHC_NUM_THREADS", "")
+    if text:
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(f"GRAPHC_NUM_THREADS is {text!r}; give a positive integer")
+        return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,397 @@
+"""The loop IR: what a kernel is before it is printed as LLVM IR or CUDA C. Immutable. One screen of grammar:
+
+    LoopFunc = (name, params: Buffer*, symbols: name*, body: Stmt*)
+    Buffer   = (name, dtype, shape: Index*, strides: Index*?, space: global|shared|local|register, access)
+    Stmt     = For(var, extent: Index, kind, body)          kind: serial|parallel|vector|unroll|block|thread
+             | Let(name, value)                             name holds the value until the end of the block
+             | Store(buffer, index*, value) | Accumulate(buffer, index*, op, value)
+             | Alloc(buffer)                                lives until the end of the block
+             | If(cond, then, otherwise) | Barrier
+             | Fail(cond, code)                             report error `code` when cond holds; goes on
+             | Transpose(target, target_index, source, source_index, rows, columns)
+    Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*) | Cast | Bitcast
+             | Select(cond, a, b)
+    Index    = int | Dim       a polynomial (with // and %) over loop variables, symbols and i64 Lets
+
+A scalar has a real dtype: complex buffers are buffers of their parts with one more axis, of extent 2, and the
+lowering computes with Pair(re, im). Indices count elements, per axis; strides (elements) are the C-contiguous ones
+unless given. A `vector` loop has a constant extent, the lanes: every expression that its variable reaches is a
+vector, an If whose condition it reaches is a mask, and an Accumulate whose place it does not reach reduces across
+the lanes in a fixed order. An `unroll` loop has a constant extent and is written out. A `parallel` loop stands at
+the top level of the function; its iterations are independent. `block` and `thread` loops belong to CUDA.
+A Load whose guard is false reads nothing and is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Union
+
+from .. import types as ty
+from ..types import BOOL, I64, Dim, DType, Extent
+
+Index = Extent
+FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
+SPACES = ("global", "shared", "local", "register")
+ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A typed array in memory. Compared by value; names are unique within a function.
+
+    `access` is "in", "out", "inout" or "temp". `align` is the alignment in bytes that the data is known to have.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[Index, ...]
+    strides: tuple[Index, ...] | None = None
+    space: str = "global"
+    access: str = "temp"
+    align: int = 0
+
+    def element_strides(self) -> tuple[Index, ...]:
+        """Strides in elements, C-contiguous unless given."""
+        if self.strides is not None:
+            return self.strides
+        strides: list[Index] = []
+        step: Index = 1
+        for extent in reversed(self.shape):
+            strides.append(step)
+            step = step * extent
+        return tuple(reversed(strides))
+
+    def offset(self, index: tuple[Index, ...]) -> Index:
+        """The offset in elements of an element."""
+        total: Index = 0
+        for i, stride in zip(index, self.element_strides(), strict=True):
+            total = total + i * stride
+        return total
+
+
+# ------------------------------------------------------------------------------------ expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    value: Any
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The value that a Let bound."""
+
+    name: str
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Idx:
+    """An index as an i64 number."""
+
+    index: Index
+
+    @property
+    def dtype(self) -> DType:
+        return I64
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    buffer: Buffer
+    index: tuple[Index, ...]
+    guard: Expr | None = None
+
+    @property
+    def dtype(self) -> DType:
+        return self.buffer.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """An operation of graphc/loops/scalar.py; the arguments have one dtype."""
+
+    op: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """NumPy's astype of one element; from and to real dtypes."""
+
+    value: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Bitcast:
+    value: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """`a` where cond holds, else `b`. Both are evaluated (guard a Load that must not happen)."""
+
+    cond: Expr
+    a: Expr
+    b: Expr
+
+    @property
+    def dtype(self) -> DType:
+        return self.a.dtype
+
+
+Expr = Union[Const, Name, Idx, Load, Scalar, Cast, Bitcast, Select]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A complex number during lowering: its parts. Never inside a LoopFunc."""
+
+    re: Expr
+    im: Expr
+
+    @property
+    def dtype(self) -> DType:
+        return ty.C64 if self.re.dtype is ty.F32 else ty.C128
+
+
+# ------------------------------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    var: str
+    extent: Index
+    kind: str
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    buffer: Buffer
+    index: tuple[Index, ...]
+    value: Expr
+    streaming: bool = False
+    """The line will not be read soon: a non-temporal store where the target has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    buffer: Buffer
+    index: tuple[Index, ...]
+    op: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Alloc:
+    buffer: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    cond: Expr
+    then: tuple[Stmt, ...]
+    otherwise: tuple[Stmt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Reports error `code` (a position in the kernel's table of messages) when cond holds."""
+
+    cond: Expr
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """target[t + (c, r)] = source[s + (r, c)] for r < rows, c < columns (both constant): a tile through registers.
+
+    The last two axes of each index are the tile's; `source` is contiguous along its last axis.
+    """
+
+    target: Buffer
+    target_index: tuple[Index, ...]
+    source: Buffer
+    source_index: tuple[Index, ...]
+    rows: int
+    columns: int
+
+
+Stmt = Union[For, Let, Store, Accumulate, Alloc, If, Barrier, Fail, Transpose]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFunc:
+    """One kernel. `symbols` are i64 parameters: extents and the strides of strided inputs."""
+
+    name: str
+    params: tuple[Buffer, ...]
+    symbols: tuple[str, ...]
+    body: tuple[Stmt, ...]
+
+    def __str__(self) -> str:
+        from .text import print_loops  # printing is asked for, never needed to build
+
+        return print_loops(self)
+
+
+# ------------------------------------------------------------------------- building, with folding
+
+TRUE, FALSE = Const(True, BOOL), Const(False, BOOL)
+
+
+def scalar(op: str, *args: Expr, dtype: DType | None = None) -> Expr:
+    """A Scalar whose dtype is that of its arguments, or bool for comparisons and tests."""
+    if dtype is None:
+        dtype = BOOL if op in COMPARISONS else args[0].dtype
+    return Scalar(op, args, dtype)
+
+
+COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"})
+
+
+def const(value: Any, dtype: DType) -> Const:
+    """A constant of a real dtype, held as the Python number it is after rounding to the dtype."""
+    return Const(dtype.numpy.type(value).item() if dtype.name != "bf16" else float(dtype.numpy.type(value)), dtype)
+
+
+def cast(value: Expr, dtype: DType) -> Expr:
+    return value if value.dtype is dtype else Cast(value, dtype)
+
+
+def both(a: Expr | None, b: Expr | None) -> Expr | None:
+    """The conjunction of two guards, None being always true."""
+    if a is None or a == TRUE:
+        return None if b == TRUE else b
+    if b is None or b == TRUE or a == b:
+        return a
+    return FALSE if FALSE in (a, b) else Scalar("and", (a, b), BOOL)
+
+
+def less(a: Index, b: Index, known: Any = None) -> Expr:
+    """a < b as an expression; a constant when the bounds of the variables (`known`) decide it."""
+    low, high = ty.bounds(a - b, known)
+    if high is not None and high < 0:
+        return TRUE
+    if low is not None and low >= 0:
+        return FALSE
+    return Scalar("lt", (Idx(a), Idx(b)), BOOL)
+
+
+# ----------------------------------------------------------------------------------------- walks
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions directly inside one."""
+    if isinstance(expr, Scalar):
+        return expr.args
+    if isinstance(expr, (Cast, Bitcast)):
+        return (expr.value,)
+    if isinstance(expr, Select):
+        return expr.cond, expr.a, expr.b
+    if isinstance(expr, Load) and expr.guard is not None:
+        return (expr.guard,)
+    return ()
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The expression and everything inside it."""
+    stack = [expr]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(children(one))
+
+
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Every statement of a body, outer before inner."""
+    for stmt in body:
+        yield stmt
+        if isinstance(stmt, For):
+            yield from statements(stmt.body)
+        elif isinstance(stmt, If):
+            yield from statements(stmt.then)
+            yield from statements(stmt.otherwise)
+
+
+def expressions(stmt: Stmt) -> tuple[Expr, ...]:
+    """The expressions directly in a statement (not in the statements inside it)."""
+    if isinstance(stmt, (Let, Store, Accumulate)):
+        return (stmt.value,)
+    if isinstance(stmt, (If, Fail)):
+        return (stmt.cond,)
+    return ()
+
+
+def map_expr(expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e) -> Expr:
+    """Rebuilds an expression with `index` applied to every Index and `leaf` to every Load, Name and Idx after it."""
+    if isinstance(expr, Idx):
+        return leaf(Idx(index(expr.index)))
+    if isinstance(expr, Load):
+        guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
+        return leaf(Load(expr.buffer, tuple(index(i) for i in expr.index), guard))
+    if isinstance(expr, Name):
+        return leaf(expr)
+    if isinstance(expr, Scalar):
+        return Scalar(expr.op, tuple(map_expr(a, index, leaf) for a in expr.args), expr.dtype)
+    if isinstance(expr, Cast):
+        return Cast(map_expr(expr.value, index, leaf), expr.dtype)
+    if isinstance(expr, Bitcast):
+        return Bitcast(map_expr(expr.value, index, leaf), expr.dtype)
+    if isinstance(expr, Select):
+        return Select(*(map_expr(e, index, leaf) for e in (expr.cond, expr.a, expr.b)))
+    return expr
+
+
+def map_stmt(stmt: Stmt, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e) -> Stmt:
+    """Rebuilds a statement with `index` applied to every Index and `leaf` as in `map_expr`."""
+
+    def inside(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        return tuple(map_stmt(s, index, leaf) for s in body)
+
+    def place(indices: tuple[Index, ...]) -> tuple[Index, ...]:
+        return tuple(index(i) for i in indices)
+
+    def value(expr: Expr) -> Expr:
+        return map_expr(expr, index, leaf)
+
+    if isinstance(stmt, For):
+        return For(stmt.var, index(stmt.extent), stmt.kind, inside(stmt.body))
+    if isinstance(stmt, Let):
+        return Let(stmt.name, value(stmt.value))
+    if isinstance(stmt, Store):
+        return Store(stmt.buffer, place(stmt.index), value(stmt.value), stmt.streaming)
+    if isinstance(stmt, Accumulate):
+        return Accumulate(stmt.buffer, place(stmt.index), stmt.op, value(stmt.value))
+    if isinstance(stmt, If):
+        return If(value(stmt.cond), inside(stmt.then), inside(stmt.otherwise))
+    if isinstance(stmt, Fail):
+        return Fail(value(stmt.cond), stmt.code)
+    if isinstance(stmt, Transpose):
+        return Transpose(
+            stmt.target, place(stmt.target_index), stmt.source, place(stmt.source_index), stmt.rows, stmt.columns
+        )
+    return stmt
+
+
+def substitute(stmt: Stmt, env: dict[str, Index]) -> Stmt:
+    """The statement with loop variables (or symbols) replaced by indices."""
+    return map_stmt(stmt, lambda i: ty.substitute(i, env) if isinstance(i, Dim) else i)

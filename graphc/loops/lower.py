@@ -1,0 +1,483 @@
+"""lower: the body of a fusion (or any graph) becomes one naive, correct LoopFunc.
+
+Every result is a nest of loops over its axes; the element at an index is asked for, and each op answers through the
+elements of its operands, so movement is index arithmetic and nothing intermediate is stored. A value is named (Let) in
+the outermost loop that its index allows: what depends on the row alone is computed once per row, and a reduction is a
+loop of its own, placed there. So softmax is one nest: rows outside; inside, a loop for the maximum, a loop for the sum,
+a loop that writes. Which ops may share a nest without waste is decided before, by `passes/fuse.py`.
+
+Called by graphc/compile.py; never chooses an order for speed (that is `schedule`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import types as ty
+from ..errors import LoweringError
+from ..ir import PARAM, Graph, Node, Value
+from ..opdef import Attrs
+from ..types import BOOL, I64, Dim, DType, Extent, TensorType
+from . import ir as L
+from .ir import Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
+
+Element = Expr | Pair
+
+IDENTITY: dict[str, Callable[[DType], Any]] = {
+    "sum": lambda d: 0,
+    "prod": lambda d: 1,
+    "max": lambda d: False if d is BOOL else _extreme(d, low=True),
+    "min": lambda d: True if d is BOOL else _extreme(d, low=False),
+    "and": lambda d: True if d is BOOL else -1 if d.kind == "i" else 2**d.bits - 1,
+    "or": lambda d: False if d is BOOL else 0,
+    "xor": lambda d: False if d is BOOL else 0,
+}
+ACCUMULATE = {
+    "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
+}  # fmt: skip
+
+
+def _extreme(dtype: DType, low: bool) -> Any:
+    if dtype.is_float:
+        return float("-inf") if low else float("inf")
+    if dtype.kind == "u":
+        return 0 if low else 2**dtype.bits - 1
+    return -(2 ** (dtype.bits - 1)) if low else 2 ** (dtype.bits - 1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A LoopFunc, the parameters' order (graph parameters, then results), and the messages of its Fails."""
+
+    func: L.LoopFunc
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    temps: tuple[Buffer, ...]
+    messages: tuple[str, ...]
+
+
+def buffer_of(type: TensorType, name: str, access: str, strides: tuple[Index, ...] | None = None) -> Buffer:
+    """The buffer that holds a tensor; a complex one is real with a last axis of 2."""
+    if not type.dtype.is_complex:
+        return Buffer(name, type.dtype, type.shape, strides, "global", access)
+    if strides is not None:
+        strides = (*(2 * s for s in strides), 1)
+    return Buffer(name, type.dtype.real, (*type.shape, 2), strides, "global", access)
+
+
+class Scope:
+    """A block of statements under construction: the body of one loop, or of the function."""
+
+    __slots__ = ("parent", "var", "extent", "depth", "stmts", "memo")
+
+    def __init__(self, parent: Scope | None, var: str, extent: Index):
+        self.parent, self.var, self.extent = parent, var, extent
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.stmts: list[Stmt] = []
+        self.memo: dict[Any, Element] = {}
+
+
+@dataclass
+class Lowering:
+    """The state of lowering one body."""
+
+    graph: Graph
+    buffers: dict[Value, Buffer]
+    """Values that stand in memory: parameters, and results that were written by an earlier nest."""
+    root: Scope = field(default_factory=lambda: Scope(None, "", 1))
+    scope_of_name: dict[str, Scope] = field(default_factory=dict)
+    extents: dict[str, Index] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    temps: list[Buffer] = field(default_factory=list)
+    counter: int = 0
+    scope: Scope = field(init=False)
+    guard: Expr | None = None
+    row_caches: dict[Any, Buffer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.scope = self.root
+
+    # -- names and scopes
+    def fresh(self, stem: str) -> str:
+        self.counter += 1
+        return f"{stem}{self.counter}"
+
+    def known(self) -> dict[str, tuple[int | None, int | None]]:
+        return {
+            v: (0, e - 1 if isinstance(e, int) else None) for v, e in self.extents.items()
+        }
+
+    def scope_for(self, names: frozenset[str], also: Scope | None = None) -> Scope:
+        """The deepest scope among those that bind the names."""
+        best = also or self.root
+        for name in names:
+            scope = self.scope_of_name.get(name)
+            if scope is not None and scope.depth > best.depth:
+                best = scope
+        return best
+
+    def open(self, extent: Index, stem: str) -> Scope:
+        var = self.fresh(stem)
+        scope = Scope(self.scope, var, extent)
+        self.scope_of_name[var] = scope
+        self.extents[var] = extent
+        self.scope = scope
+        return scope
+
+    def close(self, scope: Scope, kind: str = "serial") -> None:
+        assert scope.parent is not None
+        self.scope = scope.parent
+        scope.parent.stmts.append(L.For(scope.var, scope.extent, kind, tuple(scope.stmts)))
+
+    # -- elements
+    def element(self, value: Value, index: tuple[Index, ...]) -> Element:
+        """The element of a value at an index, computed in the outermost scope that the index allows."""
+        buffer = self.buffers.get(value)
+        if buffer is not None:
+            return self.load(buffer, index, value.type.dtype.is_complex)
+        names: set[str] = set()
+        for i in index:
+            if isinstance(i, Dim):
+                names |= ty.symbols(i)
+        if self.guard is not None:
+            names |= expr_names(self.guard)
+        scope = self.scope_for(frozenset(names))
+        key = (value, index, self.guard)
+        found = scope.memo.get(key)
+        if found is None:
+            before, self.scope = self.scope, scope
+            found = self.bind(self.compute(value.node, index))
+            self.scope = before
+            scope.memo[key] = found
+        return found
+
+    def compute(self, node: Node, index: tuple[Index, ...]) -> Element:
+        card = node.op
+        if card.lower is None or card.kind == "opaque":
+            raise LoweringError(f"op {card.name} has no scalar form; it cannot stand inside a fused kernel")
+        if card.kind == "elementwise":
+            args = [self.element(v, index) for v in node.operands]
+            return card.lower(args, node.results[0].type)
+        return card.lower(Context(self, node), index)
+
+    def load(self, buffer: Buffer, index: tuple[Index, ...], is_complex: bool) -> Element:
+        if is_complex:
+            return Pair(
+                self.bind(Load(buffer, (*index, 0), self.guard)), self.bind(Load(buffer, (*index, 1), self.guard))
+            )
+        scope = self.scope_for(index_names(index) | (expr_names(self.guard) if self.guard else frozenset()))
+        key = (buffer.name, index, self.guard)
+        found = scope.memo.get(key)
+        if found is None:
+            before, self.scope = self.scope, scope
+            found = self.bind(Load(buffer, index, self.guard))
+            self.scope = before
+            scope.memo[key] = found
+        return found
+
+    def bind(self, element: Element) -> Any:
+        """A name for an expression, in the current scope; constants and names stay themselves."""
+        if isinstance(element, Pair):
+            return Pair(self.bind(element.re), self.bind(element.im))
+        if isinstance(element, (Const, Name)):
+            return element
+        name = self.fresh("t")
+        self.scope.stmts.append(L.Let(name, element))
+        self.scope_of_name[name] = self.scope
+        return Name(name, element.dtype)
+
+    # -- reductions
+    def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Element:
+        """A reduction loop in the current scope; `body` answers the element at the reduced indices."""
+        home = self.scope
+        guard = self.guard
+        scopes: list[Scope] = []
+        for extent in extents:
+            scopes.append(self.open(extent, "r"))
+        element = body(tuple(Dim.symbol(s.var) for s in scopes))
+        parts = [element.re, element.im] if isinstance(element, Pair) else [element]
+        if isinstance(element, Pair) and kind not in ("sum",):
+            raise LoweringError(f"reduce {kind} of complex numbers has no loop form")
+        accumulators = []
+        for part in parts:
+            accumulator = Buffer(self.fresh("acc"), part.dtype, (1,), None, "register", "temp")
+            accumulators.append(accumulator)
+            identity = L.const(IDENTITY[kind](part.dtype), part.dtype)
+            home.stmts.append(L.Alloc(accumulator))
+            home.stmts.append(L.Store(accumulator, (0,), identity))
+            self.scope.stmts.append(L.Accumulate(accumulator, (0,), ACCUMULATE[kind], part))
+        for scope in reversed(scopes):
+            self.close(scope)
+        self.guard = guard
+        results = [self.bind(Load(a, (0,))) for a in accumulators]
+        return Pair(*results) if len(results) == 2 else results[0]
+
+
+def index_names(index: tuple[Index, ...]) -> frozenset[str]:
+    found: set[str] = set()
+    for i in index:
+        if isinstance(i, Dim):
+            found |= ty.symbols(i)
+    return frozenset(found)
+
+
+def expr_names(expr: Expr) -> frozenset[str]:
+    """The loop variables and Lets that an expression reads."""
+    found: set[str] = set()
+    for one in L.walk(expr):
+        if isinstance(one, Name):
+            found.add(one.name)
+        elif isinstance(one, Idx):
+            found |= index_names((one.index,))
+        elif isinstance(one, Load):
+            found |= index_names(one.index)
+    return frozenset(found)
+
+
+class Context:
+    """What a card's `lower` sees (graphc/DESIGN.md, 7)."""
+
+    __slots__ = ("_state", "_node")
+
+    def __init__(self, state: Lowering, node: Node):
+        self._state, self._node = state, node
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self._node.operands)
+
+    @property
+    def attrs(self) -> Attrs:
+        return self._node.attrs
+
+    @property
+    def type(self) -> TensorType:
+        return self._node.results[0].type
+
+    def operand(self, k: int, index: Sequence[Index]) -> Any:
+        return self._state.element(self._node.operands[k], tuple(self.simplify(i) for i in index))
+
+    def simplify(self, index: Index) -> Index:
+        """The index without the // and % that the extents of the loops decide."""
+        return simplify(index, self._state.extents)
+
+    def less(self, a: Index, b: Index) -> Expr:
+        return less(a, b, self._state.extents)
+
+    def where(self, cond: Expr, a: Callable[[], Element], b: Callable[[], Element]) -> Any:
+        if isinstance(cond, Const):
+            return a() if cond.value else b()
+        state = self._state
+        cond = state.bind(cond) if not isinstance(cond, Name) else cond
+        outer = state.guard
+        state.guard = L.both(outer, cond)
+        then = a()
+        state.guard = L.both(outer, L.Scalar("not", (cond,), BOOL))
+        otherwise = b()
+        state.guard = outer
+        if isinstance(then, Pair) and isinstance(otherwise, Pair):
+            return Pair(L.Select(cond, then.re, otherwise.re), L.Select(cond, then.im, otherwise.im))
+        return L.Select(cond, then, otherwise)
+
+    def index(self, expr: Expr) -> Index:
+        if isinstance(expr, Idx):
+            return expr.index
+        if isinstance(expr, Const):
+            return int(expr.value)
+        bound = self._state.bind(L.cast(expr, I64))
+        return int(bound.value) if isinstance(bound, Const) else Dim.symbol(bound.name)
+
+    def bind(self, element: Element) -> Any:
+        return self._state.bind(element)
+
+    def fail(self, cond: Expr, message: str) -> None:
+        if cond == L.FALSE:
+            return
+        state = self._state
+        where = f" (at {self._node.where})" if self._node.where else ""
+        text = f"{self._node.op.name}: {message}{where}"
+        if text not in state.messages:
+            state.messages.append(text)
+        cond = L.both(state.guard, cond) or L.TRUE
+        state.scope.stmts.append(L.Fail(cond, state.messages.index(text) + 1))
+
+    def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Any:
+        return self._state.reduce(kind, extents, body)
+
+    # -- for opaque cards
+    def buffer(self, k: int) -> Buffer:
+        found = self._state.buffers.get(self._node.operands[k])
+        if found is None:
+            raise LoweringError(f"operand {k} of {self._node.op.name} is not in memory")
+        return found
+
+    def result(self, k: int = 0) -> Buffer:
+        return self._state.buffers[self._node.results[k]]
+
+    def fresh(self, stem: str) -> str:
+        return self._state.fresh(stem)
+
+    def temp(self, dtype: DType, shape: Sequence[Index]) -> Buffer:
+        buffer = Buffer(self._state.fresh("tmp"), dtype, tuple(shape))
+        self._state.temps.append(buffer)
+        return buffer
+
+
+def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:
+    """a < b; a constant when the loops' extents decide it."""
+    difference = a - b
+    if isinstance(difference, Dim):
+        top = _at_extremes(difference, extents, greatest=True)
+        if top is not None and (high := ty.bounds(top)[1]) is not None and high < 0:
+            return L.TRUE
+        bottom = _at_extremes(difference, extents, greatest=False)
+        if bottom is not None and (low := ty.bounds(bottom)[0]) is not None and low >= 0:
+            return L.FALSE
+        known = {v: (0, e - 1 if isinstance(e, int) else None) for v, e in extents.items()}
+        return L.less(a, b, known)
+    return L.TRUE if difference < 0 else L.FALSE
+
+
+def _at_extremes(index: Dim, extents: dict[str, Index], greatest: bool) -> Index | None:
+    """The index with each loop variable at the end of its range that makes it greatest (or least)."""
+    env: dict[str, Index] = {}
+    for monomial, coefficient in index.terms:
+        for atom in monomial:
+            if not isinstance(atom, str):
+                return None
+            if atom in extents:
+                if any(isinstance(other, str) and other in extents for other in monomial if other is not atom):
+                    return None
+                end = extents[atom] - 1 if (coefficient > 0) == greatest else 0
+                if env.setdefault(atom, end) != end:
+                    return None
+    return ty.substitute(index, env)
+
+
+def simplify(index: Index, extents: dict[str, Index]) -> Index:
+    """The index without the // and % whose dividend the loops keep within the divisor."""
+    if not isinstance(index, Dim) or all(isinstance(a, str) for m, _ in index.terms for a in m):
+        return index
+    total: Index = 0
+    for monomial, coefficient in index.terms:
+        term: Index = coefficient
+        for atom in monomial:
+            term = term * (Dim.symbol(atom) if isinstance(atom, str) else _divided(atom, extents))
+        total = total + term
+    return total
+
+
+def _divided(atom: tuple, extents: dict[str, Index]) -> Index:
+    sign, left, right = atom
+    left, right = simplify(left, extents), simplify(right, extents)
+    if less(left, right, extents) == L.TRUE and less(-1, left, extents) == L.TRUE:
+        return 0 if sign == "//" else left
+    return left // right if sign == "//" else left % right
+
+
+# ------------------------------------------------------------------------------------ whole bodies
+
+
+def lower(graph: Graph, name: str, strides: dict[int, tuple[Index, ...]] | None = None) -> Lowered:
+    """The LoopFunc of a graph whose ops can share one kernel.
+
+    `strides` gives element strides of parameters that are not C-contiguous, by position.
+    Parameters of the function: the graph's parameters, its results, and temporaries that opaque ops asked for.
+    """
+    strides = strides or {}
+    inputs = tuple(
+        buffer_of(v.type, f"x{i}", "in", strides.get(i)) for i, v in enumerate(graph.params)
+    )
+    outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
+    state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)))
+    _lower_opaque(state, graph, outputs)
+    for nest in nests(graph.results, state.buffers):
+        _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])
+        for k in nest:
+            state.buffers.setdefault(graph.results[k], outputs[k])
+    symbols: dict[str, None] = {s: None for s in graph.symbols}
+    for buffer in (*inputs, *outputs, *state.temps):
+        for index in (*buffer.shape, *(buffer.strides or ())):
+            symbols.update(dict.fromkeys(sorted(ty.symbols(index))))
+    func = L.LoopFunc(
+        name, (*inputs, *outputs, *state.temps), tuple(symbols), tuple(state.root.stmts)
+    )
+    return Lowered(func, inputs, outputs, tuple(state.temps), tuple(state.messages))
+
+
+def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) -> None:
+    """Emits the opaque ops of the body, in order; their operands and results stand in memory."""
+    for node in graph.nodes:
+        if node.op.kind != "opaque":
+            continue
+        for value in node.operands:
+            if value not in state.buffers:
+                buffer = buffer_of(value.type, state.fresh("tmp"), "temp")
+                state.temps.append(buffer)
+                _lower_nest(state, [(value, buffer)])
+                state.buffers[value] = buffer
+        for value in node.results:
+            if value in graph.results:
+                state.buffers[value] = outputs[graph.results.index(value)]
+            else:
+                state.buffers[value] = buffer_of(value.type, state.fresh("tmp"), "temp")
+                state.temps.append(state.buffers[value])
+        assert node.op.lower is not None
+        state.root.stmts.extend(node.op.lower(Context(state, node)))
+        state.root.memo.clear()
+
+
+def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]]:
+    """Which results share a nest: equal shapes, and shapes that are the rows of a larger one."""
+    groups: list[tuple[tuple[Extent, ...], list[int]]] = []
+    order = sorted(range(len(results)), key=lambda k: -results[k].type.rank)
+    for k in order:
+        if results[k] in done and results[k].node.op is not PARAM:
+            continue  # an opaque op has written it
+        shape = results[k].type.shape
+        for full, members in groups:
+            if row_depth(full, shape) is not None and results[k].node.op is not PARAM:
+                members.append(k)
+                break
+        else:
+            groups.append((shape, [k]))
+    return [sorted(members) for _, members in sorted(groups, key=lambda g: min(g[1]))]
+
+
+def row_depth(full: tuple[Extent, ...], shape: tuple[Extent, ...]) -> int | None:
+    """How many outer axes of `full` make up `shape` (its other axes being 1), or None."""
+    if shape == full:
+        return len(full)
+    depth = len(shape)
+    while depth and shape[depth - 1] == 1:
+        depth -= 1
+    return depth if shape[:depth] == full[:depth] and depth <= len(full) else None
+
+
+def _lower_nest(state: Lowering, members: list[tuple[Value, Buffer]]) -> None:
+    full = max((v.type.shape for v, _ in members), key=len)
+    scopes: list[Scope] = []
+    for extent in full:
+        scopes.append(state.open(extent, "i"))
+    vars = tuple(Dim.symbol(s.var) for s in scopes)
+    levels: list[Scope] = [state.root, *scopes]
+    for value, buffer in members:
+        depth = row_depth(full, value.type.shape)
+        assert depth is not None
+        index = (*vars[:depth], *(0 for _ in range(value.type.rank - depth)))
+        before, state.scope = state.scope, levels[depth]
+        element = state.element(value, index)
+        _store(levels[depth], buffer, index, element)
+        state.scope = before
+    for k, scope in reversed(list(enumerate(scopes))):
+        state.close(scope, "parallel" if k == 0 else "serial")
+
+
+def _store(scope: Scope, buffer: Buffer, index: tuple[Index, ...], element: Element) -> None:
+    if isinstance(element, Pair):
+        scope.stmts.append(L.Store(buffer, (*index, 0), element.re))
+        scope.stmts.append(L.Store(buffer, (*index, 1), element.im))
+    else:
+        scope.stmts.append(L.Store(buffer, index, element))

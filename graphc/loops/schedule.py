@@ -1,0 +1,465 @@
+"""schedule: the naive LoopFunc -> the LoopFunc that a CPU should run. Changes nesting, kinds and local buffers only.
+
+    For(i, 4096, parallel)                      For(i, 4096, parallel)
+      acc[0] = -inf                               lanes[...] = -inf
+      For(r, 1024) acc max= x[i, r]       ->      For(q, 16) For(l, 64, vector) lanes[l] max= x[1024*i + 64*q + l]
+                                                  For(l, 64, vector) acc[0] max= lanes[l]
+
+The steps, in order, each a function of this folder: flatten (global buffers become one axis), collapse (perfect nests of
+contiguous accesses become one loop), rowcache (costly values that several loops of one row need are kept in a local row),
+then, here, lanes and threads for every nest. Results do not depend on the number of threads: a reduction is cut in
+pieces of a fixed size, and lanes are combined in a fixed order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .. import types as ty
+from ..types import Dim
+from . import ir as L
+from .cost import HEAVY, body_cost
+from .flatten import collapse, flatten
+from .lower import IDENTITY, Lowered
+from .rowcache import cache_rows
+from .tile import tile_nest
+
+CHUNK = 1 << 15
+"""Elements of a piece of a reduction over everything: fixed, so that its bits are too."""
+SERIAL_WORK = 200_000
+"""Nests with less work than this (scalar instructions) are not offered to other threads."""
+KIND_OF = {"add": "sum", "mul": "prod", "min": "min", "max": "max", "and": "and", "or": "or", "xor": "xor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the schedule wants to know of a target."""
+
+    vector_bytes: int = 64
+    """Width of a vector register."""
+    registers: int = 32
+    streaming_bytes: int | None = None
+    """Results of at least this size are written past the caches; None: never."""
+
+
+class Scheduler:
+    """Schedules one function; holds the names it makes and the temporaries it adds."""
+
+    def __init__(self, lowered: Lowered, machine: Machine):
+        self.machine = machine
+        self.temps: list[L.Buffer] = []
+        self.count = 0
+        self.lowered = lowered
+
+    def fresh(self, stem: str) -> str:
+        self.count += 1
+        return f"{stem}_{self.count}"
+
+    # ------------------------------------------------------------------------------- top level
+    def function(self, func: L.LoopFunc) -> tuple[L.Stmt, ...]:
+        out: list[L.Stmt] = []
+        for stmt in func.body:
+            if isinstance(stmt, L.For):
+                out.extend(self.top(stmt))
+            else:
+                out.append(stmt)
+        return tuple(out)
+
+    def top(self, loop: L.For) -> list[L.Stmt]:
+        """One nest at the top level."""
+        work = total_work(loop)
+        small = work is not None and work < SERIAL_WORK
+        if reduction_target(loop) is not None:
+            if not small and not has_loops(loop.body):
+                return self.chunked(loop)
+            return self.inner(replace(loop, kind="serial"))
+        tiled = tile_nest(loop, self.machine, self.fresh)
+        if tiled is not None:
+            return [_serial(s) for s in tiled] if small else list(tiled)
+        if loop.kind != "parallel":
+            return self.inner(loop)
+        out = self.nest(loop)
+        return [_serial(s) for s in out] if small else out
+
+    def nest(self, loop: L.For) -> list[L.Stmt]:
+        """A map loop (parallel or serial) and what is inside."""
+        if not has_loops(loop.body):
+            return self.map_lanes(loop)
+        if self.outer_lanes_pay(loop):
+            return self.map_lanes(loop)
+        return [replace(loop, body=tuple(self.block(loop.body)))]
+
+    def block(self, body: Sequence[L.Stmt]) -> list[L.Stmt]:
+        out: list[L.Stmt] = []
+        for stmt in body:
+            out.extend(self.inner(stmt) if isinstance(stmt, L.For) else [stmt])
+        return out
+
+    def inner(self, loop: L.For) -> list[L.Stmt]:
+        """A loop inside others: a reduction over lanes, or a map."""
+        if loop.kind not in ("serial", "parallel"):
+            return [loop]
+        if not has_loops(loop.body):
+            if reduction_target(loop) is not None:
+                return self.reduction_lanes(loop)
+            if is_map(loop):
+                return self.map_lanes(loop)
+            return [loop]
+        if is_map(loop) and self.outer_lanes_pay(loop):
+            return self.map_lanes(loop)
+        return [replace(loop, body=tuple(self.block(loop.body)))]
+
+    # ---------------------------------------------------------------------------------- lanes
+    def lanes_for(self, body: Sequence[L.Stmt]) -> int:
+        """Lanes of a loop: whole registers of the widest element; several where the body is light."""
+        sizes = [4]
+        for stmt in L.statements(tuple(body)):
+            for expr in L.expressions(stmt):
+                sizes += [e.dtype.nbytes for e in L.walk(expr) if not isinstance(e, L.Idx)]
+        narrow = all(s <= 1 for s in sizes[1:]) and len(sizes) > 1
+        base = self.machine.vector_bytes if narrow else self.machine.vector_bytes // max(4, max(sizes))
+        weight = body_cost(body)
+        live = sum(1 for s in L.statements(tuple(body)) if isinstance(s, L.Let))
+        factor = 4 if weight <= 12 and live <= 8 else 2 if weight <= 48 and live <= 24 else 1
+        return max(2, base * factor)
+
+    def outer_lanes_pay(self, loop: L.For) -> bool:
+        """Whether lanes should run along this loop rather than along the loops inside it."""
+        inner = [s for s in L.statements(loop.body) if isinstance(s, L.For)]
+        if any(isinstance(s, L.For) and s.kind != "serial" for s in inner):
+            return False
+        if any(ty.symbols(s.extent) & _bound(loop) for s in inner):
+            return False
+        if any(isinstance(s, (L.Transpose, L.Barrier)) for s in L.statements(loop.body)):
+            return False
+        if any(isinstance(s, L.Alloc) and s.buffer.space == "local" for s in loop.body):
+            return False
+        outer_unit = outer_bad = inner_unit = inner_bad = 0
+        inner_vars = {s.var for s in inner}
+        for offset in offsets(loop.body):
+            stride = coefficient(offset, loop.var)
+            if stride == 1:
+                outer_unit += 1
+            elif stride != 0:
+                outer_bad += 1
+            for var in inner_vars:
+                s = coefficient(offset, var)
+                if s == 1:
+                    inner_unit += 1
+                elif s != 0:
+                    inner_bad += 1
+        short = all(isinstance(s.extent, int) and s.extent < 8 for s in inner if not has_loops(s.body))
+        if outer_bad and not short:
+            return False
+        if isinstance(loop.extent, int) and loop.extent < 4:
+            return False
+        return outer_unit > 0 and (inner_bad > 0 or short) and outer_unit >= inner_unit
+
+    def map_lanes(self, loop: L.For) -> list[L.Stmt]:
+        """For(v, n) -> For(q, n // lanes) For(l, lanes, vector), and a masked tail."""
+        if not is_vectorizable(loop):
+            return [loop]
+        lanes = self.lanes_for(loop.body)
+        extent = loop.extent
+        kind = loop.kind
+        if isinstance(extent, int):
+            while lanes > 2 and lanes // 2 >= extent:
+                lanes //= 2
+        whole, rest = extent // lanes, extent % lanes
+        lane, block = self.fresh("l"), self.fresh("q")
+        out: list[L.Stmt] = []
+        if whole != 0:
+            index = Dim.symbol(block) * lanes + Dim.symbol(lane)
+            body = tuple(L.substitute(s, {loop.var: index}) for s in loop.body)
+            body = self.renamed(body)
+            out.append(L.For(block, whole, kind, (L.For(lane, lanes, "vector", body),)))
+        if rest != 0:
+            out.append(self.tail(loop, whole * lanes, rest, lanes))
+        return out
+
+    def tail(self, loop: L.For, start: L.Index, rest: L.Index, lanes: int) -> L.Stmt:
+        """The last, partial vector of a loop, under a mask."""
+        lane = self.fresh("l")
+        if isinstance(rest, int):
+            while lanes > 2 and lanes // 2 >= rest:
+                lanes //= 2
+        place = start + Dim.symbol(lane)
+        body = self.renamed(tuple(L.substitute(s, {loop.var: place}) for s in loop.body))
+        if rest == lanes:
+            return L.For(lane, lanes, "vector", body)
+        mask = L.Scalar("lt", (L.Idx(Dim.symbol(lane)), L.Idx(rest)), L.BOOL)
+        masked = L.For(lane, lanes, "vector", (L.If(mask, body),))
+        if isinstance(rest, int):
+            return masked
+        return L.If(L.Scalar("gt", (L.Idx(rest), L.Idx(0)), L.BOOL), (masked,))
+
+    def renamed(self, body: tuple[L.Stmt, ...]) -> tuple[L.Stmt, ...]:
+        """A copy of statements whose Lets, loops and local buffers have names of their own."""
+        return rename(body, self.fresh)
+
+    def reduction_lanes(self, loop: L.For) -> list[L.Stmt]:
+        """A serial reduction loop -> lanes that accumulate, combined once at the end."""
+        lanes = self.lanes_for(loop.body)
+        extent = loop.extent
+        if not is_vectorizable(loop) or (isinstance(extent, int) and extent < 4):
+            return [loop]
+        if isinstance(extent, int):
+            while lanes > 4 and lanes > extent:
+                lanes //= 2
+        out: list[L.Stmt] = []
+        private: dict[str, L.Buffer] = {}
+        body: list[L.Stmt] = []
+        lane = self.fresh("l")
+        for stmt in loop.body:
+            if isinstance(stmt, L.Accumulate) and stmt.buffer.space == "register":
+                wide = L.Buffer(self.fresh("lanes"), stmt.buffer.dtype, (lanes,), None, "register")
+                private[stmt.buffer.name] = wide
+                identity = L.const(IDENTITY[KIND_OF[stmt.op]](wide.dtype), wide.dtype)
+                fill = self.fresh("l")
+                out.append(L.Alloc(wide))
+                out.append(
+                    L.For(fill, lanes, "vector", (L.Store(wide, (Dim.symbol(fill),), identity),))
+                )
+                body.append(L.Accumulate(wide, (Dim.symbol("lane_"),), stmt.op, stmt.value))
+            else:
+                body.append(stmt)
+
+        def copy(place: L.Index, lane: str) -> tuple[L.Stmt, ...]:
+            env = {loop.var: place, "lane_": Dim.symbol(lane)}
+            return self.renamed(tuple(L.substitute(s, env) for s in body))
+
+        whole, rest = extent // lanes, extent % lanes
+        if whole != 0:
+            block = self.fresh("q")
+            inside = copy(Dim.symbol(block) * lanes + Dim.symbol(lane), lane)
+            out.append(L.For(block, whole, "serial", (L.For(lane, lanes, "vector", inside),)))
+        if rest != 0:
+            last = self.fresh("l")
+            mask = L.Scalar("lt", (L.Idx(Dim.symbol(last)), L.Idx(rest)), L.BOOL)
+            inside = copy(whole * lanes + Dim.symbol(last), last)
+            masked: L.Stmt = L.For(last, lanes, "vector", (L.If(mask, inside),))
+            if not isinstance(rest, int):
+                masked = L.If(L.Scalar("gt", (L.Idx(rest), L.Idx(0)), L.BOOL), (masked,))
+            out.append(masked)
+        for stmt in loop.body:
+            if isinstance(stmt, L.Accumulate) and stmt.buffer.name in private:
+                wide = private[stmt.buffer.name]
+                last = self.fresh("l")
+                value = L.Load(wide, (Dim.symbol(last),))
+                across = L.Accumulate(stmt.buffer, stmt.index, stmt.op, value)
+                out.append(L.For(last, lanes, "vector", (across,)))
+        return out
+
+    # --------------------------------------------------------------------- whole-array reductions
+    def chunked(self, loop: L.For) -> list[L.Stmt]:
+        """A reduction over everything -> pieces of CHUNK elements in parallel, then their combination in order."""
+        targets = [s for s in loop.body if isinstance(s, L.Accumulate)]
+        whole, rest = loop.extent // CHUNK, loop.extent % CHUNK
+        pieces = (loop.extent + CHUNK - 1) // CHUNK
+        partial = {
+            t.buffer.name: L.Buffer(self.fresh("part"), t.buffer.dtype, (pieces,)) for t in targets
+        }
+        self.temps.extend(partial.values())
+        out: list[L.Stmt] = []
+
+        def piece(start: L.Index, extent: L.Index, place: L.Index) -> list[L.Stmt]:
+            var = self.fresh("r")
+            stmts: list[L.Stmt] = []
+            body: list[L.Stmt] = []
+            local: dict[str, L.Buffer] = {}
+            for target in targets:
+                acc = L.Buffer(self.fresh("acc"), target.buffer.dtype, (1,), None, "register")
+                local[target.buffer.name] = acc
+                identity = L.const(IDENTITY[KIND_OF[target.op]](acc.dtype), acc.dtype)
+                stmts += [L.Alloc(acc), L.Store(acc, (0,), identity)]
+            for stmt in loop.body:
+                moved = L.substitute(stmt, {loop.var: start + Dim.symbol(var)})
+                if isinstance(moved, L.Accumulate):
+                    moved = replace(moved, buffer=local[moved.buffer.name])
+                body.append(moved)
+            inner = L.For(var, extent, "serial", self.renamed(tuple(body)))
+            stmts += self.reduction_lanes(inner)
+            for target in targets:
+                value = L.Load(local[target.buffer.name], (0,))
+                stmts.append(L.Store(partial[target.buffer.name], (place,), value))
+            return stmts
+
+        if whole != 0:
+            chunk = self.fresh("c")
+            inside = piece(Dim.symbol(chunk) * CHUNK, CHUNK, Dim.symbol(chunk))
+            out.append(L.For(chunk, whole, "parallel", tuple(inside)))
+        if rest != 0:
+            last = piece(whole * CHUNK, rest, whole)
+            if isinstance(rest, int):
+                out.extend(last)
+            else:
+                out.append(L.If(L.Scalar("gt", (L.Idx(rest), L.Idx(0)), L.BOOL), tuple(last)))
+        for target in targets:
+            var = self.fresh("c")
+            value = L.Load(partial[target.buffer.name], (Dim.symbol(var),))
+            combine = L.Accumulate(target.buffer, target.index, target.op, value)
+            out += self.reduction_lanes(L.For(var, pieces, "serial", (combine,)))
+        return out
+
+
+def schedule(lowered: Lowered, machine: Machine) -> Lowered:
+    """The scheduled function, with the temporaries that the schedule needs as further parameters."""
+    func = collapse(flatten(lowered.func))
+    func = cache_rows(func)
+    scheduler = Scheduler(lowered, machine)
+    body = scheduler.function(func)
+    params = (*func.params, *scheduler.temps)
+    symbols = dict.fromkeys(func.symbols)
+    for temp in scheduler.temps:
+        for extent in temp.shape:
+            symbols.update(dict.fromkeys(sorted(ty.symbols(extent))))
+    func = L.LoopFunc(func.name, params, tuple(symbols), body)
+    inputs, outputs = len(lowered.inputs), len(lowered.outputs)
+    return Lowered(
+        func,
+        params[:inputs],
+        params[inputs : inputs + outputs],
+        params[inputs + outputs :],
+        lowered.messages,
+    )
+
+
+# ------------------------------------------------------------------------------------- questions
+
+
+def has_loops(body: Sequence[L.Stmt]) -> bool:
+    return any(isinstance(s, L.For) for s in L.statements(tuple(body)))
+
+
+def reduction_target(loop: L.For) -> L.Buffer | None:
+    """The register buffer that the loop reduces into, if that is all it does."""
+    found: L.Buffer | None = None
+    for stmt in L.statements(loop.body):
+        if isinstance(stmt, L.Accumulate):
+            if stmt.buffer.space != "register" or any(
+                loop.var in ty.symbols(i) for i in stmt.index
+            ):
+                return None
+            found = found or stmt.buffer
+        elif isinstance(stmt, L.Store) and stmt.buffer.space == "global":
+            return None
+        elif isinstance(stmt, L.Alloc):
+            return None
+    return found
+
+
+def is_map(loop: L.For) -> bool:
+    """Whether the iterations are independent: the loop writes only at places of its own, and to buffers of its own."""
+    if loop.kind == "parallel":
+        return True
+    own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
+    read = {
+        e.buffer.name
+        for s in L.statements(loop.body)
+        for x in L.expressions(s)
+        for e in L.walk(x)
+        if isinstance(e, L.Load)
+    }
+    for stmt in L.statements(loop.body):
+        if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name not in own:
+            if isinstance(stmt, L.Accumulate) or stmt.buffer.name in read:
+                return False
+            if coefficient(stmt.buffer.offset(stmt.index), loop.var) in (0, None):
+                return False
+    return True
+
+
+def is_vectorizable(loop: L.For) -> bool:
+    """Whether the printers can run the body in lanes."""
+    bound = _bound(loop)
+    for stmt in L.statements(loop.body):
+        if isinstance(stmt, L.For) and (stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound):
+            return False
+        if isinstance(stmt, (L.Transpose, L.Barrier)):
+            return False
+    return True
+
+
+def _bound(loop: L.For) -> frozenset[str]:
+    names = {loop.var}
+    for stmt in L.statements(loop.body):
+        if isinstance(stmt, L.Let):
+            names.add(stmt.name)
+    return frozenset(names)
+
+
+def offsets(body: Sequence[L.Stmt]) -> list[L.Index]:
+    """The offsets of every access to global and local memory."""
+    found: list[L.Index] = []
+    for stmt in L.statements(tuple(body)):
+        for expr in L.expressions(stmt):
+            for one in L.walk(expr):
+                if isinstance(one, L.Load) and one.buffer.space != "register":
+                    found.append(one.buffer.offset(one.index))
+        if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.space != "register":
+            found.append(stmt.buffer.offset(stmt.index))
+    return found
+
+
+def coefficient(index: L.Index, var: str) -> L.Index | None:
+    """The stride of an index along a variable: 0 where it does not appear, None where it is not linear."""
+    if not isinstance(index, Dim) or var not in ty.symbols(index):
+        return 0
+    rest = ty.substitute(index, {var: 0})
+    step = ty.substitute(index, {var: 1}) - rest
+    if isinstance(step, Dim) and var in ty.symbols(step):
+        return None
+    return step if index == rest + step * Dim.symbol(var) else None
+
+
+def total_work(loop: L.For) -> int | None:
+    """Scalar instructions of a whole nest; None when an extent is symbolic."""
+    if not isinstance(loop.extent, int):
+        return None
+    if any(isinstance(s, L.For) and not isinstance(s.extent, int) for s in L.statements(loop.body)):
+        return None
+    return loop.extent * body_cost(loop.body)
+
+
+def _serial(stmt: L.Stmt) -> L.Stmt:
+    return replace(stmt, kind="serial") if isinstance(stmt, L.For) and stmt.kind == "parallel" else stmt
+
+
+def rename(body: tuple[L.Stmt, ...], fresh) -> tuple[L.Stmt, ...]:  # noqa: ANN001
+    """A copy of statements whose Lets, loop variables and local buffers have fresh names."""
+    names: dict[str, str] = {}
+    buffers: dict[str, L.Buffer] = {}
+    for stmt in L.statements(body):
+        if isinstance(stmt, L.Let):
+            names[stmt.name] = fresh("t")
+        elif isinstance(stmt, L.For):
+            names[stmt.var] = fresh(stmt.var.split("_")[0].rstrip("0123456789") or "v")
+        elif isinstance(stmt, L.Alloc):
+            buffers[stmt.buffer.name] = replace(stmt.buffer, name=fresh(stmt.buffer.space[:3]))
+    env = {old: Dim.symbol(new) for old, new in names.items()}
+
+    def index(i: L.Index) -> L.Index:
+        return ty.substitute(i, env) if isinstance(i, Dim) else i
+
+    def leaf(e: L.Expr) -> L.Expr:
+        if isinstance(e, L.Name) and e.name in names:
+            return L.Name(names[e.name], e.dtype)
+        if isinstance(e, L.Load) and e.buffer.name in buffers:
+            return L.Load(buffers[e.buffer.name], e.index, e.guard)
+        return e
+
+    def fix(stmt: L.Stmt) -> L.Stmt:
+        if isinstance(stmt, L.Let):
+            return L.Let(names[stmt.name], stmt.value)
+        if isinstance(stmt, L.For):
+            return replace(stmt, var=names[stmt.var], body=tuple(fix(s) for s in stmt.body))
+        if isinstance(stmt, L.If):
+            return L.If(stmt.cond, tuple(fix(s) for s in stmt.then), tuple(fix(s) for s in stmt.otherwise))
+        if isinstance(stmt, L.Alloc):
+            return L.Alloc(buffers[stmt.buffer.name])
+        if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name in buffers:
+            return replace(stmt, buffer=buffers[stmt.buffer.name])
+        return stmt
+
+    return tuple(fix(L.map_stmt(s, index, leaf)) for s in body)

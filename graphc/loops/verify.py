@@ -1,0 +1,284 @@
+"""The invariants of a LoopFunc. A function that breaks one is a bug of graphc, found here rather than in machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import types as ty
+from ..errors import VerifyError
+from ..types import BOOL, I64, DType
+from .ir import (
+    ACCUMULATE_OPS,
+    FOR_KINDS,
+    SPACES,
+    Accumulate,
+    Alloc,
+    Barrier,
+    Bitcast,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    Fail,
+    For,
+    Idx,
+    If,
+    Index,
+    Let,
+    Load,
+    LoopFunc,
+    Name,
+    Scalar,
+    Select,
+    Stmt,
+    Store,
+    Transpose,
+)
+from .scalar import SCALAR_OPS
+from .text import print_stmt
+
+ACCESS = ("in", "out", "inout", "temp")
+
+
+def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
+    """Returns the function when all of this holds.
+
+    Names:
+    - A buffer, symbol, loop variable or Let is bound before it is used, and only used inside its block.
+    - No name is bound where it is bound already; one buffer name stands for one Buffer in the whole function.
+    Types:
+    - A stored or accumulated value has the buffer's dtype; the arguments of a scalar op have one dtype, which
+      the op admits, and its result is theirs or bool; conditions and guards are bool; no dtype is complex.
+    - A Name has the dtype of its Let. A Bitcast keeps the width.
+    Indices:
+    - An access has one index for each axis of its buffer; an index, an extent or a stride is made of symbols,
+      loop variables and Lets of dtype i64.
+    Memory:
+    - Nothing is stored to a buffer of access "in". Allocated buffers have access "temp"; register buffers have
+      constant extents. Strides, where given, are one for each axis.
+    - Accumulate ops are add, mul, min, max, and, or, xor.
+    Loops:
+    - Vector and unroll extents are constants, at least 1; there is no loop but `unroll`, no Alloc and no Transpose
+      inside a vector loop.
+    - A parallel loop stands at the top level of the function, and has no block or thread loop inside.
+    - A Barrier stands under a thread loop; block loops are not under thread loops.
+    - A Transpose moves a constant tile between two buffers of one dtype and at least two axes.
+    - A Fail's code is at least 1.
+    Targets: "cpu" has no block, thread, shared or Barrier; "cuda" has no parallel loop and no Transpose.
+
+    Raises:
+        VerifyError: with the statement.
+    """
+    _Checker(func, target).run()
+    return func
+
+
+@dataclass
+class _Checker:
+    func: LoopFunc
+    target: str | None
+    bound: dict[str, DType | Buffer] = field(default_factory=dict)
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    loops: list[str] = field(default_factory=list)
+    stmt: Stmt | None = None
+
+    def run(self) -> None:
+        if self.target not in (None, "cpu", "cuda"):
+            raise VerifyError(f"there is no target {self.target!r}; there are cpu and cuda")
+        for name in self.func.symbols:
+            self.bind(name, I64)
+        for buffer in self.func.params:
+            self.require(buffer.space == "global", f"parameter {buffer.name} is not global")
+            self.declare(buffer)
+        self.block(self.func.body, top=True)
+
+    def require(self, cond: bool, message: str) -> None:
+        if cond:
+            return
+        where = ""
+        if self.stmt is not None:
+            lines = print_stmt(self.stmt).splitlines()
+            where = f", at: {lines[0]}" + (" ..." if len(lines) > 1 else "")
+        raise VerifyError(f"loops of {self.func.name}: {message}{where}")
+
+    # -- names
+    def bind(self, name: str, what: DType | Buffer) -> None:
+        self.require(name.isidentifier(), f"{name!r} is not a name")
+        self.require(name not in self.bound, f"the name {name} is bound already")
+        self.bound[name] = what
+
+    def declare(self, buffer: Buffer) -> None:
+        name = buffer.name
+        self.require(
+            self.buffers.setdefault(name, buffer) == buffer, f"there are two buffers named {name}"
+        )
+        self.require(buffer.space in SPACES, f"{name}: space {buffer.space!r} is not one of {SPACES}")
+        self.require(buffer.access in ACCESS, f"{name}: access {buffer.access!r} is unknown")
+        self.require(not buffer.dtype.is_complex, f"{name}: a buffer has a real dtype")
+        self.index((*buffer.shape, *(buffer.strides or ())))
+        self.require(
+            buffer.strides is None or len(buffer.strides) == len(buffer.shape),
+            f"{name}: there is not one stride for each axis",
+        )
+        if buffer.space == "register":
+            constant = all(isinstance(n, int) for n in buffer.shape)
+            self.require(constant, f"{name}: the extents of a register buffer are constants")
+        self.require(
+            self.target != "cpu" or buffer.space != "shared", f"{name}: cpu has no shared memory"
+        )
+        self.bind(name, buffer)
+
+    def index(self, index: tuple[Index, ...]) -> None:
+        for one in index:
+            for name in sorted(ty.symbols(one)):
+                found = self.bound.get(name)
+                self.require(found is not None, f"the index {one} uses {name}, which is not bound")
+                self.require(found is I64, f"the index {one} uses {name}, which is no i64 number")
+
+    def place(self, buffer: Buffer, index: tuple[Index, ...], writes: bool) -> None:
+        name = buffer.name
+        self.require(name in self.bound, f"the buffer {name} is not bound")
+        self.require(self.bound[name] == buffer, f"the buffer {name} is not the one that is bound")
+        self.require(
+            len(index) == len(buffer.shape),
+            f"{name} has {len(buffer.shape)} axes and is given {len(index)} indices",
+        )
+        self.require(not writes or buffer.access != "in", f"{name} is an input and is written")
+        self.index(index)
+
+    # -- expressions
+    def typed(self, expr: Expr, dtype: DType, what: str) -> None:
+        self.expr(expr)
+        self.require(expr.dtype is dtype, f"{what} is {expr.dtype}, expected {dtype}")
+
+    def expr(self, expr: Expr) -> None:
+        if isinstance(expr, Name):
+            found = self.bound.get(expr.name)
+            self.require(found is not None, f"the name {expr.name} is not bound")
+            self.require(found is expr.dtype, f"{expr.name} is {found}, read as {expr.dtype}")
+        elif isinstance(expr, Idx):
+            self.index((expr.index,))
+        elif isinstance(expr, Load):
+            self.place(expr.buffer, expr.index, writes=False)
+            if expr.guard is not None:
+                self.typed(expr.guard, BOOL, f"the guard of {expr.buffer.name}")
+        elif isinstance(expr, Scalar):
+            self.scalar(expr)
+        elif isinstance(expr, (Cast, Bitcast)):
+            self.expr(expr.value)
+            self.require(
+                isinstance(expr, Cast) or expr.value.dtype.bits == expr.dtype.bits,
+                f"a bitcast of {expr.value.dtype} to {expr.dtype} changes the width",
+            )
+        elif isinstance(expr, Select):
+            self.typed(expr.cond, BOOL, "the condition of a select")
+            self.expr(expr.a)
+            self.typed(expr.b, expr.a.dtype, "the other value of a select")
+        else:
+            self.require(isinstance(expr, Const), f"{expr!r} is no expression")
+        self.require(not expr.dtype.is_complex, "an expression has a real dtype")
+
+    def scalar(self, expr: Scalar) -> None:
+        op = SCALAR_OPS.get(expr.op)
+        self.require(op is not None, f"there is no scalar op {expr.op!r}")
+        assert op is not None
+        self.require(len(expr.args) == op.arity, f"{expr.op} takes {op.arity} arguments")
+        dtype = expr.args[0].dtype
+        for position, arg in enumerate(expr.args):
+            self.typed(arg, dtype, f"argument {position} of {expr.op}")
+        self.require(dtype.kind in op.kinds, f"{expr.op} does not take {dtype}")
+        result = BOOL if op.result == "bool" else dtype
+        self.require(expr.dtype is result, f"{expr.op} gives {result}, not {expr.dtype}")
+
+    # -- statements
+    def block(self, body: tuple[Stmt, ...], top: bool = False) -> None:
+        before = dict(self.bound)
+        for stmt in body:
+            self.stmt = stmt
+            check = _STATEMENTS.get(type(stmt))
+            self.require(check is not None, f"{stmt!r} is no statement")
+            assert check is not None
+            check(self, stmt, top)
+        self.bound = before
+
+    def for_(self, stmt: For, top: bool) -> None:
+        kind, outer = stmt.kind, self.loops
+        self.require(kind in FOR_KINDS, f"{kind!r} is not a kind of loop")
+        self.index((stmt.extent,))
+        if kind in ("vector", "unroll"):
+            constant = isinstance(stmt.extent, int) and stmt.extent >= 1
+            self.require(constant, f"the extent of a {kind} loop is a constant, at least 1")
+        self.require("vector" not in outer or kind == "unroll", f"a {kind} loop in a vector loop")
+        self.require(kind != "parallel" or top, "a parallel loop below the top level")
+        self.require(
+            kind not in ("block", "thread") or "parallel" not in outer,
+            f"a {kind} loop in a parallel loop",
+        )
+        self.require(kind != "block" or "thread" not in outer, "a block loop in a thread loop")
+        refused = {"cpu": ("block", "thread"), "cuda": ("parallel",)}.get(self.target or "", ())
+        self.require(kind not in refused, f"{self.target} has no {kind} loop")
+        before = dict(self.bound)
+        self.bind(stmt.var, I64)
+        self.loops.append(kind)
+        self.block(stmt.body)
+        self.loops.pop()
+        self.bound = before
+
+    def let(self, stmt: Let, top: bool) -> None:
+        self.expr(stmt.value)
+        self.bind(stmt.name, stmt.value.dtype)
+
+    def store(self, stmt: Store, top: bool) -> None:
+        self.place(stmt.buffer, stmt.index, writes=True)
+        self.typed(stmt.value, stmt.buffer.dtype, f"the value stored to {stmt.buffer.name}")
+
+    def accumulate(self, stmt: Accumulate, top: bool) -> None:
+        self.require(stmt.op in ACCUMULATE_OPS, f"{stmt.op!r} is not one of {ACCUMULATE_OPS}")
+        self.place(stmt.buffer, stmt.index, writes=True)
+        dtype = stmt.buffer.dtype
+        self.typed(stmt.value, dtype, f"the value accumulated in {stmt.buffer.name}")
+        self.require(dtype.kind in SCALAR_OPS[stmt.op].kinds, f"{stmt.op} does not take {dtype}")
+
+    def alloc(self, stmt: Alloc, top: bool) -> None:
+        self.require(stmt.buffer.access == "temp", f"{stmt.buffer.name} is allocated, so a temp")
+        self.require("vector" not in self.loops, "an Alloc in a vector loop")
+        self.declare(stmt.buffer)
+
+    def if_(self, stmt: If, top: bool) -> None:
+        self.typed(stmt.cond, BOOL, "the condition")
+        self.block(stmt.then)
+        self.block(stmt.otherwise)
+
+    def barrier(self, stmt: Barrier, top: bool) -> None:
+        self.require(self.target != "cpu", "cpu has no barrier")
+        self.require("thread" in self.loops, "a barrier outside thread loops")
+
+    def fail(self, stmt: Fail, top: bool) -> None:
+        self.typed(stmt.cond, BOOL, "the condition")
+        self.require(isinstance(stmt.code, int) and stmt.code >= 1, "an error code is at least 1")
+
+    def transpose(self, stmt: Transpose, top: bool) -> None:
+        self.require(self.target != "cuda", "cuda has no Transpose")
+        self.require("vector" not in self.loops, "a Transpose in a vector loop")
+        self.place(stmt.target, stmt.target_index, writes=True)
+        self.place(stmt.source, stmt.source_index, writes=False)
+        self.require(stmt.target.dtype is stmt.source.dtype, "a Transpose changes the dtype")
+        ranks = min(len(stmt.target.shape), len(stmt.source.shape))
+        self.require(ranks >= 2, "a Transpose moves between buffers of two axes or more")
+        constant = isinstance(stmt.rows, int) and isinstance(stmt.columns, int)
+        self.require(constant and min(stmt.rows, stmt.columns) >= 1, "a tile has constant extents")
+
+
+_STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
+    For: _Checker.for_,
+    Let: _Checker.let,
+    Store: _Checker.store,
+    Accumulate: _Checker.accumulate,
+    Alloc: _Checker.alloc,
+    If: _Checker.if_,
+    Barrier: _Checker.barrier,
+    Fail: _Checker.fail,
+    Transpose: _Checker.transpose,
+}

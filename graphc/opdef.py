@@ -1,0 +1,138 @@
+"""What an op is: one card. Cards live in `graphc/ops/`; this module defines the card and the registry.
+
+A card is everything the compiler knows about an op, next to each other; no pass, printer or test keeps a table of
+op names of its own. Calling a card makes a node: `ADD(x, y)` is the value of a new `add` node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import TypeMismatch
+from .types import TensorType
+
+if TYPE_CHECKING:
+    from .ir import Value
+
+Attrs = Mapping[str, Any]
+Infer = Callable[[Sequence[TensorType], Attrs], "TensorType | tuple[TensorType, ...]"]
+Evaluate = Callable[[Sequence[Any], Attrs], Any]
+
+KINDS = ("elementwise", "movement", "creation", "reduction", "contraction", "opaque", "call")
+"""The kinds of ops, and what `lower` is in each (see graphc/loops/lower.py for the context `c`):
+
+    elementwise   scalar(args, type) -> Expr            the scalar expression of one element
+                  (complex operands come as Pair(re, im) and a complex result is a Pair)
+    movement      lower(c, index) -> Expr               reads `c.operand(k, index')`, with `c.select` where it must choose
+    creation      lower(c, index) -> Expr
+    reduction     lower(c, index) -> Expr               through `c.reduce(kind, extents, body)`
+    contraction   the same
+    opaque        emit(c) -> statements                 writes whole result buffers itself: sort, scan, scatter
+    call          a sub-graph: fusion
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One well-typed use of an op, from which the registry's tests are made."""
+
+    types: tuple[TensorType, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    low: float = -3.0
+    high: float = 3.0
+    """Operands are drawn from [low, high)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpDef:
+    """The card of an op.
+
+    Attributes:
+        name: as printed; a Python identifier.
+        doc: one line, with the formula.
+        kind: one of KINDS.
+        infer: result type(s) of operand types and attributes. Raises TypeMismatch or ShapeMismatch, naming the operand.
+        evaluate: the meaning, in NumPy: operands and attributes (extents already numbers) to the result(s).
+        lower: see KINDS.
+        source: whose definition the op follows (a NumPy function, a standard, a paper).
+        commutative, associative: of a binary op.
+        identity: y with op(x, y) == x for every x, or None.
+        absorbing: y with op(x, y) == y for every x (NaN and infinity included), or None.
+        idempotent: op(x, x) == x, or op(op(x)) == op(x) for a unary op.
+        involution: op(op(x)) == x.
+        linear: the operands in which the op is linear.
+        cost: about how many arithmetic instructions an element takes; fusion recomputes only what is cheap.
+        pure: no effect besides the result (an index that can be out of range is still pure: it reports).
+        numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
+        samples: well-typed uses, for tests.
+    """
+
+    name: str
+    doc: str
+    kind: str
+    infer: Infer
+    evaluate: Evaluate
+    lower: Callable[..., Any] | None = None
+    source: str = "NumPy"
+    commutative: bool = False
+    associative: bool = False
+    identity: float | int | bool | None = None
+    absorbing: float | int | bool | None = None
+    idempotent: bool = False
+    involution: bool = False
+    linear: tuple[int, ...] = ()
+    cost: int = 1
+    pure: bool = True
+    numpy: tuple[Any, ...] = ()
+    samples: Callable[[], Iterable[Sample]] = lambda: ()
+
+    def infer_types(self, types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+        """`infer` with the result as a tuple."""
+        found = self.infer(types, attrs)
+        return found if isinstance(found, tuple) else (found,)
+
+    def __call__(self, *operands: Value, **attrs: Any) -> Any:
+        """A new node: its value, or the tuple of its values when the op has several results."""
+        from .ir import make  # ir knows cards; a card makes nodes only when it is called
+
+        node = make(self, operands, attrs)
+        return node.results[0] if len(node.results) == 1 else node.results
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+_REGISTRY: dict[str, OpDef] = {}
+
+
+def register(card: OpDef) -> OpDef:
+    """Adds a card to the registry and returns it.
+
+    Raises:
+        ValueError: when the name is taken or the kind unknown.
+    """
+    if card.name in _REGISTRY:
+        raise ValueError(f"two cards are named {card.name!r}")
+    if card.kind not in KINDS:
+        raise ValueError(f"card {card.name!r}: kind {card.kind!r} is not one of {KINDS}")
+    _REGISTRY[card.name] = card
+    return card
+
+
+def lookup(name: str) -> OpDef:
+    """The card of that name.
+
+    Raises:
+        TypeMismatch: when there is none.
+    """
+    found = _REGISTRY.get(name)
+    if found is None:
+        raise TypeMismatch(f"there is no op named {name!r}")
+    return found
+
+
+def cards() -> tuple[OpDef, ...]:
+    """Every registered card, by name. Import `graphc.ops` first: importing it registers them."""
+    return tuple(_REGISTRY[name] for name in sorted(_REGISTRY))

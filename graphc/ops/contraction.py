@@ -1,0 +1,125 @@
+"""The card of the contraction: matrix products, inner products, batched and over several axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import types as ty
+from ..errors import ShapeMismatch
+from ..loops.ir import Index, Pair, cast, scalar
+from ..opdef import Attrs, OpDef, Sample, register
+from ..types import BOOL, DType, TensorType
+from .define import Element, check_count
+from .emission import product
+from .movement import check_axes, check_dtype
+from .reduction import wide
+
+
+def free_axes(rank: int, *taken: Sequence[int]) -> tuple[int, ...]:
+    """The axes of an operand that are neither contracted nor batched."""
+    gone = {axis for axes in taken for axis in axes}
+    return tuple(d for d in range(rank) if d not in gone)
+
+
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    check_count("dot", types, 2)
+    check_dtype("dot", types, 1, types[0].dtype)
+    a, b = types
+    for k, one in enumerate(types):
+        check_axes("dot", (*attrs["contract"][k], *attrs["batch"][k]), one.rank, k)
+    for what in ("contract", "batch"):
+        left, right = attrs[what]
+        if len(left) != len(right):
+            raise ShapeMismatch(
+                f"dot: {what} names axes {tuple(left)} of operand 0 and {tuple(right)} of operand 1"
+            )
+        for i, j in zip(left, right, strict=True):
+            if a.shape[i] != b.shape[j]:
+                raise ShapeMismatch(
+                    f"dot: {what} axis {i} of operand 0 has extent {a.shape[i]}; "
+                    f"axis {j} of operand 1 has {b.shape[j]}"
+                )
+    shape = [a.shape[d] for d in attrs["batch"][0]]
+    for k, one in enumerate(types):
+        free = free_axes(one.rank, attrs["contract"][k], attrs["batch"][k])
+        shape += [one.shape[d] for d in free]
+    return a.with_shape(shape)
+
+
+def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
+    arrays = [np.asarray(o) for o in operands]
+    dtype = arrays[0].dtype
+    inner = wide(ty.dtype(dtype)).numpy
+    sides, frees, batch = [], [], [arrays[0].shape[d] for d in attrs["batch"][0]]
+    for k, x in enumerate(arrays):
+        free = free_axes(x.ndim, attrs["contract"][k], attrs["batch"][k])
+        x = x.astype(inner).transpose((*attrs["batch"][k], *free, *attrs["contract"][k]))
+        nb, nf = len(batch), len(free)
+        free_shape, summed = x.shape[nb : nb + nf], x.shape[nb + nf :]
+        sizes = [int(np.prod(s)) for s in (batch, free_shape, summed)]
+        sides.append(x.reshape(sizes))
+        frees += free_shape
+    with np.errstate(all="ignore"):
+        found = sides[0] @ sides[1].transpose(0, 2, 1)
+    return found.astype(dtype).reshape((*batch, *frees))
+
+
+def _lower(c: Any, index: tuple[Index, ...]) -> Element:
+    dtype: DType = c.types[0].dtype
+    contract, batch = c.attrs["contract"], c.attrs["batch"]
+    batched, rest = index[: len(batch[0])], index[len(batch[0]) :]
+    places: list[dict[int, Index]] = []
+    for k in range(2):
+        free = free_axes(c.types[k].rank, contract[k], batch[k])
+        own = dict(zip(batch[k], batched, strict=True)) | dict(zip(free, rest, strict=False))
+        places.append(own)
+        rest = rest[len(free) :]
+
+    def factor(k: int, at: tuple[Index, ...]) -> Element:
+        place = places[k] | dict(zip(contract[k], at, strict=True))
+        x = c.operand(k, tuple(place[d] for d in range(c.types[k].rank)))
+        return x if isinstance(x, Pair) else cast(x, wide(dtype))
+
+    def body(at: tuple[Index, ...]) -> Element:
+        a, b = factor(0, at), factor(1, at)
+        if dtype is BOOL:
+            assert not isinstance(a, Pair) and not isinstance(b, Pair)
+            return scalar("and", a, b)
+        return product(c.bind(a), c.bind(b)) if dtype.is_complex else product(a, b)
+
+    if not contract[0]:
+        found = body(())
+    else:
+        extents = tuple(c.types[0].shape[d] for d in contract[0])
+        found = c.reduce("or" if dtype is BOOL else "sum", extents, body)
+    return found if isinstance(found, Pair) else cast(found, dtype)
+
+
+_t = ty.parse_type
+
+DOT = register(
+    OpDef(
+        name="dot",
+        doc="result[batch, free a, free b] = sum over contract of a*b; for bool: or of and",
+        kind="contraction",
+        infer=_infer,
+        evaluate=_evaluate,
+        lower=_lower,
+        source="numpy.matmul, numpy.tensordot; XLA DotGeneral. f16 and bf16 accumulate in f32",
+        linear=(0, 1),
+        cost=2,
+        samples=lambda: (
+            Sample((_t("f32[5, 7]"), _t("f32[7, 3]")), {"contract": ((1,), (0,)), "batch": ((), ())}),
+            Sample(
+                (_t("f64[2, 3, 4]"), _t("f64[2, 5, 4]")),
+                {"contract": ((2,), (2,)), "batch": ((0,), (0,))},
+            ),
+            Sample((_t("i32[6]"), _t("i32[6]")), {"contract": ((0,), (0,)), "batch": ((), ())}),
+            Sample((_t("c64[3, 2]"), _t("c64[2]")), {"contract": ((1,), (0,)), "batch": ((), ())}),
+            Sample((_t("f16[3]"), _t("f16[4]")), {"contract": ((), ()), "batch": ((), ())}),
+        ),
+    )
+)

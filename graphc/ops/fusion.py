@@ -1,0 +1,58 @@
+"""Card: fusion, a node whose meaning is a sub-graph. The fusion pass makes them; each becomes one
+kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..errors import TypeMismatch
+from ..evaluate import evaluate
+from ..ir import Graph, param
+from ..opdef import Attrs, OpDef, Sample, register
+from ..types import BF16, C64, F32, F64, TensorType
+from .arithmetic import ADD, MUL
+from .transcendental import EXP
+
+
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+    body = attrs.get("body")
+    if not isinstance(body, Graph):
+        raise TypeMismatch(f"fusion: the attribute body is {body!r}, not a graph")
+    if len(types) != len(body.params):
+        raise TypeMismatch(f"fusion: its body has {len(body.params)} parameters, got {len(types)}")
+    for position, (type, value) in enumerate(zip(types, body.params, strict=True)):
+        if type != value.type:
+            raise TypeMismatch(
+                f"fusion: operand {position} is {type} and the parameter of its body is {value.type}"
+            )
+    return tuple(value.type for value in body.results)
+
+
+def _evaluate(operands: Sequence[Any], attrs: Attrs) -> Any:
+    results = evaluate(attrs["body"], list(operands))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _samples() -> Iterable[Sample]:
+    for dtype, shape in ((F32, (3, 7)), (F64, (0,)), (C64, (5,)), (BF16, (2, 3))):
+        type = TensorType(dtype, shape)
+        x, y = param(type, "x"), param(type, "y")
+        product = MUL(x, EXP(y))
+        yield Sample((type, type), {"body": Graph.of("one", (x, y), (product,))})
+        yield Sample((type, type), {"body": Graph.of("two", (x, y), (product, ADD(product, y)))})
+
+
+FUSION = register(
+    OpDef(
+        name="fusion",
+        doc="the results of body(a, ...)",
+        kind="call",
+        infer=_infer,
+        evaluate=_evaluate,
+        source="graphc",
+        cost=0,
+        samples=_samples,
+    )
+)

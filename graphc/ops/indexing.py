@@ -1,0 +1,341 @@
+"""Cards of the ops whose places come from data: gather and scatter.
+
+An index operand has an integer dtype; all of them have one shape S. `mode` says what an index outside its axis does:
+raise (a negative one counts from the end; out of range is reported, and raised after the kernel), wrap (modulo the
+extent), clip (to the nearest end), promise (it never happens: unchecked).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import types as ty
+from ..errors import ShapeMismatch, TypeMismatch
+from ..loops.ir import (
+    TRUE,
+    Accumulate,
+    Expr,
+    Fail,
+    Idx,
+    If,
+    Index,
+    Let,
+    Name,
+    Pair,
+    Select,
+    Stmt,
+    both,
+    cast,
+    const,
+    less,
+    scalar,
+)
+from ..opdef import Attrs, OpDef, Sample, register
+from ..types import BOOL, I64, Dim, Extent, TensorType
+from .define import Element
+from .emission import bound, load, nest, product, store
+from .movement import check_axes, check_dtype, check_rank, show
+
+MODES = ("raise", "wrap", "clip", "promise")
+COMBINES = ("set", "add", "mul", "min", "max")
+
+
+def _index_shape(op: str, types: Sequence[TensorType], first: int, attrs: Attrs) -> ty.Any:
+    """The shape of the indices, after all checks of axes, modes and index operands."""
+    axes, x = attrs["axes"], types[0]
+    if attrs["mode"] not in MODES:
+        raise TypeMismatch(f"{op}: mode {attrs['mode']!r} is not one of {', '.join(MODES)}")
+    if not axes or len(types) != first + len(axes):
+        raise TypeMismatch(
+            f"{op} over axes {tuple(axes)} takes {first} operand(s) and an index for each axis, "
+            f"at least one; got {len(types)} operands"
+        )
+    check_axes(op, axes, x.rank)
+    shape = types[first].shape
+    for k in range(first, len(types)):
+        if not types[k].dtype.is_integer:
+            raise TypeMismatch(f"{op}: operand {k}, an index, is {types[k]}; expected integers")
+        if types[k].shape != shape:
+            raise ShapeMismatch(
+                f"{op}: operand {k}, an index, has shape {show(types[k].shape)}; "
+                f"operand {first} has {show(shape)}"
+            )
+    for k, axis in enumerate(axes):
+        if x.shape[axis] == 0 and ty.bounds(ty.product(shape))[0] != 0:
+            raise ShapeMismatch(
+                f"{op}: operand {first + k} indexes axis {axis} of operand 0, which is empty"
+            )
+    return shape
+
+
+def _rest(rank: int, axes: Sequence[int]) -> list[int]:
+    """The axes that are not indexed."""
+    return [d for d in range(rank) if d not in axes]
+
+
+# ------------------------------------------------------------------------ the meaning, in NumPy
+
+
+def _settle(x: np.ndarray, attrs: Attrs, index: Sequence[Any]) -> list[np.ndarray]:
+    """The indices within their axes, by the mode.
+
+    Raises:
+        IndexError: out of range in mode raise, or any index into an empty axis.
+    """
+    settled = []
+    for axis, one in zip(attrs["axes"], index, strict=True):
+        i, n = np.asarray(one).astype(np.int64), x.shape[axis]
+        if attrs["mode"] == "raise" or (n == 0 and i.size):
+            wrong = i[(i < -n) | (i >= n)]
+            if wrong.size:
+                raise IndexError(
+                    f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {n}"
+                )
+            i = np.where(i < 0, i + n, i)
+        elif attrs["mode"] == "wrap" and n:
+            i = i % n
+        elif attrs["mode"] == "clip":
+            i = np.clip(i, 0, max(n - 1, 0))
+        settled.append(i)
+    return settled
+
+
+def _indexed_first(x: np.ndarray, axes: Sequence[int]) -> tuple[int, ...]:
+    return (*axes, *_rest(x.ndim, axes))
+
+
+def _evaluate_gather(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
+    x = np.asarray(operands[0])
+    places = tuple(_settle(x, attrs, operands[1:]))
+    return np.asarray(x.transpose(_indexed_first(x, attrs["axes"]))[places])
+
+
+def _evaluate_scatter(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
+    result, updates = np.array(operands[0]), np.asarray(operands[1])
+    axes = attrs["axes"]
+    places = _settle(result, attrs, operands[2:])
+    view = result.transpose(_indexed_first(result, axes))
+    combine = attrs["combine"]
+    with np.errstate(all="ignore"):
+        for s in np.ndindex(places[0].shape):  # one after the other: the order is the meaning
+            where = (*(int(i[s]) for i in places), ...)
+            if combine == "set":
+                view[where] = updates[s]
+            else:
+                view[where] = _COMBINE[combine](view[where], updates[s])
+    return result
+
+
+_COMBINE = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
+
+
+# -------------------------------------------------------------------------------- expressions
+
+
+def _settled(i: Expr, n: Extent, mode: str) -> tuple[Expr, Expr | None]:
+    """The place that an i64 index means, and when it is within the axis (None: always)."""
+    if mode == "promise":
+        return i, None
+    nonempty = None if ty.bounds(n - 1)[0] == 0 or not isinstance(n, Dim) else less(0, n)
+    zero = const(0, I64)
+    if mode == "wrap":
+        return scalar("mod", i, Idx(n)), nonempty
+    if mode == "clip":
+        return scalar("max", scalar("min", i, Idx(n - 1)), zero), nonempty
+    place = Select(scalar("lt", i, zero), scalar("add", i, Idx(n)), i)
+    return place, both(scalar("ge", place, zero), scalar("lt", place, Idx(n)))
+
+
+def _clamped(place: Expr, n: Extent) -> Expr:
+    return scalar("max", scalar("min", place, Idx(n - 1)), const(0, I64))
+
+
+def _opposite(cond: Expr) -> Expr:
+    return scalar("not", cond, dtype=BOOL)
+
+
+def _message(axis: int, n: Extent) -> str:
+    return f"an index is out of bounds for axis {axis} with size {n}"
+
+
+def _zero(dtype: ty.DType) -> Element:
+    zero = const(0, dtype.real)
+    return Pair(zero, zero) if dtype.is_complex else zero
+
+
+# ------------------------------------------------------------------------------------- gather
+
+
+def _infer_gather(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    if not types:
+        raise TypeMismatch("gather takes an operand and an index for each axis, got nothing")
+    shape = _index_shape("gather", types, 1, attrs)
+    x = types[0]
+    return x.with_shape((*shape, *(x.shape[d] for d in _rest(x.rank, attrs["axes"]))))
+
+
+def _lower_gather(c: Any, index: tuple[Index, ...]) -> Element:
+    axes, x = c.attrs["axes"], c.types[0]
+    rank = c.types[1].rank
+    inner: list[Index] = [0] * x.rank
+    for d, i in zip(_rest(x.rank, axes), index[rank:], strict=True):
+        inner[d] = i
+    guard: Expr | None = None
+    for k, axis in enumerate(axes):
+        n = x.shape[axis]
+        place, ok = _settled(
+            c.bind(cast(c.operand(1 + k, index[:rank]), I64)), n, c.attrs["mode"]
+        )
+        if ok is not None:
+            c.fail(_opposite(ok), _message(axis, n))
+            if isinstance(n, int) and n:
+                place = _clamped(place, n)  # cheaper than a guard: the load stays in bounds
+            else:
+                guard = both(guard, ok)
+        inner[axis] = c.index(place)
+    if guard is None:
+        return c.operand(0, tuple(inner))
+    return c.where(guard, lambda: c.operand(0, tuple(inner)), lambda: _zero(x.dtype))
+
+
+# ------------------------------------------------------------------------------------ scatter
+
+
+def _infer_scatter(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    if len(types) < 2:
+        raise TypeMismatch(
+            f"scatter takes an operand, updates and an index for each axis, got {len(types)} operands"
+        )
+    shape = _index_shape("scatter", types, 2, attrs)
+    x, combine = types[0], attrs["combine"]
+    if combine not in COMBINES:
+        raise TypeMismatch(f"scatter: combine {combine!r} is not one of {', '.join(COMBINES)}")
+    check_dtype("scatter", types, 1, x.dtype)
+    if (x.dtype.is_complex and combine in ("min", "max")) or (
+        x.dtype is BOOL and combine in ("add", "mul")
+    ):
+        raise TypeMismatch(f"scatter: combine {combine} does not take {x.dtype}")
+    expected = (*shape, *(x.shape[d] for d in _rest(x.rank, attrs["axes"])))
+    check_rank("scatter", "the shape of operand 1", types[1].shape, len(expected))
+    for d, (n, m) in enumerate(zip(types[1].shape, expected, strict=True)):
+        if n != m:
+            raise ShapeMismatch(f"scatter: axis {d} of operand 1 has extent {n}; expected {m}")
+    return x
+
+
+def _emit_scatter(c: Any) -> tuple[Stmt, ...]:
+    x, result = c.types[0], c.result(0)
+
+    def copy(i: tuple[Index, ...]) -> tuple[Stmt, ...]:
+        return store(result, i, load(c.buffer(0), x.dtype, i))
+
+    def one(s: tuple[Index, ...]) -> tuple[Stmt, ...]:
+        return _scatter_one(c, s)
+
+    return nest(c, x.shape, copy) + nest(c, c.types[2].shape, one, outer="serial")
+
+
+def _scatter_one(c: Any, s: tuple[Index, ...]) -> tuple[Stmt, ...]:
+    """The update at one position of the indices."""
+    axes, x, result = c.attrs["axes"], c.types[0], c.result(0)
+    stmts: tuple[Stmt, ...] = ()
+    inner: list[Index] = [0] * x.rank
+    guard: Expr | None = None
+    for k, axis in enumerate(axes):
+        lets, i = bound(c, "k", cast(load(c.buffer(2 + k), I64, s), I64))  # type: ignore[arg-type]
+        assert not isinstance(i, Pair)
+        place, ok = _settled(i, x.shape[axis], c.attrs["mode"])
+        name = c.fresh("at")
+        stmts += (*lets, Let(name, place))
+        inner[axis] = Dim.symbol(name)
+        if ok is not None and ok != TRUE:
+            inside = c.fresh("ok")
+            stmts += (
+                Let(inside, ok),
+                Fail(_opposite(Name(inside, BOOL)), c.code(_message(axis, x.shape[axis]))),
+            )
+            guard = both(guard, Name(inside, BOOL))
+
+    def window(w: tuple[Index, ...]) -> tuple[Stmt, ...]:
+        place = list(inner)
+        for d, i in zip(_rest(x.rank, axes), w, strict=True):
+            place[d] = i
+        return _combine(c, result, tuple(place), load(c.buffer(1), x.dtype, (*s, *w)))
+
+    rest = [x.shape[d] for d in _rest(x.rank, axes)]
+    body = nest(c, rest, window, outer="serial")
+    return stmts + (body if guard is None else (If(guard, body),))
+
+
+def _combine(c: Any, result: Any, place: tuple[Index, ...], value: Element) -> tuple[Stmt, ...]:
+    combine, dtype = c.attrs["combine"], c.types[0].dtype
+    if combine == "set":
+        return store(result, place, value)
+    if isinstance(value, Pair):
+        if combine == "add":
+            return (
+                Accumulate(result, (*place, 0), "add", value.re),
+                Accumulate(result, (*place, 1), "add", value.im),
+            )
+        lets, both_parts = bound(c, "p", product(load(result, dtype, place), value))
+        return lets + store(result, place, both_parts)
+    op = {"min": "and", "max": "or"}[combine] if dtype is BOOL else combine
+    return (Accumulate(result, place, op, value),)
+
+
+# -------------------------------------------------------------------------------------- cards
+
+
+_t = ty.parse_type
+
+GATHER = register(
+    OpDef(
+        name="gather",
+        doc="result[s..., rest...] = x with index[k][s...] on axes[k] and rest on the other axes",
+        kind="movement",
+        infer=_infer_gather,
+        evaluate=_evaluate_gather,
+        lower=_lower_gather,
+        source="numpy.take; NumPy advanced indexing",
+        linear=(0,),
+        cost=4,
+        samples=lambda: (
+            Sample((_t("f32[5, 3]"), _t("i64[4]")), {"axes": (0,), "mode": "raise"}),
+            Sample((_t("f64[5, 3]"), _t("i32[2, 2]")), {"axes": (1,), "mode": "wrap"}),
+            Sample(
+                (_t("c64[5, 2, 3]"), _t("i64[4]"), _t("i64[4]")), {"axes": (2, 0), "mode": "clip"}
+            ),
+        ),
+    )
+)
+
+SCATTER = register(
+    OpDef(
+        name="scatter",
+        doc="x, then for s in order: x[index[k][s] on axes[k]] = combine(that, updates[s])",
+        kind="opaque",
+        infer=_infer_scatter,
+        evaluate=_evaluate_scatter,
+        lower=_emit_scatter,
+        source="numpy.ufunc.at; NumPy advanced indexing, assigned to a copy",
+        linear=(0, 1),
+        cost=8,
+        samples=lambda: (
+            Sample(
+                (_t("f32[5, 3]"), _t("f32[4, 3]"), _t("i64[4]")),
+                {"axes": (0,), "combine": "add", "mode": "raise"},
+            ),
+            Sample(
+                (_t("i32[5, 3]"), _t("i32[7]"), _t("i64[7]"), _t("i64[7]")),
+                {"axes": (0, 1), "combine": "set", "mode": "wrap"},
+            ),
+            Sample(
+                (_t("c128[5]"), _t("c128[4]"), _t("i64[4]")),
+                {"axes": (0,), "combine": "mul", "mode": "clip"},
+            ),
+        ),
+    )
+)

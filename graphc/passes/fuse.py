@@ -1,0 +1,409 @@
+"""Groups the ops of a graph into kernels: afterwards every node is a `fusion` or a large constant.
+
+    %2 = exp(%1)                            %4 = fusion(%0) {
+    %3 = reduce(%2) {kind="sum"}      ->      %1 = exp(%0); %2 = reduce(%1) {...}; %3 = log(%2); return %3 }
+    %4 = log(%3)
+
+Requires: the canonical form (operands of elementwise ops have one shape; dead nodes are gone).
+Guarantees: each fusion can be lowered to one LoopFunc in which nothing is computed again at a cost: an op joins the
+    kernel of its users only if the loops that surround it there are those of its own axes (cheap ops excepted).
+Placement: last; later passes would have to look inside bodies.
+Cost: linear in nodes and edges, but for the reachability questions of values with users in several kernels.
+
+How: ops are visited from the results backwards. A kernel has root loops (the axes of its results); a card's own
+`lower`, run on names instead of numbers (Probe), says at which indices its operands are read, so that every op
+is treated by one rule, whether it moves, computes or reduces. Legality with several users is a question of paths in the
+graph of kernels, which networkx answers. At the end, kernels of one depth (which cannot depend on each other) are
+merged when they read the same rows, or when they are plain maps: the parameter updates of an optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import networkx as nx
+
+from .. import types as ty
+from ..ir import PARAM, Graph, Node, Value, at, make, param
+from ..loops import ir as L
+from ..loops.lower import less, row_depth, simplify
+from ..ops.fusion import FUSION
+from ..types import Dim, Extent, TensorType
+
+MAX_OPS = 96
+"""Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers that live."""
+MAX_MERGED = 256
+"""Ops in one kernel of several independent nests."""
+CHEAP = 3
+"""A subtree of this cost may be computed again where its value is read more than once."""
+LARGE = 1 << 30
+
+Index = tuple[Extent, ...]
+Entry = tuple[Index, tuple[str, ...]]
+"""Where a value is read: its index, and the loops around that place, outermost first."""
+
+
+class Kernel:
+    """A group under construction."""
+
+    __slots__ = ("nodes", "results", "shape", "entries", "extents", "opaque", "reduces", "cost")
+
+    def __init__(self, shape: tuple[Extent, ...]):
+        self.nodes: list[Node] = []
+        self.results: list[Value] = []
+        self.shape = shape
+        self.entries: dict[Value, dict[Entry, None]] = {}
+        self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
+        self.opaque = False
+        self.reduces = False
+        self.cost: dict[Value, int] = {}
+        """What the subtree below a value costs, as far as it is inside."""
+
+    def root_entry(self, shape: tuple[Extent, ...]) -> Entry | None:
+        """Where a result of that shape is written."""
+        depth = row_depth(self.shape, shape)
+        if depth is None:
+            return None
+        vars = tuple(f"i{k}" for k in range(depth))
+        index = (*(Dim.symbol(v) for v in vars), *(0 for _ in range(len(shape) - depth)))
+        return index, vars
+
+
+def fuse(graph: Graph) -> Graph:
+    """Graph of ops -> graph of fusions (see the module's docstring)."""
+    kernels, member, inlined = _grow(graph)
+    kernels = _merge(graph, kernels, member, inlined)
+    return _rebuild(graph, kernels)
+
+
+# ------------------------------------------------------------------------------------------ growing
+
+
+def _is_leaf(node: Node) -> bool:
+    """A constant that a kernel reads from memory."""
+    return node.op.name == "constant" and node.results[0].type.size != 1
+
+
+def _is_free(node: Node) -> bool:
+    """Computed again by whoever reads it: index arithmetic and constants."""
+    if node.op.kind == "creation":
+        return True
+    return node.op.kind == "movement" and node.op.name not in ("gather", "concatenate")
+
+
+def _grow(
+    graph: Graph,
+) -> tuple[list[Kernel], dict[Node, Kernel], dict[Node, list[Kernel]]]:
+    kernels: list[Kernel] = []
+    member: dict[Node, Kernel] = {}
+    inlined: dict[Node, list[Kernel]] = {}
+    returned = set(graph.results)
+    reach = nx.DiGraph()
+
+    def readers(node: Node) -> list[Kernel]:
+        found: dict[int, Kernel] = {}
+        for value in node.results:
+            for user in graph.users.get(value, ()):
+                for kernel in [member[user]] if user in member else inlined.get(user, ()):
+                    found[id(kernel)] = kernel
+        return list(found.values())
+
+    for node in reversed(graph.nodes):
+        if _is_leaf(node):
+            continue
+        users = readers(node)
+        is_result = any(v in returned for v in node.results)
+        if _is_free(node) and not is_result and users:
+            open_users = [k for k in users if not k.opaque]
+            if len(open_users) == len(users):
+                inlined[node] = users
+                for kernel in users:
+                    _add(kernel, node)
+                continue
+        home = _home(node, users, is_result, reach) if node.op.kind != "opaque" else None
+        if home is None:
+            home = Kernel(node.results[0].type.shape)
+            home.opaque = node.op.kind == "opaque"
+            kernels.append(home)
+            reach.add_node(id(home))
+        if is_result or any(k is not home for k in users) or node.op.kind == "opaque":
+            for value in node.results:
+                if value not in home.results:
+                    home.results.append(value)
+                entry = home.root_entry(value.type.shape)
+                if entry is not None:
+                    home.entries.setdefault(value, {}).setdefault(entry)
+        member[node] = home
+        _add(home, node)
+        reach.add_edges_from((id(home), id(k)) for k in users if k is not home)
+    return kernels, member, inlined
+
+
+def _home(node: Node, users: list[Kernel], is_result: bool, reach: nx.DiGraph) -> Kernel | None:
+    """The kernel among those of its users that a node may join, or None."""
+    for kernel in users:
+        if kernel.opaque or len(kernel.nodes) >= MAX_OPS or not _fits(kernel, node):
+            continue
+        if len(users) == 1 and not is_result:
+            return kernel
+        # it must also be written to memory: once per element, and without making a cycle of kernels
+        value = node.results[0]
+        place = kernel.root_entry(value.type.shape)
+        if place is None or place[0] not in {e[0] for e in kernel.entries.get(value, ())}:
+            continue
+        others = [k for k in users if k is not kernel]
+        if not any(nx.has_path(reach, id(k), id(kernel)) for k in others):
+            return kernel
+    return None
+
+
+def _fits(kernel: Kernel, node: Node) -> bool:
+    """Whether computing the node at the places where the kernel reads it wastes nothing."""
+    if len(node.results) != 1:
+        return False
+    entries = kernel.entries.get(node.results[0])
+    if not entries:
+        return False
+    waste = max(_waste(kernel, entry) for entry in entries)
+    distinct = len({_renamed(kernel, entry) for entry in entries})
+    if node.op.kind in ("reduction", "contraction"):
+        scopes = len({chain for _, chain in entries})
+        return waste == 1 and distinct == 1 and scopes == 1 and _is_plain(entries)
+    cheap = node.op.cost <= CHEAP
+    if distinct > 1 and not (cheap and distinct <= 4):
+        return False
+    return waste == 1 or cheap
+
+
+def _is_plain(entries: dict[Entry, None]) -> bool:
+    """Whether every index is a tuple of distinct loop variables and zeros."""
+    for index, _ in entries:
+        seen: set[Extent] = set()
+        for i in index:
+            if i == 0 and not isinstance(i, Dim):
+                continue
+            if not isinstance(i, Dim) or i in seen or len(i.terms) != 1:
+                return False
+            monomial, coefficient = i.terms[0]
+            if coefficient != 1 or len(monomial) != 1 or not isinstance(monomial[0], str):
+                return False
+            seen.add(i)
+    return True
+
+
+def _waste(kernel: Kernel, entry: Entry) -> int:
+    """How many times over an element is computed: the extents of the loops around it that its index lacks."""
+    index, chain = entry
+    used: set[str] = set()
+    for i in index:
+        used |= ty.symbols(i)
+    if any(name.startswith("data") for name in used):
+        return LARGE
+    waste = 1
+    for var in chain:
+        if var not in used:
+            extent = kernel.extents[var]
+            waste = min(LARGE, waste * (extent if isinstance(extent, int) else LARGE))
+    return waste
+
+
+def _renamed(kernel: Kernel, entry: Entry) -> Any:
+    """The index with loops named by their order and extent, so that two loops over one row count as one place."""
+    names: dict[str, Extent] = {}
+    for var in entry[1]:
+        names[var] = Dim.symbol(f"v{len(names)}")
+    extents = tuple(kernel.extents[v] for v in entry[1])
+    return extents, tuple(ty.substitute(i, names) for i in entry[0])
+
+
+def _add(kernel: Kernel, node: Node) -> None:
+    """Puts a node into a kernel and notes where its operands are read."""
+    kernel.nodes.append(node)
+    if node.op.kind in ("reduction", "contraction"):
+        kernel.reduces = True
+    if kernel.opaque:
+        return
+    for entry in list(kernel.entries.get(node.results[0], ())):
+        if node.op.kind == "elementwise":
+            for operand in node.operands:
+                kernel.entries.setdefault(operand, {}).setdefault(entry)
+        elif node.op.lower is not None:
+            Probe(kernel, node, entry).run()
+
+
+class Probe:
+    """A lowering context that only notes where operands are read."""
+
+    __slots__ = ("attrs", "type", "types", "_kernel", "_node", "_chain", "_index")
+
+    def __init__(self, kernel: Kernel, node: Node, entry: Entry):
+        self._kernel, self._node = kernel, node
+        self._index, self._chain = entry
+        self.attrs, self.type = node.attrs, node.results[0].type
+        self.types: tuple[TensorType, ...] = tuple(v.type for v in node.operands)
+
+    def run(self) -> None:
+        assert self._node.op.lower is not None
+        self._node.op.lower(self, self._index)
+
+    def operand(self, k: int, index: Sequence[Extent]) -> Any:
+        value = self._node.operands[k]
+        place = tuple(simplify(i, self._kernel.extents) for i in index)
+        used: set[str] = set()
+        for i in place:
+            used |= ty.symbols(i)
+        # the value is computed in the outermost loop that its index allows
+        chain = self._chain
+        while chain and chain[-1] not in used and not any(u.startswith("data") for u in used):
+            chain = chain[:-1]
+        self._kernel.entries.setdefault(value, {}).setdefault((place, chain))
+        return _dummy(value.type)
+
+    def simplify(self, index: Extent) -> Extent:
+        return simplify(index, self._kernel.extents)
+
+    def less(self, a: Extent, b: Extent) -> L.Expr:
+        return less(a, b, self._kernel.extents)
+
+    def where(self, cond: L.Expr, a: Callable[[], Any], b: Callable[[], Any]) -> Any:
+        if isinstance(cond, L.Const):
+            return a() if cond.value else b()
+        a()
+        return b()
+
+    def index(self, expr: L.Expr) -> Extent:
+        if isinstance(expr, L.Idx):
+            return expr.index
+        return Dim.symbol(f"data{len(self._kernel.extents)}")
+
+    def bind(self, element: Any) -> Any:
+        return element
+
+    def fail(self, cond: L.Expr, message: str) -> None:
+        pass
+
+    def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[..., Any]) -> Any:
+        names = []
+        for extent in extents:
+            name = f"r{len(self._kernel.extents)}"
+            self._kernel.extents[name] = extent
+            names.append(name)
+        chain, self._chain = self._chain, (*self._chain, *names)
+        element = body(tuple(Dim.symbol(n) for n in names))
+        self._chain = chain
+        return element
+
+
+def _dummy(type: TensorType) -> Any:
+    one = L.Name("_", type.dtype.real)
+    return L.Pair(one, one) if type.dtype.is_complex else one
+
+
+# ------------------------------------------------------------------------------------------ merging
+
+
+def _merge(
+    graph: Graph,
+    kernels: list[Kernel],
+    member: dict[Node, Kernel],
+    inlined: dict[Node, list[Kernel]],
+) -> list[Kernel]:
+    """Merges kernels of one depth: those that read the same rows, and plain maps. Answers them in running order."""
+    made_by = {value: kernel for kernel in kernels for value in kernel.results}
+    inputs = {id(k): _inputs(k) for k in kernels}
+    depth: dict[int, int] = {}
+    ordered = _topological(kernels, made_by, inputs)
+    for kernel in ordered:
+        sources = [made_by[v] for v in inputs[id(kernel)] if v in made_by]
+        depth[id(kernel)] = 1 + max((depth[id(s)] for s in sources), default=-1)
+    merged: list[Kernel] = []
+    open_by_row: dict[Any, list[Kernel]] = {}
+    for kernel in sorted(ordered, key=lambda k: depth[id(k)]):
+        if kernel.opaque:
+            merged.append(kernel)
+            continue
+        level = depth[id(kernel)]
+        is_map = not kernel.reduces
+        target = None
+        for candidate in open_by_row.get((level, kernel.shape), ()):
+            if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
+                continue
+            if any(v in inputs[id(candidate)] for v in inputs[id(kernel)]):
+                target = candidate
+                break
+        if target is None and is_map:
+            for candidate in open_by_row.get((level, "maps"), ()):
+                if len(candidate.nodes) + len(kernel.nodes) <= MAX_MERGED:
+                    target = candidate
+                    break
+        if target is None:
+            merged.append(kernel)
+            open_by_row.setdefault((level, kernel.shape), []).append(kernel)
+            if is_map:
+                open_by_row.setdefault((level, "maps"), []).append(kernel)
+            continue
+        target.nodes.extend(n for n in kernel.nodes if n not in set(target.nodes))
+        target.results.extend(v for v in kernel.results if v not in target.results)
+        inputs[id(target)] = {**inputs[id(target)], **inputs[id(kernel)]}
+    return merged
+
+
+def _inputs(kernel: Kernel) -> dict[Value, None]:
+    inside = {v for node in kernel.nodes for v in node.results}
+    return {v: None for node in kernel.nodes for v in node.operands if v not in inside}
+
+
+def _topological(
+    kernels: list[Kernel], made_by: dict[Value, Kernel], inputs: dict[int, dict[Value, None]]
+) -> list[Kernel]:
+    graph = nx.DiGraph()
+    order = {id(k): n for n, k in enumerate(reversed(kernels))}
+    graph.add_nodes_from(order)
+    for kernel in kernels:
+        for value in inputs[id(kernel)]:
+            source = made_by.get(value)
+            if source is not None and source is not kernel:
+                graph.add_edge(id(source), id(kernel))
+    by_id = {id(k): k for k in kernels}
+    return [by_id[k] for k in nx.lexicographical_topological_sort(graph, key=order.__getitem__)]
+
+
+# ---------------------------------------------------------------------------------------- rebuilding
+
+
+def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
+    new: dict[Value, Value] = {v: v for v in graph.params}
+    position = {node: n for n, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        if _is_leaf(node):
+            new.update(zip(node.results, node.results, strict=True))
+    for kernel in kernels:
+        nodes = sorted(set(kernel.nodes), key=position.__getitem__)
+        inside = {v for node in nodes for v in node.results}
+        operands: dict[Value, None] = {
+            v: None for node in nodes for v in node.operands if v not in inside
+        }
+        _fusion(nodes, list(operands), kernel.results, new)
+    results = list(graph.results)
+    for value in dict.fromkeys(results):
+        if value.node.op is PARAM or _is_leaf(value.node):  # a result that nothing computes is copied
+            copied: dict[Value, Value] = {value: new[value]}
+            _fusion([], [value], [value], copied)
+            results = [copied[v] if v is value else v for v in results]
+    return Graph.of(graph.name, graph.params, [new.get(v, v) for v in results])
+
+
+def _fusion(nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value]) -> None:
+    inner: dict[Value, Value] = {v: param(v.type, f"p{k}") for k, v in enumerate(operands)}
+    params = list(inner.values())
+    made: list[Node] = []
+    for node in nodes:
+        copy = make(node.op, [inner[v] for v in node.operands], node.attrs, node.where)
+        made.append(copy)
+        inner.update(zip(node.results, copy.results, strict=True))
+    body = Graph("body", tuple(params), tuple(made), tuple(inner[v] for v in results))
+    with at(nodes[-1].where if nodes else None):
+        outcome = FUSION(*(new[v] for v in operands), body=body)
+    values = outcome if isinstance(outcome, tuple) else (outcome,)
+    new.update(zip(results, values, strict=True))

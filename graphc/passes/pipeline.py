@@ -1,0 +1,163 @@
+"""The order of the passes, and what runs them: verify, time, dump.
+
+Called by compile; a test runs parts of it. A pass is any function `Graph -> Graph` that returns the same object when
+it changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import environment
+from ..ir import Graph
+from ..verify import verify
+from .algebraic import algebraic
+from .canonicalize import canonicalize
+from .cse import cse
+from .fold import fold
+from .prune import prune
+from .stability import stability
+
+Pass = Callable[[Graph], Graph]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Passes that run in turn until a whole round changes nothing, but not for ever."""
+
+    passes: tuple[Pass, ...]
+    rounds: int = 4
+
+
+def fuse(graph: Graph) -> Graph:
+    """See passes/fuse.py; imported on first use, because it needs networkx."""
+    from .fuse import fuse as run_fuse
+
+    return run_fuse(graph)
+
+
+SIMPLIFY = Repeat(
+    (
+        canonicalize,  # first: the others are written for its form
+        fold,  # constants now stand together; fewer of them to compare
+        cse,  # after fold and canonicalize have made equal things look equal
+        algebraic,  # last: asks for known constants and for equal operands
+    )
+)
+
+PIPELINE: tuple[Pass | Repeat, ...] = (
+    prune,  # what the program computed and did not return costs every later pass
+    SIMPLIFY,  # shows the formulas that stability knows
+    stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
+    SIMPLIFY,  # what stability made has constants, and values the program may have had already
+    fuse,  # last: every other pass sees single ops
+)
+
+EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not stability)
+"""The pipeline without the rewrites that change values for the better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run of one pass."""
+
+    name: str
+    seconds: float
+    nodes_before: int
+    nodes_after: int
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the pipeline made, and how."""
+
+    graph: Graph
+    records: tuple[Record, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{r.name:<14}{r.seconds * 1e3:9.2f} ms  {r.nodes_before:>7} -> {r.nodes_after:>7} nodes"
+            for r in self.records
+        ]
+        return "\n".join(lines)
+
+
+def run(
+    graph: Graph,
+    passes: Sequence[Pass | Repeat] = PIPELINE,
+    stop_after: str | None = None,
+    verify_each: bool | None = None,
+) -> Outcome:
+    """Runs the passes in order.
+
+    `stop_after` names the pass after whose first run to stop. `verify_each` says whether the graph is verified
+    before the first pass and after each that changed it (None: as GRAPHC_VERIFY says). Where GRAPHC_DUMP names a
+    folder, `00-trace.txt` and an `NN-pass.txt` for every pass that changed the graph are written there.
+
+    Raises:
+        ValueError: when `stop_after` names none of the passes.
+        VerifyError: when a pass broke the graph; a note names it.
+    """
+    _check_name(stop_after, passes)
+    checking = environment.verify_passes() if verify_each is None else verify_each
+    folder = environment.dump_folder()
+    records: list[Record] = []
+    if folder is not None:
+        _start_dump(folder, graph)
+    if checking:
+        verify(graph)
+    for one in _schedule(passes, records):
+        start = time.perf_counter()
+        after = one(graph)
+        seconds = time.perf_counter() - start
+        changed = after is not graph
+        records.append(Record(one.__name__, seconds, len(graph.nodes), len(after.nodes), changed))
+        graph = after
+        if changed and folder is not None:
+            _dump(folder, len(records), one.__name__, graph)
+        if changed and checking:
+            _verify_after(one.__name__, graph)
+        if one.__name__ == stop_after:
+            break
+    return Outcome(graph, tuple(records))
+
+
+def _schedule(passes: Sequence[Pass | Repeat], records: Sequence[Record]) -> Iterator[Pass]:
+    """The passes in order; a group is repeated as long as the records say that it changed something."""
+    for step in passes:
+        if not isinstance(step, Repeat):
+            yield step
+            continue
+        for _ in range(step.rounds):
+            yield from step.passes
+            if not any(record.changed for record in records[-len(step.passes) :]):
+                break
+
+
+def _check_name(name: str | None, passes: Sequence[Pass | Repeat]) -> None:
+    names = [p.__name__ for s in passes for p in (s.passes if isinstance(s, Repeat) else (s,))]
+    if name is not None and name not in names:
+        raise ValueError(f"there is no pass {name!r} to stop after; there are {', '.join(names)}")
+
+
+def _verify_after(name: str, graph: Graph) -> None:
+    try:
+        verify(graph)
+    except Exception as error:
+        error.add_note(f"after the pass {name}")
+        raise
+
+
+def _start_dump(folder: Path, graph: Graph) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("[0-9][0-9]-*.txt"):
+        old.unlink()  # of an earlier run: its numbers would mix with ours
+    _dump(folder, 0, "trace", graph)
+
+
+def _dump(folder: Path, number: int, name: str, graph: Graph) -> None:
+    (folder / f"{number:02}-{name}.txt").write_text(f"{graph}\n", encoding="utf-8")
