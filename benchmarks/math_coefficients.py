@@ -233,7 +233,7 @@ def _fits() -> list[Fit]:
     medium("LGAMMA", lgamma2, -0.5, 0.5, lambda t: ONE, 36)
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
-    fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 1.0, 2.0, lambda m: mp.cbrt(m), 14, "f32"))
+    fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 0.75, 1.5, lambda m: mp.cbrt(m), 14, "f32"))
     return fits
 
 

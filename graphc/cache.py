@@ -1,15 +1,17 @@
-"""The disk cache of built code: content-addressed entries in a folder that only its user can write to.
+"""The disk cache of built code: content-addressed entries in a folder that only its user can write
+to.
 
-Who calls it: `compile.py` with the key of a graph, the command line with `list`, `clear` and `why`. It never builds
-anything and never raises for a bad entry: a damaged, truncated or foreign file is removed, counted, and not there.
+Who calls it: `compile.py` with the key of a graph, the command line with `list`, `clear` and `why`.
+It never builds anything and never raises for a bad entry: a damaged, truncated or foreign file is
+removed, counted, and not there.
 
 An entry is one file, `<key>.gcc`:
 
-    magic 8 bytes | format u32 | bytes of the meta u32 | count of blobs u32 | 0 u32 | bytes of each blob u64 ... |
-    meta as JSON | blobs | sha256 of all that comes before
+    magic 8 bytes | format u32 | bytes of the meta u32 | count of blobs u32 | 0 u32 | bytes of each
+    blob u64 ... | meta as JSON | blobs | sha256 of all that comes before
 
-Safe under many processes and kill -9: a file is written under a temporary name and renamed; readers see all of it or
-nothing. Power loss may leave a damaged file, which its hash tells.
+Safe under many processes and kill -9: a file is written under a temporary name and renamed; readers
+see all of it or nothing. Power loss may leave a damaged file, which its hash tells.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class CacheError(GraphcError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is kept under one key: JSON-able facts (`parts` among them, see `Cache.why`) and named bytes."""
+    """What is kept under one key: JSON-able facts (`parts` among them, see `Cache.why`) and named
+    bytes."""
 
     meta: Mapping[str, Any] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
@@ -59,7 +62,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry as `Cache.list` shows it. Units: bytes; seconds since the epoch, to about an hour."""
+    """One entry as `Cache.list` shows it. Units: bytes; seconds since the epoch, to about an
+    hour."""
 
     key: str
     nbytes: int
@@ -72,7 +76,9 @@ def key(parts: Mapping[str, str]) -> str:
     for name in sorted(parts):
         for text in (name, parts[name]):
             data = text.encode()
-            digest.update(struct.pack("<Q", len(data)))  # lengths, so that no two lists of parts look alike
+            digest.update(
+                struct.pack("<Q", len(data))
+            )  # lengths, so that no two lists of parts look alike
             digest.update(data)
     return digest.hexdigest()
 
@@ -86,8 +92,8 @@ def default_folder() -> Path | None:
 class Cache:
     """A folder of entries, bounded in bytes; with no folder (disabled) it is always empty.
 
-    The folder is made at the first write, mode 0700. One that others can write to, or that belongs to another user,
-    is refused.
+    The folder is made at the first write, mode 0700. One that others can write to, or that belongs
+    to another user, is refused.
 
     Raises:
         CacheError: at construction and at the first use, when the folder is refused.
@@ -101,7 +107,9 @@ class Cache:
         self.hits = self.misses = self.damaged = self.evicted = 0
         self._lock = threading.Lock()
         self._usable = False
-        self._nbytes: int | None = None  # an estimate: other processes write too; eviction counts anew
+        self._nbytes: int | None = (
+            None  # an estimate: other processes write too; eviction counts anew
+        )
         if self.folder is not None and self.folder.exists():
             self._check_folder(self.folder)
 
@@ -138,7 +146,8 @@ class Cache:
         return entry
 
     def put(self, key: str, entry: Entry) -> bool:
-        """Keeps an entry; False where the cache is disabled, or the disk is full or read-only: never an error."""
+        """Keeps an entry; False where the cache is disabled, or the disk is full or read-only:
+        never an error."""
         path = self._path(key)
         if path is None or not self._ready(make=True):
             return False
@@ -187,7 +196,10 @@ class Cache:
     # ------------------------------------------------------------------------------ looking inside
     def list(self) -> list[Listed]:
         """All entries, the one used last first."""
-        found = [Listed(p.name.removesuffix(_SUFFIX), s.st_size, s.st_mtime) for p, s in self._scan(_SUFFIX)]
+        found = [
+            Listed(p.name.removesuffix(_SUFFIX), s.st_size, s.st_mtime)
+            for p, s in self._scan(_SUFFIX)
+        ]
         return sorted(found, key=lambda one: -one.used)
 
     def size(self) -> int:
@@ -207,7 +219,8 @@ class Cache:
         return count
 
     def why(self, key: str) -> dict[str, dict[str, str]]:
-        """For each entry whose key begins so: the parts that made its key, as its writer noted them in `meta`."""
+        """For each entry whose key begins so: the parts that made its key, as its writer noted them
+        in `meta`."""
         answer: dict[str, dict[str, str]] = {}
         for one in self.list():
             if not one.key.startswith(key):
@@ -287,21 +300,26 @@ class Cache:
             status = folder.stat()
         except OSError as error:
             raise CacheError(
-                f"the cache folder {folder} cannot be used ({error.strerror}); set GRAPHC_CACHE_DIR to another"
+                f"the cache folder {folder} cannot be used ({error.strerror}); "
+                "set GRAPHC_CACHE_DIR to another"
             ) from None
         if not stat.S_ISDIR(status.st_mode):
-            raise CacheError(f"the cache folder {folder} is no folder; remove it, or set GRAPHC_CACHE_DIR")
+            raise CacheError(
+                f"the cache folder {folder} is no folder; remove it, or set GRAPHC_CACHE_DIR"
+            )
         if os.name == "nt":
-            return  # the user's own profile is guarded by its access list, which these bits do not show
+            return  # the profile is guarded by its access list, which these bits do not show
         if status.st_uid != os.getuid():
             raise CacheError(
-                f"the cache folder {folder} belongs to user {status.st_uid}, and this process runs as "
-                f"{os.getuid()}: its owner could slip code in. Set GRAPHC_CACHE_DIR to a folder of your own"
+                f"the cache folder {folder} belongs to user {status.st_uid}, and this process "
+                f"runs as {os.getuid()}: its owner could slip code in. "
+                "Set GRAPHC_CACHE_DIR to a folder of your own"
             )
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise CacheError(
-                f"others can write to the cache folder {folder} (mode {stat.S_IMODE(status.st_mode):o}) and could "
-                f"slip code in. Run: chmod 700 '{folder}', or set GRAPHC_CACHE_DIR to another folder"
+                f"others can write to the cache folder {folder} "
+                f"(mode {stat.S_IMODE(status.st_mode):o}) and could slip code in. "
+                f"Run: chmod 700 '{folder}', or set GRAPHC_CACHE_DIR to another folder"
             )
 
 
@@ -328,7 +346,8 @@ def _decode(content: bytes) -> Entry | None:
     body = memoryview(content)[:-_HASH_BYTES]
     if hashlib.sha256(body).digest() != content[-_HASH_BYTES:]:
         return None
-    # the hash is right, so the rest is as it was written; a foreign writer is still held to the lengths
+    # the hash is right, so the rest is as it was written; a foreign writer is still held to the
+    # lengths
     start = _HEAD.size + 8 * count
     if start + meta_bytes > len(body):
         return None

@@ -2,7 +2,7 @@
 
     GRAPHC_DUMP          a folder: the pipeline writes the graph there after every pass that changed it
     GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
-    GRAPHC_CACHE_DIR     the folder of compiled code; empty: keep none on disk
+    GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
     GRAPHC_NUM_THREADS   how many threads a parallel loop may use
 """
 
@@ -30,7 +30,7 @@ def cache_folder() -> Path | None:
     """
     name = os.environ.get("GRAPHC_CACHE_DIR")
     if name is not None:
-        return Path(name).expanduser() if name else None
+        return None if name.lower() in ("", "off") else Path(name).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "graphc"
 
 

@@ -1,5 +1,4 @@
-"""evaluate: the meaning of a graph, node by node in NumPy. Slow, and what every other stage is
-compared with.
+"""evaluate: the meaning of a graph, node by node in NumPy. Slow; every stage is compared with it.
 
 Symbolic extents get their numbers from the arguments' shapes. Each result is checked against the
 type that its card inferred, so a card that says one thing and computes another is found here.
@@ -141,7 +140,8 @@ def bind_extents(graph: Graph, shapes: Sequence[tuple[int, ...]]) -> dict[str, i
         if expected != actual:
             because = "".join(f", {n} = {env[n]}" for n in sorted(ty.symbols(extent)) if n in env)
             raise ShapeMismatch(
-                f"{graph.name}: axis {axis} of {_describe(value)} is {actual}, not {expected}{because}"
+                f"{graph.name}: axis {axis} of {_describe(value)} is {actual}, "
+                f"not {expected}{because}"
             )
     return env
 
@@ -210,6 +210,7 @@ def _check_results(node: Node, results: tuple[Any, ...], env: Mapping[str, int])
         shape = tuple(ty.substitute(e, env) for e in value.shape)
         if np.shape(array) != shape or getattr(array, "dtype", None) != value.dtype.numpy:
             raise VerifyError(
-                f"{node.op.name}{where} was inferred as {value.type} with shape {shape}, and evaluated to "
-                f"{getattr(array, 'dtype', type(array).__name__)} of shape {np.shape(array)}"
+                f"{node.op.name}{where} was inferred as {value.type} with shape {shape}, and "
+                f"evaluated to {getattr(array, 'dtype', type(array).__name__)} of shape "
+                f"{np.shape(array)}"
             )

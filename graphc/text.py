@@ -1,13 +1,15 @@
 """The text of a graph: printing and parsing, with parse_graph(print_graph(g)) == g.
 
-    graph     = "graph" name "(" [param ("," param)*] ")" "{" node* "return" [value ("," value)*]
-    "}" param     = value name ":" type                                     %0 x: f32[b, 784]
-    node      = value ":" type ("," value ":" type)* "=" op "(" [value ("," value)*] ")"
-    [attributes] [line] attributes= "{" key "=" attribute ("," key "=" attribute)* "}"
-    attribute = none | true | false | integer | float | "inf" | "nan" | complex(float, float) | string | dtype
-              | extent | dim(extent) | "(" attribute,* ")" | array(type, [element, ...]) | array(type, "base64")
-              | graph
-    line      = "#" file ":" number "in" function
+    graph      = "graph" name "(" [param ("," param)*] ")"
+                 "{" node* "return" [value ("," value)*] "}"
+    param      = value name ":" type                            %0 x: f32[b, 784]
+    node       = value ":" type ("," value ":" type)* "=" op
+                 "(" [value ("," value)*] ")" [attributes] [line]
+    attributes = "{" key "=" attribute ("," key "=" attribute)* "}"
+    attribute  = none | true | false | integer | float | inf | nan | complex(float, float)
+               | string | dtype | extent | dim(extent) | "(" attribute,* ")" | graph
+               | array(type, [element, ...]) | array(type, "base64 of the bytes")
+    line       = "#" file ":" number "in" function
 
 A name is an identifier (with dots) or a quoted string. An extent is a polynomial as in types.py;
 `dim(...)` is written where one of its names means something else here. Parsing needs the cards:
@@ -182,10 +184,14 @@ class _Scanner:
         self.position = found.end()
         return found.group()
 
+    def sees(self, sign: str) -> bool:
+        """Whether this sign comes next."""
+        self.skip()
+        return self.text.startswith(sign, self.position)
+
     def has(self, sign: str) -> bool:
         """Whether this sign comes next; passes it."""
-        self.skip()
-        if not self.text.startswith(sign, self.position):
+        if not self.sees(sign):
             return False
         self.position += len(sign)
         return True
@@ -211,6 +217,7 @@ class _Scanner:
 
 _SPACE = re.compile(r"(\s|#[^\n]*)*")
 _BLANK = re.compile(r"[ \t]*")
+_GRAPH, _RETURN = re.compile(r"graph\b"), re.compile(r"return\b")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING = re.compile(r'"([^"\\\n]|\\.)*"')
 _VALUE = re.compile(r"%\d+")
@@ -244,8 +251,7 @@ def _list(s: _Scanner, end: str, item: Callable[[], Any]) -> list[Any]:
 
 
 def _graph(s: _Scanner) -> Graph:
-    if s.take(_WORD) != "graph":
-        raise s.expected("'graph'")
+    s.get(_GRAPH, "'graph'")
     return _graph_after_keyword(s)
 
 
@@ -264,10 +270,9 @@ def _graph_after_keyword(s: _Scanner) -> Graph:
     params = _list(s, ")", parameter)
     s.need("{")
     nodes: list[Node] = []
-    while (s.skip(), s.text.startswith("%", s.position))[1]:
+    while s.sees("%"):
         nodes.append(_node(s, values))
-    if s.take(_WORD) != "return":
-        raise s.expected("a node or 'return'")
+    s.get(_RETURN, "a node or 'return'")
     results = _list(s, "}", lambda: _value(s, values))
     return Graph(name, tuple(params), tuple(nodes), tuple(results))
 

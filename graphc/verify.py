@@ -1,6 +1,4 @@
-"""verify: whether a graph is one. Run after every pass in tests, and where GRAPHC_VERIFY asks for
-it.
-"""
+"""verify: whether a graph is one. Run after every pass in tests, and when GRAPHC_VERIFY is set."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ class _Verifier:
         for position, value in enumerate(self.graph.results):
             if value not in self.defined:
                 raise self.fail(
-                    f"result {position} ({value!r}) is no parameter and no result of a node of the graph"
+                    f"result {position} ({value!r}) is neither a parameter nor a result of a node"
                 )
 
     def check_parameter(self, value: Value) -> None:
@@ -133,8 +131,8 @@ class _Verifier:
                 raise self.fail(f"the sub-graph {key} is invalid: {error}", node) from None
         else:
             raise self.fail(
-                f"attribute {key} is a {type(attribute).__name__}; attributes are numbers, str, None, "
-                f"extents, dtypes, literals, graphs and tuples of these",
+                f"attribute {key} is a {type(attribute).__name__}; attributes are numbers, str, "
+                f"None, extents, dtypes, literals, graphs and tuples of these",
                 node,
             )
 

@@ -1,4 +1,5 @@
-"""graphc_runtime: loads and calls compiled code. Standard library and NumPy only; knows nothing of the compiler."""
+"""graphc_runtime: loads and calls compiled code. Standard library and NumPy only; knows nothing of
+the compiler."""
 
 from .call import (
     CallPath,

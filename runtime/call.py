@@ -1,16 +1,19 @@
-"""Native calls: installs the native object, makes callables, adds specializations, sets threads and memory limits.
+"""Native calls: installs the native object, makes callables, adds specializations, sets threads and
+memory limits.
 
-Who calls it: the compiler (`install` once per process, then `compiled_type`, `add_specialization`) and the code of
-artifacts. It never compiles anything: the native object comes as bytes, made from native.ll by whoever has a compiler
-or a cache.
+Who calls it: the compiler (`install` once per process, then `compiled_type`, `add_specialization`)
+and the code of artifacts. It never compiles anything: the native object comes as bytes, made from
+native.ll by whoever has a compiler or a cache.
 
-Every assumption about CPython and NumPy is checked here, against live objects, before native code relies on it. Where
-one fails the slower path of `fallback.py` takes over, a warning says so once, and `path()` gives the reason.
+Every assumption about CPython and NumPy is checked here, against live objects, before native code
+relies on it. Where one fails the slower path of `fallback.py` takes over, a warning says so once,
+and `path()` gives the reason.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import platform
 import struct
@@ -29,13 +32,14 @@ from .loader import LoadedObject, ObjectError, load, process_address
 from .specialization import Specialization
 
 __all__ = [
-    "CallPath", "PoolStatistics", "add_specialization", "call_statistics", "clear_specializations", "compiled_type",
-    "get_threads", "install", "native_source", "path", "pool_statistics", "runtime_pointer", "set_pool_limit",
+    "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
+    "clear_specializations", "compiled_type", "get_threads", "install", "native_source", "path",
+    "pool_statistics", "runtime_pointer", "set_pool_limit",
     "set_threads", "trim_pool",
 ]  # fmt: skip
 
 LARGE_BYTES = 128 * 1024  # from here the pool is faster than malloc, by alignment and by pages kept
-SPIN_NS = 30_000
+SPIN_NS = 50_000
 _FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}
 _API_ARRAY_TYPE, _API_RETURN, _API_NEW_FROM_DESCR, _API_SET_HANDLER = 2, 76, 94, 304
 _OFFSETS = {"type": 8, "data": 16, "nd": 24, "dims": 32, "strides": 40, "descr": 56, "flags": 64}
@@ -97,7 +101,9 @@ class _Native:
         # functions that touch Python objects keep the GIL (PYFUNCTYPE); the others release it
         self.setup = ctypes.CFUNCTYPE(_i64, _ptr)(code.address("gc_setup"))
         self.make_type = ctypes.PYFUNCTYPE(_object)(code.address("gc_make_type"))
-        self.add = ctypes.PYFUNCTYPE(_i64, _object, ctypes.c_char_p, _i64, _object)(code.address("gc_add"))
+        self.add = ctypes.PYFUNCTYPE(_i64, _object, ctypes.c_char_p, _i64, _object)(
+            code.address("gc_add")
+        )
         self.clear = ctypes.PYFUNCTYPE(None, _object)(code.address("gc_clear"))
         self.statistics = ctypes.PYFUNCTYPE(None, _object, _ptr)(code.address("gc_statistics"))
         self.set_threads = ctypes.PYFUNCTYPE(_i64, _i64)(code.address("gc_set_threads"))
@@ -121,14 +127,17 @@ _threads_without_native = 1
 
 # ---------------------------------------------------------------------------------------- install
 def native_source() -> str:
-    """The LLVM IR text of the native object; triple and data layout are for the compiler to set (reloc 'pic')."""
+    """The LLVM IR text of the native object; triple and data layout are for the compiler to set
+    (reloc 'pic')."""
     return (Path(__file__).parent / "native.ll").read_text(encoding="utf-8")
 
 
 def install(content: bytes) -> CallPath:
-    """Loads the native object into this process and checks all that it assumes. A second call changes nothing.
+    """Loads the native object into this process and checks all that it assumes. A second call
+    changes nothing.
 
-    Never raises for an unusual machine: calls then take the fallback, and a warning gives the reason.
+    Never raises for an unusual machine: calls then take the fallback, and a warning gives the
+    reason.
     """
     global _native, _path
     with _lock:
@@ -141,10 +150,12 @@ def install(content: bytes) -> CallPath:
             _check_call(native)
         except (_Unusable, ObjectError) as reason:
             _path = CallPath("fallback", str(reason))
-            warnings.warn(f"graphc calls compiled code through a slower path here: {reason}", stacklevel=2)
+            warnings.warn(
+                f"graphc calls compiled code through a slower path here: {reason}", stacklevel=2
+            )
             return _path
         _native, _path = native, CallPath("native")
-        fallback.Compiled.runtime = staticmethod(_runtime_now)
+        fallback.use_runtime(_runtime_now)
         return _path
 
 
@@ -161,7 +172,9 @@ def _check_platform() -> None:
     if struct.calcsize("P") != 8 or sys.byteorder != "little":
         raise _Unusable("pointers are not of 64 bits in little-endian order")
     if object.__basicsize__ != _COMPILED_HEAD_BYTES:
-        raise _Unusable(f"an object's head has {object.__basicsize__} bytes: a debug or free-threaded build")
+        raise _Unusable(
+            f"an object's head has {object.__basicsize__} bytes: a debug or free-threaded build"
+        )
     _check_array_fields()
 
 
@@ -170,13 +183,19 @@ def _check_array_fields() -> None:
     for array in (np.zeros((3, 5), np.float32), np.zeros((2, 3, 4), np.int64)[::-1, 1:, ::2]):
         at = id(array)
         rank, shape = array.ndim, (_i64 * array.ndim)
-        flags = 1 * array.flags.c_contiguous | 0x100 * array.flags.aligned | 0x400 * array.flags.writeable
+        flags = (
+            1 * array.flags.c_contiguous
+            | 0x100 * array.flags.aligned
+            | 0x400 * array.flags.writeable
+        )
         found = (
             _ptr.from_address(at + _OFFSETS["type"]).value == id(np.ndarray),
             _ptr.from_address(at + _OFFSETS["data"]).value == array.ctypes.data,
             ctypes.c_int.from_address(at + _OFFSETS["nd"]).value == rank,
-            tuple(shape.from_address(_ptr.from_address(at + _OFFSETS["dims"]).value or 0)) == array.shape,
-            tuple(shape.from_address(_ptr.from_address(at + _OFFSETS["strides"]).value or 0)) == array.strides,
+            tuple(shape.from_address(_ptr.from_address(at + _OFFSETS["dims"]).value or 0))
+            == array.shape,
+            tuple(shape.from_address(_ptr.from_address(at + _OFFSETS["strides"]).value or 0))
+            == array.strides,
             _ptr.from_address(at + _OFFSETS["descr"]).value == id(array.dtype),
             ctypes.c_int.from_address(at + _OFFSETS["flags"]).value & 0x501 == flags,
         )
@@ -187,7 +206,9 @@ def _check_array_fields() -> None:
         number = ctypes.c_int.from_address(id(dtype) + _OFF_TYPE_NUM).value
         order = ctypes.c_char.from_address(id(dtype) + _OFF_BYTEORDER).value.decode()
         if number != dtype.num or order != dtype.byteorder:
-            raise _Unusable(f"NumPy {np.__version__} keeps a dtype's number or byte order elsewhere")
+            raise _Unusable(
+                f"NumPy {np.__version__} keeps a dtype's number or byte order elsewhere"
+            )
 
 
 def _load_native(content: bytes) -> _Native:
@@ -203,9 +224,9 @@ def _load_native(content: bytes) -> _Native:
     if [*layout[:3], layout[4]] != [*(s.size for s in ours), ctypes.sizeof(_Config)]:
         raise _Unusable("the native object is of another version of graphc_runtime")
     try:
-        from numpy._core import _multiarray_umath as core  # NumPy 2
+        core = importlib.import_module("numpy._core._multiarray_umath")  # NumPy 2
     except ImportError:
-        from numpy.core import _multiarray_umath as core  # type: ignore[no-redef, attr-defined]  # NumPy 1.26
+        core = importlib.import_module("numpy.core._multiarray_umath")  # NumPy 1.26
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = _ptr, [_object, ctypes.c_char_p]
     api = ctypes.cast(get_pointer(core._ARRAY_API, None), ctypes.POINTER(_ptr))
@@ -241,7 +262,8 @@ def _load_native(content: bytes) -> _Native:
     return native
 
 
-_HANDLER_NAME = b"mem_handler"  # the name that NEP 49 asks for; a module global, since the capsule keeps its address
+# the name that NEP 49 asks for; a module global, since the capsule keeps its address
+_HANDLER_NAME = b"mem_handler"
 
 
 def _make_type(native: _Native) -> None:
@@ -259,7 +281,10 @@ def _check_call(native: _Native) -> None:
     dtype = np.dtype(np.float32)
     spec = Specialization(
         (specialization.ArgumentSpec("array", dtype, ("n",)),),
-        (specialization.OutputSpec(dtype, ("n",)), specialization.OutputSpec(dtype, ("n", LARGE_BYTES // 4))),
+        (
+            specialization.OutputSpec(dtype, ("n",)),
+            specialization.OutputSpec(dtype, ("n", LARGE_BYTES // 4)),
+        ),
         entry=native.code.address("gc_empty_entry"),
         symbols=("n",),
         result="tuple",
@@ -281,9 +306,10 @@ def _check_call(native: _Native) -> None:
 def compiled_type() -> type:
     """The type of compiled callables: `T(miss, error=None)`.
 
-    `miss(*args, **kwargs)` is called where no specialization fits; `error(code, outputs)` where an entry gives an
-    error code, and is expected to raise. Instances have a `__dict__` and weak references, bind as methods do, and
-    Python functions may be attached to the type. Ask after `install`: before it, this is the fallback's type.
+    `miss(*args, **kwargs)` is called where no specialization fits; `error(code, outputs)` where an
+    entry gives an error code, and is expected to raise. Instances have a `__dict__` and weak
+    references, bind as methods do, and Python functions may be attached to the type. Ask after
+    `install`: before it, this is the fallback's type.
     """
     return fallback.Compiled if _native is None else _native.type
 
@@ -328,7 +354,8 @@ def _native_of(function: Any) -> _Native:
 
 # ---------------------------------------------------------------------------------------- threads
 def default_threads(environment: Callable[[str], str | None] = os.environ.get) -> int:
-    """GRAPHC_NUM_THREADS, else OMP_NUM_THREADS (its first number), else the CPUs that this process may use."""
+    """GRAPHC_NUM_THREADS, else OMP_NUM_THREADS (its first number), else the CPUs that this process
+    may use."""
     for name in ("GRAPHC_NUM_THREADS", "OMP_NUM_THREADS"):
         text = (environment(name) or "").split(",")[0].strip()
         if text.isdigit() and int(text) > 0:
@@ -348,7 +375,8 @@ def _set_native_threads(native: _Native, threads: int) -> int:
 
 
 def set_threads(threads: int) -> int:
-    """Sets how many threads one call may use, the calling one included; gives the number now in force (1 to 1024).
+    """Sets how many threads one call may use, the calling one included; gives the number now in
+    force (1 to 1024).
 
     Raises:
         ValueError: below 1.
@@ -371,7 +399,8 @@ def _runtime_now() -> fallback.Runtime:
 
 
 def runtime_pointer() -> tuple[int, object]:
-    """The address of a `GcRuntime` (native.h) for code that is called by other ways, and its owner to keep alive.
+    """The address of a `GcRuntime` (native.h) for code that is called by other ways, and its owner
+    to keep alive.
 
     Its number of workers is the one in force now.
     """
@@ -402,7 +431,8 @@ def set_pool_limit(limit_bytes: int) -> None:
 
 
 def trim_pool(keep_bytes: int = 0) -> None:
-    """Gives cached blocks back to the system, the oldest first, until at most `keep_bytes` are cached."""
+    """Gives cached blocks back to the system, the oldest first, until at most `keep_bytes` are
+    cached."""
     if _native is not None:
         _native.pool_trim(keep_bytes)
 

@@ -1,7 +1,9 @@
-"""The call path without native code: the same meaning as native.c, in Python and ctypes, some 50 times slower.
+"""The call path without native code: the same meaning as native.c, in Python and ctypes, some 50
+times slower.
 
-Who calls it: `call.py`, where the native object cannot be used (another operating system, a free-threaded or
-otherwise unusual build of CPython, no native object installed). Loops are serial unless the native pool is there.
+Who calls it: `call.py`, where the native object cannot be used (another operating system, a
+free-threaded or otherwise unusual build of CPython, no native object installed). Loops are serial
+unless the native pool is there.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ _SCALARS: dict[str, tuple[type, Any]] = {
 class Runtime(ctypes.Structure):
     """`GcRuntime` of native.h."""
 
-    _fields_ = (("parallel_for", ctypes.c_void_p), ("workers", ctypes.c_int64), ("version", ctypes.c_int64))
+    _fields_ = (
+        ("parallel_for", ctypes.c_void_p),
+        ("workers", ctypes.c_int64),
+        ("version", ctypes.c_int64),
+    )
 
 
 @_PARALLEL_FOR
@@ -49,12 +55,22 @@ def serial_runtime() -> Runtime:
     return Runtime(ctypes.cast(_serial_for, ctypes.c_void_p).value, 1, 1)
 
 
+_runtime_now: Callable[[], Runtime] = serial_runtime
+
+
+def use_runtime(source: Callable[[], Runtime]) -> None:
+    """Takes loops from the native pool, where there is one."""
+    global _runtime_now
+    _runtime_now = source
+
+
 class Compiled:
-    """A callable over native entries; what none of them accepts goes to `miss`. See `call.compiled_type`."""
+    """A callable over native entries; what none of them accepts goes to `miss`. See
+    `call.compiled_type`."""
 
-    runtime: Callable[[], Runtime] = staticmethod(serial_runtime)
-
-    def __init__(self, miss: Callable[..., Any], error: Callable[[int, list[Any]], Any] | None = None) -> None:
+    def __init__(
+        self, miss: Callable[..., Any], error: Callable[[int, list[Any]], Any] | None = None
+    ) -> None:
         self._miss, self._error = miss, error
         self._specializations: tuple[Specialization, ...] = ()
         self._counts = [0, 0]  # hits, misses
@@ -98,7 +114,7 @@ class Compiled:
         shapes: list[tuple[int, ...]],
         arena_bytes: int,
     ) -> Any:
-        runtime = self.runtime()
+        runtime = _runtime_now()
         outputs = [
             args[o.alias] if o.alias >= 0 else np.empty(shape, o.dtype)
             for o, shape in zip(spec.outputs, shapes, strict=True)
@@ -146,22 +162,41 @@ def _match(
         if not argument.donated:
             continue
         for k, other in enumerate(inputs):
-            if k != i and spec.arguments[k].kind == "array" and np.may_share_memory(inputs[i], other):
+            if (
+                k != i
+                and spec.arguments[k].kind == "array"
+                and np.may_share_memory(inputs[i], other)
+            ):
                 return None
     return inputs, np.array([symbols[s] for s in spec.symbols] + strides or [0], np.int64)
 
 
-def _match_array(argument: ArgumentSpec, value: Any, symbols: dict[str, int], strides: list[int]) -> bool:
+def _match_array(
+    argument: ArgumentSpec, value: Any, symbols: dict[str, int], strides: list[int]
+) -> bool:
     dtype = argument.dtype
-    if type(value) is not np.ndarray or dtype is None or value.dtype != dtype or not value.dtype.isnative:
+    if (
+        type(value) is not np.ndarray
+        or dtype is None
+        or value.dtype != dtype
+        or not value.dtype.isnative
+    ):
         return False
     flags = value.flags
-    if value.ndim != len(argument.shape) or not flags.aligned or (argument.donated and not flags.writeable):
+    if (
+        value.ndim != len(argument.shape)
+        or not flags.aligned
+        or (argument.donated and not flags.writeable)
+    ):
         return False
     if not argument.strided and not flags.c_contiguous:
         return False
     for extent, wanted in zip(value.shape, argument.shape, strict=True):
-        if (extent != wanted) if isinstance(wanted, int) else (symbols.setdefault(wanted, extent) != extent):
+        if (
+            (extent != wanted)
+            if isinstance(wanted, int)
+            else (symbols.setdefault(wanted, extent) != extent)
+        ):
             return False
     if argument.strided:
         for extent, stride in zip(value.shape, value.strides, strict=True):
@@ -171,8 +206,11 @@ def _match_array(argument: ArgumentSpec, value: Any, symbols: dict[str, int], st
     return True
 
 
-def _shape(spec: Specialization, extents: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], int] | None:
-    """The shapes of the outputs and the arena's bytes; None when the extents do not fit together."""
+def _shape(
+    spec: Specialization, extents: np.ndarray[Any, Any]
+) -> tuple[list[tuple[int, ...]], int] | None:
+    """The shapes of the outputs and the arena's bytes; None when the extents do not fit
+    together."""
     if not spec.shapes:
         values = dict(zip(spec.symbols, extents.tolist(), strict=False))
         return [_constant_shape(o, values) for o in spec.outputs], spec.arena_bytes
@@ -189,4 +227,6 @@ def _shape(spec: Specialization, extents: np.ndarray[Any, Any]) -> tuple[list[tu
 
 
 def _constant_shape(output: OutputSpec, values: dict[str, int]) -> tuple[int, ...]:
-    return tuple(e if isinstance(e, int) else values[e] if e is not None else 0 for e in output.shape)
+    return tuple(
+        e if isinstance(e, int) else values[e] if e is not None else 0 for e in output.shape
+    )

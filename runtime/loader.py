@@ -1,28 +1,30 @@
 """Loads an ELF relocatable object (.o) into this process, in pure Python.
 
-Who calls it: `call.py` for the native runtime, and the compiler for every kernel object that the cache holds; so a
-warm process runs compiled code without LLVM. It never writes a file and never starts a tool.
+Who calls it: `call.py` for the native runtime, and the compiler for every kernel object that the
+cache holds; so a warm process runs compiled code without LLVM. It never writes a file and never
+starts a tool.
 
-The road of one object: parse (every offset is checked against the file) -> lay out (code and call stubs, read-only
-data, writable data with the table of addresses, each from a page border) -> relocate into one buffer -> map -> protect.
-No page is ever writable and executable at once.
+The road of one object: parse (every offset is checked against the file) -> lay out (code and call
+stubs, read-only data, writable data with the table of addresses, each from a page border) ->
+relocate into one buffer -> map -> protect. No page is ever writable and executable at once.
 
-Refused, with the reason: thread-local storage, IFUNC, constructors, COMMON symbols, unknown relocations, another
-machine, a truncated or inconsistent file. Unwind tables (.eh_frame) are left out: no frame of ours is unwound.
+Refused, with the reason: thread-local storage, IFUNC, constructors, COMMON symbols, unknown
+relocations, another machine, a truncated or inconsistent file. Unwind tables (.eh_frame) are left
+out: no frame of ours is unwound.
 
-Source: ELF-64 object file format 1.5; System V ABI, AMD64 supplement 1.0, 4.4; ELF for the Arm 64-bit architecture
-(AAELF64 2023Q3), 5.7.
+Source: ELF-64 object file format 1.5.
 """
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import platform
 import struct
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from .mapping import MappingError, fill, libc, map_memory, process_address
+from .relocations import AARCH64, STUB_BYTES, X86_64, Machine
 
 __all__ = ["Image", "LoadedObject", "ObjectError", "link", "load", "process_address"]
 
@@ -32,27 +34,20 @@ class ObjectError(Exception):
 
 
 # ELF constants (names as in the ELF specification, without their prefixes)
-_X86_64, _AARCH64 = 62, 183
-_MACHINES = {"x86_64": _X86_64, "AMD64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
-_NAMES = {_X86_64: "x86-64", _AARCH64: "aarch64"}
+_MACHINES = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
 _PROGBITS, _SYMTAB, _STRTAB, _RELA, _NOBITS, _REL, _GROUP = 1, 2, 3, 4, 8, 9, 17
 _CONSTRUCTORS = frozenset({14, 15, 16})  # INIT_ARRAY, FINI_ARRAY, PREINIT_ARRAY
 _X86_UNWIND = 0x70000001
 _WRITE, _ALLOC, _EXEC, _TLS = 1, 2, 4, 0x400
 _UNDEF, _ABS, _COMMON, _RESERVED = 0, 0xFFF1, 0xFFF2, 0xFF00
 _STT_TLS, _STT_IFUNC = 6, 10
-_STUB_BYTES = 16
 _MAX_IMAGE_BYTES = 1 << 30  # so that every distance inside an image fits in 32 signed bits
 _MAX_ALIGN = 4096  # a mapping begins at a page
 
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQq")
-_I32, _U32, _U64 = struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<Q")
-
-# relocation kinds that go through the table of addresses, and those that are calls
-_GOT_KINDS = {_X86_64: frozenset({9, 41, 42}), _AARCH64: frozenset({311, 312})}
-_CALL_KINDS = {_X86_64: frozenset({4}), _AARCH64: frozenset({282, 283})}
+_U64 = struct.Struct("<Q")
 
 
 @dataclass(slots=True)
@@ -72,8 +67,8 @@ class _Section:
 class Image:
     """A linked object: bytes for a base address, and how each part of it is to be protected.
 
-    Units: bytes. `code_end` and `constant_end` are page borders; [0, code_end) is executable, [code_end,
-    constant_end) read-only, the rest writable. `symbols` holds offsets from the base.
+    Units: bytes. `code_end` and `constant_end` are page borders; [0, code_end) is executable,
+    [code_end, constant_end) read-only, the rest writable. `symbols` holds offsets from the base.
     """
 
     content: bytearray
@@ -123,12 +118,14 @@ class LoadedObject:
         """Unmaps the object. Any address taken from it is then dead."""
         base, self._base = self._base, 0
         if base and self._bytes:
-            _libc().munmap(base, self._bytes)
+            libc().munmap(base, self._bytes)
 
     def __del__(self) -> None:
         try:
             self.close()
-        except Exception:  # at the end of the interpreter libc may be gone; the process frees the memory
+        except (
+            Exception
+        ):  # at the end of the interpreter libc may be gone; the process frees the memory
             pass
 
 
@@ -145,35 +142,54 @@ def load(content: bytes, externals: Mapping[str, int] | None = None) -> LoadedOb
         raise ObjectError(f"objects cannot be loaded on a machine of kind {platform.machine()!r}")
     given = externals or {}
     plan = _Plan(content, machine)
-    base = _map(plan.total)
+    try:
+        base = map_memory(plan.total)
+    except MappingError as error:
+        raise ObjectError(str(error)) from None
     try:
         image = plan.relocate(base, given)
-        _fill(base, image)
-    except BaseException:
-        _libc().munmap(base, plan.total)
+        fill(base, image.content, image.code_end, image.constant_end)
+    except BaseException as error:
+        libc().munmap(base, plan.total)
+        if isinstance(error, MappingError):
+            raise ObjectError(str(error)) from None
         raise
     return LoadedObject(base, plan.total, image.symbols, given)
 
 
 def link(content: bytes, base: int, externals: Mapping[str, int], machine: str) -> Image:
-    """The image of an object at a base address, without mapping it; for any machine that the loader knows.
+    """The image of an object at a base address, without mapping it; for any machine that the loader
+    knows.
 
     Raises:
-        ObjectError: as `load`; undefined symbols are looked up in the process only where the machine is this one.
+        ObjectError: as `load`; undefined symbols are looked up in the process only where the
+        machine is this one.
     """
-    number = _MACHINES.get(machine)
-    if number is None:
+    known = _MACHINES.get(machine)
+    if known is None:
         raise ObjectError(f"the loader knows x86_64 and aarch64, not {machine!r}")
-    return _Plan(content, number).relocate(base, externals)
+    return _Plan(content, known).relocate(base, externals)
 
 
 class _Plan:
     """An object parsed, checked and laid out: `total` bytes are needed at any page border."""
 
-    __slots__ = ("_content", "_machine", "_relocations", "_sections", "_stubs", "_symbols", "_table", "_code_end",
-                 "_constant_end", "_stub_place", "_table_place", "total")  # fmt: skip
+    __slots__ = (
+        "_code_end",
+        "_constant_end",
+        "_content",
+        "_machine",
+        "_relocations",
+        "_sections",
+        "_stub_place",
+        "_stubs",
+        "_symbols",
+        "_table",
+        "_table_place",
+        "total",
+    )  # fmt: skip
 
-    def __init__(self, content: bytes, machine: int) -> None:
+    def __init__(self, content: bytes, machine: Machine) -> None:
         self._content, self._machine = content, machine
         self._parse()
         self._find_table_entries()
@@ -189,9 +205,10 @@ class _Plan:
         kind, machine = struct.unpack_from("<HH", content, 16)
         if kind != 1:
             raise ObjectError(f"not a relocatable object: ELF type {kind}, where 1 is expected")
-        if machine != self._machine:
-            wanted, found = _NAMES[self._machine], _NAMES.get(machine, f"machine {machine}")
-            raise ObjectError(f"the object is for {found}; this loader was asked for {wanted}")
+        if machine != self._machine.number:
+            names = {known.number: known.name for known in _MACHINES.values()}
+            found = names.get(machine, f"machine {machine}")
+            raise ObjectError(f"the object is for {found}; expected is {self._machine.name}")
         (table,) = _U64.unpack_from(content, 40)
         entry, count, names = struct.unpack_from("<HHH", content, 58)
         if entry != _SECTION.size or count == 0:
@@ -202,7 +219,8 @@ class _Plan:
             raise ObjectError(f"section {names} should hold the section names; there are {count}")
         text = self._slice(raw[names][4], raw[names][5], "the section names")
         self._sections = [
-            _Section(_name(text, s[0]), s[1], s[2], s[4], s[5], s[6], s[7], max(1, s[8])) for s in raw
+            _Section(_name(text, s[0]), s[1], s[2], s[4], s[5], s[6], s[7], max(1, s[8]))
+            for s in raw
         ]
         for section in self._sections:
             self._check_section(section)
@@ -214,14 +232,22 @@ class _Plan:
         if not section.flags & _ALLOC:
             return
         if section.flags & _TLS:
-            raise ObjectError(f"section {section.name} is thread-local; thread-local storage is not supported")
-        constructors = section.kind in _CONSTRUCTORS or section.name.startswith((".ctors", ".dtors"))
+            raise ObjectError(
+                f"section {section.name} is thread-local; thread-local storage is not supported"
+            )
+        constructors = section.kind in _CONSTRUCTORS or section.name.startswith(
+            (".ctors", ".dtors")
+        )
         if constructors and section.size:
             raise ObjectError(f"section {section.name} holds constructors, which are not run")
         if section.align > _MAX_ALIGN or section.align & (section.align - 1):
-            raise ObjectError(f"section {section.name} asks for an alignment of {section.align} bytes")
+            raise ObjectError(
+                f"section {section.name} asks for an alignment of {section.align} bytes"
+            )
         if section.size > _MAX_IMAGE_BYTES:
-            raise ObjectError(f"section {section.name} is {section.size} bytes; the limit is {_MAX_IMAGE_BYTES}")
+            raise ObjectError(
+                f"section {section.name} is {section.size} bytes; the limit is {_MAX_IMAGE_BYTES}"
+            )
         if section.flags & _WRITE and section.flags & _EXEC:
             raise ObjectError(f"section {section.name} is writable and executable")
 
@@ -229,7 +255,9 @@ class _Plan:
         tables = [s for s in self._sections if s.kind == _SYMTAB]
         if len(tables) > 1:
             raise ObjectError(f"{len(tables)} symbol tables; an object has one")
-        self._symbols: list[tuple[str, int, int, int, int]] = []  # name, binding, type, section, value
+        self._symbols: list[
+            tuple[str, int, int, int, int]
+        ] = []  # name, binding, type, section, value
         if not tables:
             return
         table = tables[0]
@@ -246,7 +274,8 @@ class _Plan:
     def _check(self, offset: int, size: int, what: str) -> None:
         if offset + size > len(self._content):
             raise ObjectError(
-                f"{what} spans bytes {offset} to {offset + size}, and the file has {len(self._content)}: truncated?"
+                f"{what} spans bytes {offset} to {offset + size}, and the file has "
+                f"{len(self._content)}: truncated?"
             )
 
     def _slice(self, offset: int, size: int, what: str) -> bytes:
@@ -255,8 +284,9 @@ class _Plan:
 
     # ------------------------------------------------------------------------------------ layout
     def _find_table_entries(self) -> None:
-        """Reads the relocations and finds which symbols need an address-table entry or a call stub."""
-        got, calls = _GOT_KINDS[self._machine], _CALL_KINDS[self._machine]
+        """Reads the relocations and finds which symbols need an address-table entry or a call
+        stub."""
+        got, calls = self._machine.through_table, self._machine.calls
         symbols, count = self._symbols, len(self._symbols)
         self._table: dict[int, int] = {}  # symbol index -> number of its table entry
         self._stubs: dict[int, int] = {}
@@ -265,7 +295,9 @@ class _Plan:
             if section.kind not in (_RELA, _REL):
                 continue
             if section.info >= len(self._sections):
-                raise ObjectError(f"{section.name} relocates section {section.info}, which is not there")
+                raise ObjectError(
+                    f"{section.name} relocates section {section.info}, which is not there"
+                )
             target = self._sections[section.info]
             if not target.flags & _ALLOC or _left_out(target):
                 continue
@@ -294,7 +326,7 @@ class _Plan:
                 raise ObjectError(f"section {section.name} has the unknown type {section.kind}")
         place = self._place([s for s in used if s.flags & _EXEC], 0)
         self._stub_place = place = _align(place, 16)
-        self._code_end = _align(place + _STUB_BYTES * len(self._stubs), mmap.PAGESIZE)
+        self._code_end = _align(place + STUB_BYTES * len(self._stubs), mmap.PAGESIZE)
         place = self._place([s for s in used if not s.flags & (_EXEC | _WRITE)], self._code_end)
         # the table of addresses is written once, here, and lies with the constants
         self._table_place = place = _align(place, 8)
@@ -323,13 +355,12 @@ class _Plan:
         values = self._values(base, externals)
         for index, number in self._table.items():
             _U64.pack_into(content, self._table_place + 8 * number, values[index] & (2**64 - 1))
-        patch = _patch_x86_64 if self._machine == _X86_64 else _patch_aarch64
-        stub = _stub_x86_64 if self._machine == _X86_64 else _stub_aarch64
+        patch, stub = self._machine.patch, self._machine.stub
         for index, number in self._stubs.items():
-            at = self._stub_place + _STUB_BYTES * number
+            at = self._stub_place + STUB_BYTES * number
             entry = self._table_place + 8 * self._table[index]
-            content[at : at + _STUB_BYTES] = stub(base + at, base + entry)
-        got, calls = _GOT_KINDS[self._machine], _CALL_KINDS[self._machine]
+            content[at : at + STUB_BYTES] = stub(base + at, base + entry)
+        got, calls = self._machine.through_table, self._machine.calls
         for section, entries in self._relocations:
             if section.place < 0:
                 continue
@@ -339,10 +370,12 @@ class _Plan:
                 if kind in got:
                     value = base + self._table_place + 8 * self._table[index]
                 elif kind in calls and index in self._stubs:
-                    value = base + self._stub_place + _STUB_BYTES * self._stubs[index]
+                    value = base + self._stub_place + STUB_BYTES * self._stubs[index]
                 else:
                     value = values[index]
-                if kind and not patch(content, start + offset, size - offset, kind, value + addend, base):
+                if kind and not patch(
+                    content, start + offset, size - offset, kind, value + addend, base
+                ):
                     self._refuse(section, offset, kind, index)
         symbols = {
             name: values[i] - base
@@ -354,7 +387,7 @@ class _Plan:
     def _values(self, base: int, externals: Mapping[str, int]) -> list[int]:
         """The address of every symbol that a relocation or a caller may ask for."""
         values: list[int] = []
-        native = self._machine == _MACHINES.get(platform.machine())
+        native = self._machine is _MACHINES.get(platform.machine())
         used = {info >> 32 for _, entries in self._relocations for _, info, _ in entries}
         for index, (name, binding, kind, section, value) in enumerate(self._symbols):
             if kind == _STT_TLS:
@@ -362,14 +395,20 @@ class _Plan:
             if kind == _STT_IFUNC:
                 raise ObjectError(f"{name} is an IFUNC, which is not supported")
             if section == _UNDEF:
-                values.append(self._external(name, binding, externals, native) if index in used and name else 0)
+                values.append(
+                    self._external(name, binding, externals, native)
+                    if index in used and name
+                    else 0
+                )
             elif section == _ABS:
                 values.append(value)
             elif section >= _RESERVED:
                 what = "COMMON" if section == _COMMON else f"in the reserved section {section:#x}"
                 raise ObjectError(f"{name} is {what}, which is not supported")
             elif section >= len(self._sections):
-                raise ObjectError(f"{name} lies in section {section}; there are {len(self._sections)}")
+                raise ObjectError(
+                    f"{name} lies in section {section}; there are {len(self._sections)}"
+                )
             else:
                 home = self._sections[section]
                 if value > home.size:
@@ -385,17 +424,21 @@ class _Plan:
         if address is None:
             if binding == 2:  # an undefined weak symbol is null
                 return 0
-            raise ObjectError(f"{name} is undefined: neither given, nor in this process, nor in libm")
+            raise ObjectError(
+                f"{name} is undefined: neither given, nor in this process, nor in libm"
+            )
         return address
 
     def _refuse(self, section: _Section, offset: int, kind: int, index: int) -> None:
-        where = f"relocation {kind} at {section.name}+{offset:#x} to {self._symbols[index][0] or 'a section'}"
+        name = self._symbols[index][0] or "a section"
+        where = f"relocation {kind} at {section.name}+{offset:#x} to {name}"
         if not 0 <= offset < section.size:
             raise ObjectError(f"{where} lies outside its section")
-        known = _KNOWN[self._machine]
-        if kind not in known:
+        if kind not in self._machine.known:
             raise ObjectError(f"{where} is of a kind that is not supported")
-        raise ObjectError(f"{where} does not fit: too far, or misaligned (compile with reloc='pic')")
+        raise ObjectError(
+            f"{where} does not fit: too far, or misaligned (compile with reloc='pic')"
+        )
 
 
 def _left_out(section: _Section) -> bool:
@@ -405,176 +448,11 @@ def _left_out(section: _Section) -> bool:
 def _name(text: bytes, offset: int) -> str:
     end = text.find(b"\0", offset)
     if end < 0 or offset > len(text):
-        raise ObjectError(f"a name begins at byte {offset} of a string table of {len(text)} bytes and does not end")
+        raise ObjectError(
+            f"a name at byte {offset} of a string table of {len(text)} bytes does not end"
+        )
     return text[offset:end].decode("utf-8", "replace")
 
 
 def _align(value: int, border: int) -> int:
     return (value + border - 1) & -border
-
-
-# ----------------------------------------------------------------------------- machine: x86-64
-_KNOWN = {
-    _X86_64: frozenset({1, 2, 4, 9, 10, 11, 24, 41, 42}),
-    _AARCH64: frozenset({257, 258, 260, 261, 275, 277, 278, 282, 283, 284, 285, 286, 299, 311, 312}),
-}
-
-
-def _patch_x86_64(content: bytearray, at: int, room: int, kind: int, value: int, base: int) -> bool:
-    """Writes one relocation; False where it is unknown, outside its section, or does not fit."""
-    if kind in (2, 4, 9, 41, 42):  # PC32 PLT32 GOTPCREL GOTPCRELX REX_GOTPCRELX
-        value -= base + at
-    elif kind in (1, 24):  # 64 PC64
-        if room < 8:
-            return False
-        _U64.pack_into(content, at, (value - (base + at if kind == 24 else 0)) & (2**64 - 1))
-        return True
-    elif kind == 10:  # 32, zero-extended
-        if room < 4 or not 0 <= value < 1 << 32:
-            return False
-        _U32.pack_into(content, at, value)
-        return True
-    elif kind != 11:  # 32S
-        return False
-    if room < 4 or not -(1 << 31) <= value < 1 << 31:
-        return False
-    _I32.pack_into(content, at, value)
-    return True
-
-
-def _stub_x86_64(at: int, entry: int) -> bytes:
-    return b"\xff\x25" + _I32.pack(entry - (at + 6)) + b"\xcc" * 10  # jmp *entry(%rip)
-
-
-# ---------------------------------------------------------------------------- machine: aarch64
-_SCALED = {278: 0, 284: 1, 285: 2, 286: 3, 299: 4, 312: 3}  # LDST8..128, LD64_GOT: log2 of the access
-
-
-def _patch_aarch64(content: bytearray, at: int, room: int, kind: int, value: int, base: int) -> bool:
-    """Writes one relocation; False where it is unknown, outside its section, or does not fit."""
-    place = base + at
-    if kind in (257, 260):  # ABS64 PREL64
-        if room < 8:
-            return False
-        _U64.pack_into(content, at, (value - (place if kind == 260 else 0)) & (2**64 - 1))
-        return True
-    if room < 4:
-        return False
-    if kind in (258, 261):  # ABS32 PREL32
-        value -= place if kind == 261 else 0
-        if not -(1 << 31) <= value < 1 << 32:
-            return False
-        _U32.pack_into(content, at, value & 0xFFFFFFFF)
-        return True
-    (word,) = _U32.unpack_from(content, at)
-    if kind in (282, 283):  # JUMP26 CALL26
-        distance = value - place
-        if distance & 3 or not -(1 << 27) <= distance < 1 << 27:
-            return False
-        word = word & 0xFC000000 | (distance >> 2) & 0x3FFFFFF
-    elif kind in (275, 311):  # ADR_PREL_PG_HI21 ADR_GOT_PAGE
-        pages = (value >> 12) - (place >> 12)
-        if not -(1 << 20) <= pages < 1 << 20:
-            return False
-        word = word & 0x9F00001F | (pages & 3) << 29 | (pages >> 2 & 0x7FFFF) << 5
-    elif kind == 277:  # ADD_ABS_LO12_NC
-        word = word & ~(0xFFF << 10) | (value & 0xFFF) << 10
-    elif kind in _SCALED:
-        shift = _SCALED[kind]
-        if value & ((1 << shift) - 1):
-            return False
-        word = word & ~(0xFFF << 10) | ((value & 0xFFF) >> shift) << 10
-    else:
-        return False
-    _U32.pack_into(content, at, word)
-    return True
-
-
-def _stub_aarch64(at: int, entry: int) -> bytes:
-    pages = (entry >> 12) - (at >> 12)
-    adrp = 0x90000010 | (pages & 3) << 29 | (pages >> 2 & 0x7FFFF) << 5  # adrp x16, page of entry
-    ldr = 0xF9400211 | ((entry & 0xFFF) >> 3) << 10  # ldr x17, [x16, offset]
-    return struct.pack("<4I", adrp, ldr, 0xD61F0220, 0xD503201F)  # br x17; nop
-
-
-# ---------------------------------------------------------------------------- memory and names
-class _Libc:
-    """The few C functions that map memory and find symbols, typed once."""
-
-    def __init__(self) -> None:
-        lib = ctypes.CDLL(None, use_errno=True)
-        self.mmap = lib.mmap
-        self.mmap.restype = ctypes.c_void_p
-        self.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-        self.munmap = lib.munmap
-        self.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-        self.mprotect = lib.mprotect
-        self.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        self.dlsym = lib.dlsym
-        self.dlsym.restype = ctypes.c_void_p
-        self.dlsym.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-
-
-_lock = threading.Lock()
-_libc_found: _Libc | None = None
-_addresses: dict[str, int | None] = {}
-_math_handle: int | None = None
-
-
-def _libc() -> _Libc:
-    global _libc_found
-    if _libc_found is None:
-        with _lock:
-            _libc_found = _libc_found or _Libc()
-    return _libc_found
-
-
-def process_address(name: str) -> int | None:
-    """The address of a symbol in this process or in libm; None when it is in neither. Answers are kept."""
-    if name in _addresses:
-        return _addresses[name]
-    global _math_handle
-    libc, encoded = _libc(), name.encode()
-    address = libc.dlsym(None, encoded)
-    if not address:
-        if _math_handle is None:
-            try:
-                _math_handle = ctypes.CDLL("libm.so.6")._handle
-            except OSError:
-                _math_handle = 0
-        address = libc.dlsym(_math_handle, encoded) if _math_handle else None
-    if address:  # what is missing now may be loaded later, so only finds are kept
-        _addresses[name] = address
-    return address or None
-
-
-def _map(size: int) -> int:
-    private_anonymous = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    base = _libc().mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, private_anonymous, -1, 0)
-    if base is None or base == 2**64 - 1:
-        raise ObjectError(f"the system gives no memory for an object of {size} bytes (errno {ctypes.get_errno()})")
-    return base
-
-
-def _fill(base: int, image: Image) -> None:
-    """Copies an image to its mapping and takes the write permission from code and constants."""
-    libc, size = _libc(), len(image.content)
-    ctypes.memmove(base, (ctypes.c_char * size).from_buffer(image.content), size)
-    parts = (
-        (base, image.code_end, mmap.PROT_READ | mmap.PROT_EXEC),
-        (base + image.code_end, image.constant_end - image.code_end, mmap.PROT_READ),
-    )
-    for start, length, protection in parts:
-        if length and libc.mprotect(start, length, protection):
-            raise ObjectError(
-                f"the system refuses to protect {length} bytes of code (errno {ctypes.get_errno()}); "
-                f"a security policy may forbid code made at run time"
-            )
-    if platform.machine() in ("aarch64", "arm64") and image.code_end:
-        _clear_instruction_cache(base, image.code_end)
-
-
-def _clear_instruction_cache(base: int, size: int) -> None:
-    clear = ctypes.CDLL("libgcc_s.so.1")["__clear_cache"]
-    clear.argtypes, clear.restype = [ctypes.c_void_p, ctypes.c_void_p], None
-    clear(base, base + size)

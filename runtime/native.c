@@ -1,239 +1,35 @@
-/* The native runtime: a fork-join thread pool, a pool of memory blocks, and the type `Compiled`, whose instances are
- * called without any Python between the interpreter and the generated code.
+/* The native runtime: a fork-join thread pool, a pool of memory blocks, and the type `Compiled`,
+ * whose instances are called without any Python between the interpreter and the generated code.
  *
- * native.ll is made from this file by make_native.py and is what ships; nobody needs a C compiler to install graphc.
+ * native.ll is made from this file by make_native.py and is what ships; nobody needs a C compiler
+ * to install graphc. The command (make_native.py holds it too):
  *
- *     clang-16 -std=gnu11 -O2 -fPIC -ffreestanding -fno-builtin -fno-stack-protector -fno-exceptions
- *         -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing -fvisibility=hidden -Wall -Wextra
- *         -Wno-unused-parameter -Werror -S -emit-llvm native.c
+ *     clang-16 -std=gnu11 -O2 -fPIC -ffreestanding -fno-builtin -fno-stack-protector
+ *         -fno-exceptions -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing
+ *         -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Werror -S -emit-llvm native.c
  *
- * then the lines of triple and data layout, the attributes of the machine (target-cpu, target-features, tune-cpu) and
- * the compiler's ident are dropped.
+ * then the lines of triple and data layout, the attributes of the machine (target-cpu,
+ * target-features, tune-cpu) and the compiler's ident are dropped.
  *
- * One call: match the arguments against the specializations, the one used last first -> allocate outputs and arena ->
- * release the GIL when the work is worth it -> entry -> hand the outputs over. Whatever does not match goes to the
- * Python callable `miss` with the arguments as they came.
+ * One call: match the arguments against the specializations, the one used last first -> allocate
+ * outputs and arena -> release the GIL when the work is worth it -> entry -> hand the outputs over.
+ * Whatever does not match goes to the Python callable `miss` with the arguments as they came.
  *
- * The list of specializations changes only under the GIL; a specialization is freed only with its instance. References
- * are counted by Py_IncRef and Py_DecRef, never inline, so no layout of a reference count is known here.
+ * The list of specializations changes only under the GIL; a specialization is freed only with its
+ * instance. References are counted by Py_IncRef and Py_DecRef, never inline, so no layout of a
+ * reference count is known here.
  */
 #include "native.h"
 
 GcConfig gc_config;
 #include "native_memory.h"
 #include "native_threads.h"
+#include "native_match.h"
 
-/* ------------------------------------------------------------------------------------------------- CPython, by hand */
-typedef struct PyObject PyObject;
-typedef PyObject *(*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *);
-extern void Py_IncRef(PyObject *);
-extern void Py_DecRef(PyObject *);
-extern PyObject *PyObject_Vectorcall(PyObject *, PyObject *const *, size_t, PyObject *);
-extern PyObject *PyObject_CallFunctionObjArgs(PyObject *, ...);
-extern PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *);
-extern PyObject *PyMethod_New(PyObject *, PyObject *);
-extern PyObject *PyType_FromSpec(void *);
-extern PyObject *PyType_GenericAlloc(PyObject *, long);
-extern PyObject *PyObject_GenericGetDict(PyObject *, void *);
-extern int PyObject_GenericSetDict(PyObject *, PyObject *, void *);
-extern void PyObject_GC_UnTrack(void *);
-extern void PyObject_GC_Del(void *);
-extern void PyObject_ClearWeakRefs(PyObject *);
-extern PyObject *PyTuple_New(long), *PyList_New(long), *PyLong_FromLongLong(long long);
-extern int PyTuple_SetItem(PyObject *, long, PyObject *), PyList_SetItem(PyObject *, long, PyObject *);
-extern long PyTuple_Size(PyObject *), PyDict_Size(PyObject *);
-extern PyObject *PyTuple_GetItem(PyObject *, long);
-extern double PyFloat_AsDouble(PyObject *), PyComplex_RealAsDouble(PyObject *), PyComplex_ImagAsDouble(PyObject *);
-extern long long PyLong_AsLongLongAndOverflow(PyObject *, int *);
-extern void *PyEval_SaveThread(void);
-extern void PyEval_RestoreThread(void *);
-extern PyObject *PyErr_NoMemory(void), *PyErr_Format(PyObject *, const char *, ...), *PyErr_Occurred(void);
-extern PyObject *PyExc_MemoryError, *PyExc_TypeError, *PyExc_RuntimeError;
-extern char PyFloat_Type[], PyLong_Type[], PyComplex_Type[], _Py_NoneStruct[], _Py_TrueStruct[], _Py_FalseStruct[];
-
-#define FIELD(object, offset, type) (*(type *)((char *)(object) + (offset)))
-#define TYPE_OF(object) FIELD(object, gc_config.off_type, void *)
-#define CONTIGUOUS 0x1
-#define ALIGNED 0x100
-#define WRITEABLE 0x400
-
-/* --------------------------------------------------------------------------------------------- a specialization
- * call.py packs one as bytes: Head, the Argument records, the Output records, then 64-bit axis words. An axis word >= 0
- * is a constant extent; a negative one names a slot s of the extents: ~(2 s) binds it, ~(2 s + 1) compares with it. */
-enum { ARRAY, PY_FLOAT, PY_INT, PY_BOOL, PY_COMPLEX };
-enum { SINGLE, TUPLE, LIST, CALLABLE };
-enum { STRIDED = 1, DONATED = 2 };
-enum { SCALAR_RESULT = 1 };
-
-typedef struct {
-    u8 kind, flags, rank, other_type_num; /* the other: int64 is both `long` and `long long`; 255 for none */
-    i32 type_num;
-    PyObject *descr;
-    i32 axes, strides; /* first axis word; first slot of the strides */
-    i64 item_bytes;
-} Argument;
-typedef struct {
-    u8 flags, rank, pad[2];
-    i32 alias; /* the argument whose memory and object this output is, or -1 */
-    PyObject *descr;
-    i32 axes, pad2;
-    i64 item_bytes;
-} Output;
-typedef struct {
-    i64 arguments, outputs, slots, out_dims, donated, result, arena_bytes, arena_worker_bytes, gil_bytes;
-    GcEntry entry;
-    GcShapes shapes;
-    PyObject *assemble; /* for CALLABLE */
-    i64 words;
-} Head;
-typedef struct Specialization Specialization;
-struct Specialization {
-    Specialization *next, *all; /* in the order of use; in the order of making, for freeing */
-    PyObject *keep;             /* a tuple: dtypes, the assembling callable, the owner of the code */
-    i64 hits, frame_bytes;
-    Argument *argument;
-    Output *output;
-    i64 *axis;
-    Head head;
-};
-typedef struct {
-    char object[16]; /* PyObject_HEAD; call.py checks its size */
-    vectorcallfunc vectorcall;
-    PyObject *dict, *weakrefs, *miss, *error;
-    Specialization *first, *all;
-    i64 frame_bytes, misses, count;
-} Compiled;
-
-typedef struct { /* where the parts of one call lie; all inside one frame of memory */
-    void **buffers;
-    i64 *extents, *out_dims;
-    PyObject **made;
-    char *scalars;
-    i64 touched_bytes;
-} Frame;
-
-static i64 frame_bytes(const Head *h) {
-    return 8 * (h->arguments + h->outputs + h->slots + h->out_dims + h->outputs + 2 * h->arguments) + 64;
-}
-
-static void lay_frame(Frame *f, char *memory, const Head *h) {
-    f->scalars = memory; /* first, for their alignment */
-    f->buffers = (void **)(memory + 16 * h->arguments);
-    f->extents = (i64 *)(f->buffers + h->arguments + h->outputs);
-    f->out_dims = f->extents + h->slots;
-    f->made = (PyObject **)(f->out_dims + h->out_dims);
-    f->touched_bytes = 0;
-}
-
-static int same_dtype(PyObject *found, const Argument *a) {
-    if (LIKELY(found == a->descr)) return 1;
-    char order = FIELD(found, gc_config.off_byteorder, char);
-    i32 number = FIELD(found, gc_config.off_type_num, i32);
-    return a->type_num >= 0 && (number == a->type_num || number == a->other_type_num) &&
-           (order == '=' || order == '|');
-}
-
-static int match_array(const Specialization *s, const Argument *a, PyObject *o, Frame *f, i64 index) {
-    if (TYPE_OF(o) != gc_config.array_type || FIELD(o, gc_config.off_nd, i32) != a->rank) return 0;
-    if (!same_dtype(FIELD(o, gc_config.off_descr, PyObject *), a)) return 0;
-    i32 flags = FIELD(o, gc_config.off_flags, i32);
-    i32 wanted = ALIGNED | (a->flags & STRIDED ? 0 : CONTIGUOUS) | (a->flags & DONATED ? WRITEABLE : 0);
-    if ((flags & wanted) != wanted) return 0;
-    const i64 *dims = FIELD(o, gc_config.off_dims, i64 *), *axis = s->axis + a->axes;
-    i64 bytes = a->item_bytes;
-    for (i64 i = 0; i < a->rank; i++) {
-        i64 extent = dims[i], word = axis[i];
-        if (word >= 0) {
-            if (extent != word) return 0;
-        } else {
-            i64 code = ~word;
-            if (!(code & 1)) f->extents[code >> 1] = extent;
-            else if (f->extents[code >> 1] != extent) return 0;
-        }
-        bytes *= extent;
-    }
-    if (a->flags & STRIDED) {
-        const i64 *strides = FIELD(o, gc_config.off_strides, i64 *);
-        i64 *out = f->extents + a->strides, item = a->item_bytes;
-        for (i64 i = 0; i < a->rank; i++) {
-            if (dims[i] <= 1) { /* NumPy leaves any number there; it is never used to step */
-                out[i] = 0;
-                continue;
-            }
-            i64 steps = (item & (item - 1)) ? strides[i] / item : strides[i] >> __builtin_ctzll(item);
-            if (steps * item != strides[i]) return 0;
-            out[i] = steps;
-        }
-    }
-    f->buffers[index] = FIELD(o, gc_config.off_data, void *);
-    f->touched_bytes += bytes;
-    return 1;
-}
-
-/* The bytes that an array argument spans: [low, high). Zero-size arrays span nothing. */
-static void span(const Specialization *s, const Argument *a, PyObject *o, char **low, char **high) {
-    const i64 *dims = FIELD(o, gc_config.off_dims, i64 *), *strides = FIELD(o, gc_config.off_strides, i64 *);
-    *low = *high = FIELD(o, gc_config.off_data, char *);
-    for (i64 i = 0; i < a->rank; i++)
-        if (dims[i] == 0) return;
-    *high += a->item_bytes;
-    for (i64 i = 0; i < a->rank; i++) {
-        i64 reach = (dims[i] - 1) * strides[i];
-        if (reach < 0) *low += reach;
-        else *high += reach;
-    }
-}
-
-/* A donated argument is written while others are read, so it may share no memory with them. */
-static int donations_overlap(const Specialization *s, PyObject *const *args) {
-    i64 n = s->head.arguments;
-    for (i64 i = 0; i < n; i++) {
-        if (!(s->argument[i].flags & DONATED)) continue;
-        char *low, *high, *l, *h;
-        span(s, &s->argument[i], args[i], &low, &high);
-        for (i64 k = 0; k < n; k++) {
-            if (k == i || s->argument[k].kind != ARRAY) continue;
-            span(s, &s->argument[k], args[k], &l, &h);
-            if (l < high && low < h) return 1;
-        }
-    }
-    return 0;
-}
-
-static int match(const Specialization *s, PyObject *const *args, i64 nargs, Frame *f) {
-    if (nargs != s->head.arguments) return 0;
-    for (i64 i = 0; i < nargs; i++) {
-        const Argument *a = &s->argument[i];
-        PyObject *o = args[i];
-        if (LIKELY(a->kind == ARRAY)) {
-            if (!match_array(s, a, o, f, i)) return 0;
-            continue;
-        }
-        char *slot = f->scalars + 16 * i;
-        f->buffers[i] = slot;
-        if (a->kind == PY_FLOAT) {
-            if (TYPE_OF(o) != PyFloat_Type) return 0;
-            *(double *)slot = PyFloat_AsDouble(o);
-        } else if (a->kind == PY_INT) {
-            int overflow = 0;
-            if (TYPE_OF(o) != PyLong_Type) return 0;
-            *(i64 *)slot = PyLong_AsLongLongAndOverflow(o, &overflow);
-            if (overflow) return 0;
-        } else if (a->kind == PY_BOOL) {
-            if ((char *)o != _Py_TrueStruct && (char *)o != _Py_FalseStruct) return 0;
-            *(i64 *)slot = (char *)o == _Py_TrueStruct;
-        } else {
-            if (TYPE_OF(o) != PyComplex_Type) return 0;
-            ((double *)slot)[0] = PyComplex_RealAsDouble(o);
-            ((double *)slot)[1] = PyComplex_ImagAsDouble(o);
-        }
-    }
-    return !(s->head.donated && donations_overlap(s, args));
-}
-
-/* ------------------------------------------------------------------------------------------------ running a match */
+/* ---------------------------------------- running a match */
 static PyObject *new_array(PyObject *descr, i64 rank, i64 *dims, i64 bytes) {
-    PyObject *(*make)(void *, PyObject *, int, i64 *, i64 *, void *, int, PyObject *) = gc_config.new_from_descr;
+    PyObject *(*make)(void *, PyObject *, int, i64 *, i64 *, void *, int, PyObject *) =
+        gc_config.new_from_descr;
     PyObject *(*set_handler)(PyObject *) = gc_config.set_handler;
     Py_IncRef(descr); /* stolen by NumPy */
     if (LIKELY(bytes < gc_config.large_bytes || !gc_config.handler))
@@ -261,7 +57,8 @@ static int make_outputs(Specialization *s, PyObject *const *args, Frame *f, i64 
             Py_IncRef(f->made[i]);
         } else {
             for (i64 k = 0; k < o->rank; k++)
-                if (__builtin_mul_overflow(bytes, shaped[k], &bytes)) bytes = 0; /* too large: NumPy refuses it */
+                if (__builtin_mul_overflow(bytes, shaped[k], &bytes))
+                    bytes = 0; /* too large: NumPy refuses it */
             if (!(f->made[i] = new_array(o->descr, o->rank, shaped, bytes))) return 0;
             f->touched_bytes += bytes;
         }
@@ -311,10 +108,13 @@ static PyObject *hand_over(Specialization *s, Frame *f) {
 
 /* The generated code gave an error code: Python raises for it, knowing what the code means. */
 static PyObject *fail(Compiled *self, i64 code, Frame *f, i64 made) {
-    PyObject *list = list_of(f->made, made), *number = list ? PyLong_FromLongLong(code) : NULL, *answer = NULL;
-    if (number && self->error) answer = PyObject_CallFunctionObjArgs(self->error, number, list, NULL);
+    PyObject *list = list_of(f->made, made), *number = list ? PyLong_FromLongLong(code) : NULL,
+             *answer = NULL;
+    if (number && self->error)
+        answer = PyObject_CallFunctionObjArgs(self->error, number, list, NULL);
     if (answer || (number && !self->error))
-        PyErr_Format(PyExc_RuntimeError, "generated code failed with error code %lld", (long long)code);
+        PyErr_Format(PyExc_RuntimeError, "generated code failed with error code %lld",
+                     (long long)code);
     if (answer) Py_DecRef(answer);
     if (number) Py_DecRef(number);
     if (list) Py_DecRef(list);
@@ -324,11 +124,13 @@ static PyObject *fail(Compiled *self, i64 code, Frame *f, i64 made) {
 #define SMALL_ARENA_BYTES 4096
 
 __attribute__((noinline)) static PyObject *out_of_memory(i64 bytes) {
-    return PyErr_Format(PyExc_MemoryError, "unable to allocate %lld bytes of workspace for a compiled function",
+    return PyErr_Format(PyExc_MemoryError,
+                        "unable to allocate %lld bytes of workspace for a compiled function",
                         (long long)bytes);
 }
 
-static PyObject *run(Compiled *self, Specialization *s, PyObject *const *args, Frame *f, i64 arena_bytes) {
+static PyObject *run(Compiled *self, Specialization *s, PyObject *const *args, Frame *f,
+                     i64 arena_bytes) {
     char small[SMALL_ARENA_BYTES] __attribute__((aligned(64)));
     GcRuntime runtime = {runtime_parallel_for, GET(&gc_workers), 1};
     void *arena = NULL;
@@ -368,12 +170,14 @@ static i64 shape_outputs(Specialization *s, Frame *f) {
     i64 *out = f->out_dims;
     for (i64 i = 0; i < h->outputs; i++) {
         const i64 *axis = s->axis + s->output[i].axes;
-        for (i64 k = 0; k < s->output[i].rank; k++) *out++ = axis[k] >= 0 ? axis[k] : f->extents[~axis[k] >> 1];
+        for (i64 k = 0; k < s->output[i].rank; k++)
+            *out++ = axis[k] >= 0 ? axis[k] : f->extents[~axis[k] >> 1];
     }
     return h->arena_bytes;
 }
 
-static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, char *memory, int *found) {
+static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, char *memory,
+                          int *found) {
     Frame f;
     Specialization *before = NULL;
     for (Specialization *s = GET(&self->first); s; before = s, s = GET(&s->next)) {
@@ -396,9 +200,11 @@ static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, char
 
 #define FRAME_ON_STACK_BYTES 8192
 
-static PyObject *compiled_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+static PyObject *compiled_call(PyObject *object, PyObject *const *args, size_t nargsf,
+                               PyObject *kwnames) {
     Compiled *self = (Compiled *)object;
-    i64 nargs = (i64)(nargsf & ~(1UL << 63)), bytes = self->frame_bytes; /* the bit: PY_VECTORCALL_ARGUMENTS_OFFSET */
+    i64 nargs = (i64)(nargsf & ~(1UL << 63)),
+        bytes = self->frame_bytes; /* the bit: PY_VECTORCALL_ARGUMENTS_OFFSET */
     int found = 0;
     if (LIKELY((!kwnames || PyTuple_Size(kwnames) == 0) && self->first)) {
         PyObject *result;
@@ -414,7 +220,9 @@ static PyObject *compiled_call(PyObject *object, PyObject *const *args, size_t n
         if (LIKELY(found)) return result;
     }
     self->misses++;
-    if (!self->miss) return PyErr_Format(PyExc_RuntimeError, "a compiled function was called after it was cleared");
+    if (!self->miss)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "a compiled function was called after it was cleared");
     PyObject *miss = self->miss;
     Py_IncRef(miss);
     PyObject *result = PyObject_Vectorcall(miss, args, nargsf, kwnames);
@@ -422,11 +230,12 @@ static PyObject *compiled_call(PyObject *object, PyObject *const *args, size_t n
     return result;
 }
 
-/* ----------------------------------------------------------------------------------------------------- the type */
+/* ---------------------------------------- the type */
 static PyObject *compiled_new(PyObject *type, PyObject *args, PyObject *kwargs) {
     long n = PyTuple_Size(args);
     if (n < 1 || n > 2 || (kwargs && PyDict_Size(kwargs)))
-        return PyErr_Format(PyExc_TypeError, "Compiled(miss, error=None) takes one or two positional arguments");
+        return PyErr_Format(PyExc_TypeError,
+                            "Compiled(miss, error=None) takes one or two positional arguments");
     Compiled *self = (Compiled *)PyType_GenericAlloc(type, 0);
     if (!self) return NULL;
     self->vectorcall = compiled_call;
@@ -503,12 +312,14 @@ typedef struct {
 #define AT(field) (long)__builtin_offsetof(Compiled, field)
 
 EXPORT PyObject *gc_make_type(void) {
-    static Member members[] = {{"__vectorcalloffset__", 19 /* Py_ssize_t */, AT(vectorcall), 1, NULL},
-                               {"__dictoffset__", 19, AT(dict), 1, NULL},
-                               {"__weaklistoffset__", 19, AT(weakrefs), 1, NULL},
-                               {NULL, 0, 0, 0, NULL}};
-    static GetSet getset[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-                              {NULL, NULL, NULL, NULL, NULL}};
+    static Member members[] = {
+        {"__vectorcalloffset__", 19 /* Py_ssize_t */, AT(vectorcall), 1, NULL},
+        {"__dictoffset__", 19, AT(dict), 1, NULL},
+        {"__weaklistoffset__", 19, AT(weakrefs), 1, NULL},
+        {NULL, 0, 0, 0, NULL}};
+    static GetSet getset[] = {
+        {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+        {NULL, NULL, NULL, NULL, NULL}};
     static Slot slots[] = {{50, PyVectorcall_Call}, {52, compiled_dealloc}, {54, compiled_get},
                            {71, compiled_traverse}, {51, compiled_clear},   {65, compiled_new},
                            {72, members},           {73, getset},           {0, NULL}};
@@ -518,13 +329,16 @@ EXPORT PyObject *gc_make_type(void) {
         int basic_bytes, item_bytes;
         u32 flags;
         Slot *slots;
-    } spec = {"graphc_runtime.Compiled", sizeof(Compiled), 0, 1u << 10 | 1u << 11 | 1u << 14 | 1u << 17, slots};
+    } spec = {"graphc_runtime.Compiled", sizeof(Compiled), 0,
+              1u << 10 | 1u << 11 | 1u << 14 | 1u << 17, slots};
     return PyType_FromSpec(&spec);
 }
 
-/* -------------------------------------------------------------------------------------- what call.py asks for */
+/* ---------------------------------------- what call.py asks for */
 /* For the check at start and for measuring calls. */
-EXPORT i64 gc_empty_entry(void **buffers, i64 *extents, void *arena, GcRuntime *runtime) { return 0; }
+EXPORT i64 gc_empty_entry(void **buffers, i64 *extents, void *arena, GcRuntime *runtime) {
+    return 0;
+}
 
 EXPORT i64 gc_setup(const GcConfig *config) {
     if (config->size_bytes != sizeof(GcConfig)) return sizeof(GcConfig);
@@ -532,9 +346,11 @@ EXPORT i64 gc_setup(const GcConfig *config) {
     return 0;
 }
 
-EXPORT const i64 gc_layout[] = {sizeof(Head), sizeof(Argument), sizeof(Output), sizeof(Compiled), sizeof(GcConfig)};
+EXPORT const i64 gc_layout[] = {sizeof(Head), sizeof(Argument), sizeof(Output), sizeof(Compiled),
+                                sizeof(GcConfig)};
 
-/* Adds a specialization before all others. `keep` is a new reference's worth of what it needs alive. 0 or -1. */
+/* Adds a specialization before all others. `keep` is a new reference's worth of what it needs
+ * alive. 0 or -1. */
 EXPORT i64 gc_add(PyObject *object, const char *packed, i64 bytes, PyObject *keep) {
     Compiled *self = (Compiled *)object;
     Specialization *s = malloc(sizeof(Specialization) - sizeof(Head) + bytes);
@@ -556,7 +372,8 @@ EXPORT i64 gc_add(PyObject *object, const char *packed, i64 bytes, PyObject *kee
     return 0;
 }
 
-/* Takes all specializations out of use; they are freed with the instance, since a call may be running in one. */
+/* Takes all specializations out of use; they are freed with the instance, since a call may be
+ * running in one. */
 EXPORT void gc_clear(PyObject *object) {
     PUT(&((Compiled *)object)->first, NULL);
     ((Compiled *)object)->count = 0;

@@ -1,4 +1,5 @@
-; Made from native.c by make_native.py; do not edit. Triple and data layout are set when it is compiled.
+; Made from native.c by make_native.py; do not edit.
+; Triple and data layout are set when it is compiled.
 
 %struct.anon = type { i32, [288 x ptr], ptr, ptr, i64, i64, i64, i64, i64, i64, [56 x i8] }
 %struct.anon.0 = type { [127 x i8], i8, ptr, ptr, ptr, ptr, ptr }
@@ -1505,111 +1506,114 @@ define internal ptr @worker_main(ptr noundef %0) #13 {
   %16 = getelementptr inbounds [1024 x %struct.Mailbox], ptr @mailbox, i64 0, i64 %3, i32 6
   br label %17
 
-17:                                               ; preds = %79, %1
-  %18 = phi i32 [ 0, %1 ], [ %50, %79 ]
-  %19 = load atomic i32, ptr %4 acquire, align 64
-  %20 = icmp eq i32 %19, %18
-  br i1 %20, label %21, label %49
+17:                                               ; preds = %82, %1
+  %18 = phi i64 [ 1, %1 ], [ %56, %82 ]
+  %19 = phi i32 [ 0, %1 ], [ %52, %82 ]
+  %20 = load atomic i32, ptr %4 acquire, align 64
+  %21 = icmp eq i32 %20, %19
+  br i1 %21, label %22, label %51
 
-21:                                               ; preds = %17
-  %22 = zext i32 %18 to i64
-  br label %23
+22:                                               ; preds = %17
+  %23 = zext i32 %19 to i64
+  br label %24
 
-23:                                               ; preds = %21, %45
-  %24 = phi i64 [ 0, %21 ], [ %46, %45 ]
+24:                                               ; preds = %22, %47
+  %25 = phi i64 [ 0, %22 ], [ %48, %47 ]
   call void @llvm.lifetime.start.p0(i64 16, ptr nonnull %2) #18
-  %25 = call i32 @clock_gettime(i32 noundef 1, ptr noundef nonnull %2) #16
-  %26 = load i64, ptr %2, align 16
-  %27 = mul nsw i64 %26, 1000000000
-  %28 = load i64, ptr %5, align 8
-  %29 = add nsw i64 %27, %28
+  %26 = call i32 @clock_gettime(i32 noundef 1, ptr noundef nonnull %2) #16
+  %27 = load i64, ptr %2, align 16
+  %28 = mul nsw i64 %27, 1000000000
+  %29 = load i64, ptr %5, align 8
+  %30 = add nsw i64 %28, %29
   call void @llvm.lifetime.end.p0(i64 16, ptr nonnull %2) #18
-  %30 = icmp eq i64 %24, 0
-  %31 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 2), align 8
-  %32 = add nsw i64 %31, %29
-  %33 = select i1 %30, i64 %32, i64 %24
-  %34 = icmp slt i64 %29, %33
-  br i1 %34, label %45, label %35, !llvm.loop !16
+  %31 = icmp eq i64 %25, 0
+  %32 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 2), align 8
+  %33 = mul nsw i64 %32, %18
+  %34 = add nsw i64 %33, %30
+  %35 = select i1 %31, i64 %34, i64 %25
+  %36 = icmp slt i64 %30, %35
+  br i1 %36, label %47, label %37, !llvm.loop !16
 
-35:                                               ; preds = %23
+37:                                               ; preds = %24
   store atomic i32 1, ptr %6 seq_cst, align 4
-  %36 = load atomic i32, ptr %4 seq_cst, align 64
-  %37 = icmp eq i32 %36, %18
-  br i1 %37, label %38, label %41
+  %38 = load atomic i32, ptr %4 seq_cst, align 64
+  %39 = icmp eq i32 %38, %19
+  br i1 %39, label %40, label %43
 
-38:                                               ; preds = %35
-  %39 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
-  %40 = call i64 (i64, ...) @syscall(i64 noundef %39, ptr noundef nonnull %4, i64 noundef 128, i64 noundef %22, ptr noundef null, ptr noundef null, i64 noundef 0) #16
-  br label %41
+40:                                               ; preds = %37
+  %41 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
+  %42 = call i64 (i64, ...) @syscall(i64 noundef %41, ptr noundef nonnull %4, i64 noundef 128, i64 noundef %23, ptr noundef null, ptr noundef null, i64 noundef 0) #16
+  br label %43
 
-41:                                               ; preds = %38, %35
+43:                                               ; preds = %40, %37
   store atomic i32 0, ptr %6 seq_cst, align 4
-  %42 = load atomic i32, ptr %4 acquire, align 64
-  %43 = icmp eq i32 %42, %18
-  %44 = select i1 %43, i64 1, i64 %33
-  br label %45
+  %44 = load atomic i32, ptr %4 acquire, align 64
+  %45 = icmp eq i32 %44, %19
+  %46 = select i1 %45, i64 1, i64 %35
+  br label %47
 
-45:                                               ; preds = %23, %41
-  %46 = phi i64 [ %44, %41 ], [ %33, %23 ]
-  %47 = load atomic i32, ptr %4 acquire, align 64
-  %48 = icmp eq i32 %47, %18
-  br i1 %48, label %23, label %49
+47:                                               ; preds = %24, %43
+  %48 = phi i64 [ %46, %43 ], [ %35, %24 ]
+  %49 = load atomic i32, ptr %4 acquire, align 64
+  %50 = icmp eq i32 %49, %19
+  br i1 %50, label %24, label %51
 
-49:                                               ; preds = %45, %17
-  %50 = load atomic i32, ptr %4 acquire, align 64
-  %51 = add i32 %50, -1
-  %52 = cmpxchg ptr %7, i32 %51, i32 %50 acq_rel monotonic, align 4
-  %53 = extractvalue { i32, i1 } %52, 1
-  br i1 %53, label %54, label %79
+51:                                               ; preds = %47, %17
+  %52 = load atomic i32, ptr %4 acquire, align 64
+  %53 = add i32 %52, -1
+  %54 = cmpxchg ptr %7, i32 %53, i32 %52 acq_rel monotonic, align 4
+  %55 = extractvalue { i32, i1 } %54, 1
+  %56 = select i1 %55, i64 1, i64 6
+  br i1 %55, label %57, label %82
 
-54:                                               ; preds = %49
-  %55 = load i64, ptr %8, align 16
-  %56 = icmp slt i64 %10, %55
-  %57 = and i1 %12, %56
-  br i1 %57, label %58, label %72
+57:                                               ; preds = %51
+  %58 = load i64, ptr %8, align 16
+  %59 = icmp slt i64 %10, %58
+  %60 = and i1 %12, %59
+  br i1 %60, label %61, label %75
 
-58:                                               ; preds = %54, %67
-  %59 = phi i64 [ %68, %67 ], [ %10, %54 ]
-  %60 = getelementptr inbounds [1024 x %struct.Mailbox], ptr @mailbox, i64 0, i64 %59, i32 1
-  %61 = load atomic i32, ptr %60 seq_cst, align 4
-  %62 = icmp eq i32 %61, 0
-  br i1 %62, label %67, label %63
+61:                                               ; preds = %57, %70
+  %62 = phi i64 [ %71, %70 ], [ %10, %57 ]
+  %63 = getelementptr inbounds [1024 x %struct.Mailbox], ptr @mailbox, i64 0, i64 %62, i32 1
+  %64 = load atomic i32, ptr %63 seq_cst, align 4
+  %65 = icmp eq i32 %64, 0
+  br i1 %65, label %70, label %66
 
-63:                                               ; preds = %58
-  %64 = getelementptr inbounds [1024 x %struct.Mailbox], ptr @mailbox, i64 0, i64 %59
-  %65 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
-  %66 = call i64 (i64, ...) @syscall(i64 noundef %65, ptr noundef nonnull %64, i64 noundef 129, i64 noundef 1, ptr noundef null, ptr noundef null, i64 noundef 0) #16
-  br label %67
+66:                                               ; preds = %61
+  %67 = getelementptr inbounds [1024 x %struct.Mailbox], ptr @mailbox, i64 0, i64 %62
+  %68 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
+  %69 = call i64 (i64, ...) @syscall(i64 noundef %68, ptr noundef nonnull %67, i64 noundef 129, i64 noundef 1, ptr noundef null, ptr noundef null, i64 noundef 0) #16
+  br label %70
 
-67:                                               ; preds = %63, %58
-  %68 = add nsw i64 %59, 1
-  %69 = icmp slt i64 %68, %11
-  %70 = icmp slt i64 %68, %55
-  %71 = and i1 %69, %70
-  br i1 %71, label %58, label %72, !llvm.loop !8
+70:                                               ; preds = %66, %61
+  %71 = add nsw i64 %62, 1
+  %72 = icmp slt i64 %71, %11
+  %73 = icmp slt i64 %71, %58
+  %74 = and i1 %72, %73
+  br i1 %74, label %61, label %75, !llvm.loop !8
 
-72:                                               ; preds = %67, %54
-  %73 = load ptr, ptr %13, align 16
-  %74 = load ptr, ptr %14, align 8
-  %75 = load i64, ptr %15, align 32
-  %76 = load i64, ptr %16, align 8
-  call void %73(ptr noundef %74, i64 noundef %75, i64 noundef %76, i64 noundef %3) #16
-  %77 = atomicrmw sub ptr getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 2), i32 1 seq_cst, align 4
-  %78 = icmp eq i32 %77, 1
-  br i1 %78, label %80, label %79
+75:                                               ; preds = %70, %57
+  %76 = load ptr, ptr %13, align 16
+  %77 = load ptr, ptr %14, align 8
+  %78 = load i64, ptr %15, align 32
+  %79 = load i64, ptr %16, align 8
+  call void %76(ptr noundef %77, i64 noundef %78, i64 noundef %79, i64 noundef %3) #16
+  %80 = atomicrmw sub ptr getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 2), i32 1 seq_cst, align 4
+  %81 = icmp eq i32 %80, 1
+  br i1 %81, label %83, label %82
 
-79:                                               ; preds = %72, %80, %83, %49
+82:                                               ; preds = %75, %83, %86, %51
   br label %17
 
-80:                                               ; preds = %72
-  %81 = load atomic i32, ptr getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 3) seq_cst, align 4
-  %82 = icmp eq i32 %81, 0
-  br i1 %82, label %79, label %83
+83:                                               ; preds = %75
+  %84 = load atomic i32, ptr getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 3) seq_cst, align 4
+  %85 = icmp eq i32 %84, 0
+  br i1 %85, label %82, label %86
 
-83:                                               ; preds = %80
-  %84 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
-  %85 = call i64 (i64, ...) @syscall(i64 noundef %84, ptr noundef nonnull getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 2), i64 noundef 129, i64 noundef 1, ptr noundef null, ptr noundef null, i64 noundef 0) #16
-  br label %79
+86:                                               ; preds = %83
+  %87 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 1), align 8
+  %88 = call i64 (i64, ...) @syscall(i64 noundef %87, ptr noundef nonnull getelementptr inbounds (%struct.anon.1, ptr @pool, i64 0, i32 2), i64 noundef 129, i64 noundef 1, ptr noundef null, ptr noundef null, i64 noundef 0) #16
+  br label %82
 }
 
 declare i32 @pthread_detach(i64 noundef) local_unnamed_addr #3

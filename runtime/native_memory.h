@@ -1,11 +1,12 @@
 /* Blocks for large outputs and for arenas. Part of native.c.
  *
- * Fresh pages cost more than arithmetic (about 2 us each), so a block goes to a cache when its array dies and comes out
- * again for the next array of the same size class. Eight classes per power of two: at most 1/8 of a block is waste, and
- * untouched waste has no pages. The cache is bounded; the block that was freed first goes first.
+ * Fresh pages cost more than arithmetic (about 2 us each), so a block goes to a cache when its
+ * array dies and comes out again for the next array of the same size class. Eight classes per power
+ * of two: at most 1/8 of a block is waste, and untouched waste has no pages. The cache is bounded;
+ * the block that was freed first goes first.
  *
- * A block: one page with the header at its end, then the data, at a 2 MiB border (with huge pages) from 2 MiB on, at a
- * page border below.
+ * A block: one page with the header at its end, then the data, at a 2 MiB border (with huge pages)
+ * from 2 MiB on, at a page border below.
  */
 #define PAGE 4096
 #define HUGE (2 << 20)
@@ -31,20 +32,23 @@ static struct {
 
 static void lock_memory(void) {
     while (__atomic_exchange_n(&memory.lock, 1, __ATOMIC_ACQUIRE))
-        while (GET(&memory.lock)) sched_yield(); /* held for tens of nanoseconds, unless its holder lost the core */
+        while (GET(&memory.lock))
+            sched_yield(); /* held for tens of nanoseconds, unless its holder lost the core */
 }
 static void unlock_memory(void) { PUT(&memory.lock, 0); }
 void gc_memory_before_fork(void) { lock_memory(); }
 void gc_memory_after_fork(void) { unlock_memory(); }
 
-/* The class of a size: bytes is rounded up to a multiple of an eighth of its power of two. -1: too large. */
+/* The class of a size: bytes is rounded up to a multiple of an eighth of its power of two. -1: too
+ * large. */
 static i64 size_class(i64 bytes, i64 *rounded) {
     if (bytes < PAGE) bytes = PAGE;
     i64 octave = 63 - __builtin_clzll((u64)bytes), step = 1LL << (octave - 3);
     if (octave >= 47) return -1;
     i64 eighths = (bytes - (1LL << octave) + step - 1) >> (octave - 3);
     *rounded = (1LL << octave) + eighths * step;
-    return (octave - FIRST_OCTAVE) * 8 + eighths; /* eight eighths are the first class of the next octave */
+    return (octave - FIRST_OCTAVE) * 8 +
+           eighths; /* eight eighths are the first class of the next octave */
 }
 
 static void unlink_block(Block *b) {
@@ -129,7 +133,7 @@ EXPORT void gc_block_give(void *data) {
     if (over) trim_to(limit);
 }
 
-/* --------------------------------------------------------------- NumPy's allocation handler (NEP 49), version 1 */
+/* ---------------------------------------- NumPy's allocation handler (NEP 49), version 1 */
 static void *handler_malloc(void *ctx, size_t bytes) { return gc_block_take((i64)bytes); }
 static void *handler_calloc(void *ctx, size_t count, size_t each) {
     i64 bytes;

@@ -1,14 +1,16 @@
 /* The fork-join pool. Part of native.c.
  *
- * Every worker has a mailbox of its own: the caller writes a part into it and moves `posted` on. A worker watches its
- * mailbox for spin_ns, then sleeps in a futex, so an idle process burns nothing. Whoever moves `claimed` after
- * `posted` runs the part: the worker, or the caller, when it is done with its own part and the worker has not begun
- * (asleep, or without a core). So a loop never waits for a thread to wake: at worst it takes as long as without threads.
- * A second caller, and a call from inside a part, run their whole loop inline: that is always correct, because a
- * worker's number names scratch of the CALL, never of the thread.
+ * Every worker has a mailbox of its own: the caller writes a part into it and moves `posted` on. A
+ * worker watches its mailbox for spin_ns, then sleeps in a futex, so an idle process burns nothing.
+ * Whoever moves `claimed` after `posted` runs the part: the worker, or the caller, when it is done
+ * with its own part and the worker has not begun (asleep, or without a core). So a loop never waits
+ * for a thread to wake: at worst it takes as long as without threads. A second caller, and a call
+ * from inside a part, run their whole loop inline: that is always correct, because a worker's
+ * number names scratch of the CALL, never of the thread.
  */
 #define GC_MAX_WORKERS 1024
-#define GC_WAKE_ARITY 8 /* each woken worker wakes so many others, so that many sleepers cost no long queue */
+#define GC_WAKE_ARITY                                                                              \
+    8 /* each woken worker wakes so many others, so that many sleepers cost no long queue */
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 
@@ -39,33 +41,43 @@ static long futex(u32 *word, int op, u32 value) {
 static void wake_from(i64 self, i64 workers) {
     i64 first = self * GC_WAKE_ARITY + 1;
     for (i64 w = first; w < first + GC_WAKE_ARITY && w < workers; w++)
-        if (__atomic_load_n(&mailbox[w].sleeping, __ATOMIC_SEQ_CST)) futex(&mailbox[w].posted, FUTEX_WAKE_PRIVATE, 1);
+        if (__atomic_load_n(&mailbox[w].sleeping, __ATOMIC_SEQ_CST))
+            futex(&mailbox[w].posted, FUTEX_WAKE_PRIVATE, 1);
 }
 
-/* Whether the part of this number is for who asks. The parts of a mailbox are read only after this. */
+/* Whether the part of this number is for who asks. The parts of a mailbox are read only after this.
+ */
 static int claim(Mailbox *box, u32 number) {
     u32 before = number - 1;
-    return __atomic_compare_exchange_n(&box->claimed, &before, number, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&box->claimed, &before, number, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
 }
 
 static void *worker_main(void *argument) {
     i64 self = (i64)argument;
     Mailbox *box = &mailbox[self];
     u32 seen = 0;
+    i64 patience = 1;
     for (;;) {
         i64 until = 0;
         while (GET(&box->posted) == seen) {
             i64 now = gc_now_ns();
-            if (until == 0) until = now + gc_config.spin_ns;
+            if (until == 0) until = now + gc_config.spin_ns * patience;
             if (now < until) continue;
-            /* announce sleep, look again, sleep: the poster moves `posted`, then looks at `sleeping` */
+            /* announce sleep, look again, sleep: the poster moves `posted`, then looks at
+             * `sleeping` */
             __atomic_store_n(&box->sleeping, 1, __ATOMIC_SEQ_CST);
-            if (__atomic_load_n(&box->posted, __ATOMIC_SEQ_CST) == seen) futex(&box->posted, FUTEX_WAIT_PRIVATE, seen);
+            if (__atomic_load_n(&box->posted, __ATOMIC_SEQ_CST) == seen)
+                futex(&box->posted, FUTEX_WAIT_PRIVATE, seen);
             __atomic_store_n(&box->sleeping, 0, __ATOMIC_SEQ_CST);
-            if (GET(&box->posted) == seen) until = 1; /* a stray wake: back to sleep without spinning */
+            if (GET(&box->posted) == seen)
+                until = 1; /* a stray wake: back to sleep without spinning */
         }
         seen = GET(&box->posted);
-        if (!claim(box, seen)) continue;
+        /* a part that was taken meanwhile: work comes, and waking is too slow for it, so watch
+         * longer */
+        patience = claim(box, seen) ? 1 : 6;
+        if (patience > 1) continue;
         wake_from(self, box->workers);
         box->fn(box->ctx, box->begin, box->end, self);
         if (__atomic_sub_fetch(&pool.pending, 1, __ATOMIC_SEQ_CST) == 0 &&
@@ -75,7 +87,8 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
-/* Starts threads until `wanted` workers exist, the caller being one; gives how many there are. Holds `busy`. */
+/* Starts threads until `wanted` workers exist, the caller being one; gives how many there are.
+ * Holds `busy`. */
 static i64 start_workers(i64 wanted) {
     if (LIKELY(pool.started + 1 >= wanted)) return wanted;
     u64 all[16], old[16]; /* a signal set of 1024 signals, as Linux' C libraries have it */
@@ -85,7 +98,8 @@ static i64 start_workers(i64 wanted) {
         unsigned long thread;
         i64 self = pool.started + 1;
         mailbox[self].posted = mailbox[self].sleeping = mailbox[self].claimed = 0;
-        if (pthread_create(&thread, NULL, worker_main, (void *)self)) break; /* fewer workers, same values */
+        if (pthread_create(&thread, NULL, worker_main, (void *)self))
+            break; /* fewer workers, same values */
         pthread_detach(thread);
         pool.started++;
     }
@@ -106,7 +120,8 @@ static void join_workers(i64 workers) {
         i64 now = gc_now_ns();
         if (until == 0) until = now + gc_config.spin_ns;
         if (now < until) continue;
-        /* long parts, or a machine that others use: the core may be needed by the very worker waited for */
+        /* long parts, or a machine that others use: the core may be needed by the very worker
+         * waited for */
         __atomic_store_n(&pool.waiting, 1, __ATOMIC_SEQ_CST);
         left = __atomic_load_n(&pool.pending, __ATOMIC_SEQ_CST);
         if (left) futex(&pool.pending, FUTEX_WAIT_PRIVATE, left);
@@ -151,7 +166,8 @@ EXPORT void gc_reset_after_fork(void) {
 
 EXPORT i64 gc_register_fork(void) {
     if (gc_fork_registered || !gc_config.can_register_fork) return gc_fork_registered;
-    gc_fork_registered = !gc_register_atfork(gc_memory_before_fork, gc_memory_after_fork, gc_reset_after_fork, NULL);
+    gc_fork_registered =
+        !gc_register_atfork(gc_memory_before_fork, gc_memory_after_fork, gc_reset_after_fork, NULL);
     return gc_fork_registered;
 }
 

@@ -1,7 +1,8 @@
 """What one compiled entry accepts and makes, and its packed form for the native call path.
 
-Who calls it: the compiler describes each entry that it built with these frozen dataclasses; `call.py` hands the packed
-bytes to native code, `fallback.py` reads the dataclasses themselves. Nothing here calls anything.
+Who calls it: the compiler describes each entry that it built with these frozen dataclasses;
+`call.py` hands the packed bytes to native code, `fallback.py` reads the dataclasses themselves.
+Nothing here calls anything.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import numpy as np
 __all__ = ["ArgumentSpec", "OutputSpec", "Specialization", "SpecializationError"]
 
 Extent = int | str | None
-"""A constant, the name of a symbol, or None where the shapes function alone knows it (outputs only)."""
+"""A constant, the name of a symbol, or None where the shapes function alone knows it (outputs
+only)."""
 
 _KINDS = {"array": 0, "float": 1, "int": 2, "bool": 3, "complex": 4}
 _RESULTS = {"single": 0, "tuple": 1, "list": 2}
 _CALLABLE = 3
 _STRIDED, _DONATED, _SCALAR = 1, 2, 1
-# the two C types of one width that NumPy tells apart: long and long long, unsigned long and unsigned long long
+# the two C types of one width that NumPy tells apart: long and long long, unsigned long and
+# unsigned long long
 _SAME_INTEGER = {7: 9, 9: 7, 8: 10, 10: 8} if np.dtype("l").itemsize == 8 else {}
 _NO_TYPE_NUMBER = 255
 
@@ -33,17 +36,18 @@ OUTPUT = struct.Struct("<2BxxiQiiq")
 
 
 class SpecializationError(ValueError):
-    """A specialization that contradicts itself. This is a bug of the compiler, never of the user."""
+    """A specialization that contradicts itself. This is a bug of the compiler, never of the
+    user."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArgumentSpec:
     """One argument.
 
-    `kind` "array" takes an exact `numpy.ndarray` of `dtype` and `shape`; the others an exact Python scalar, which the
-    entry gets as a pointer to float64, int64, one byte of bool, or two float64. `strided` takes any strides that are
-    multiples of the item size, and passes them (in elements) in the extents. `donated` takes writable memory that no
-    other argument shares.
+    `kind` "array" takes an exact `numpy.ndarray` of `dtype` and `shape`; the others an exact Python
+    scalar, which the entry gets as a pointer to float64, int64, one byte of bool, or two float64.
+    `strided` takes any strides that are multiples of the item size, and passes them (in elements)
+    in the extents. `donated` takes writable memory that no other argument shares.
     """
 
     kind: Literal["array", "float", "int", "bool", "complex"] = "array"
@@ -55,7 +59,8 @@ class ArgumentSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """One output: fresh and C-contiguous, or (`alias` >= 0) the very argument of that number, which is donated.
+    """One output: fresh and C-contiguous, or (`alias` >= 0) the very argument of that number, which
+    is donated.
 
     `scalar` gives a 0-d result as NumPy's own operations do: as a scalar object.
     """
@@ -70,13 +75,14 @@ class OutputSpec:
 class Specialization:
     """One entry of native code with what it accepts and makes.
 
-    The extents that the entry gets: the value of each of `symbols` in order, then for each strided argument in order
-    its `rank` strides in elements (`stride_slot`).
+    The extents that the entry gets: the value of each of `symbols` in order, then for each strided
+    argument in order its `rank` strides in elements (`stride_slot`).
 
-    `entry`, `shapes`: addresses (0: no shapes function; ABI in native.h). `keep` holds whoever owns them.
-    `result`: how the outputs are handed over; a callable gets the list of them.
-    `release_gil_bytes`: the GIL is released when inputs and outputs together have at least so many bytes; 0 always,
-    -1 never. `arena_bytes` is for a call without `shapes`; `arena_worker_bytes` is added once per worker, always.
+    `entry`, `shapes`: addresses (0: no shapes function; ABI in native.h). `keep` holds whoever owns
+    them. `result`: how the outputs are handed over; a callable gets the list of them.
+    `release_gil_bytes`: the GIL is released when inputs and outputs together have at least so many
+    bytes; 0 always, -1 never. `arena_bytes` is for a call without `shapes`; `arena_worker_bytes` is
+    added once per worker, always.
 
     Raises:
         SpecializationError: at construction, when the parts contradict each other.
@@ -97,7 +103,9 @@ class Specialization:
         if self.entry == 0:
             raise SpecializationError("the entry's address is 0")
         if self.result == "single" and len(self.outputs) != 1:
-            raise SpecializationError(f"a single result is asked for, and there are {len(self.outputs)} outputs")
+            raise SpecializationError(
+                f"a single result is asked for, and there are {len(self.outputs)} outputs"
+            )
         if not callable(self.result) and self.result not in _RESULTS:
             raise SpecializationError(f"{self.result!r} is no form of result")
         bound: set[str] = set()
@@ -105,7 +113,9 @@ class Specialization:
             self._check_argument(number, argument)
             bound.update(e for e in argument.shape if isinstance(e, str))
         if bound != set(self.symbols) or len(set(self.symbols)) != len(self.symbols):
-            raise SpecializationError(f"symbols are {self.symbols}, and the arguments bind {sorted(bound)}")
+            raise SpecializationError(
+                f"symbols are {self.symbols}, and the arguments bind {sorted(bound)}"
+            )
         for number, output in enumerate(self.outputs):
             self._check_output(number, output)
 
@@ -114,27 +124,39 @@ class Specialization:
             raise SpecializationError(f"argument {number} has the unknown kind {argument.kind!r}")
         if argument.kind != "array":
             if argument.dtype is not None or argument.shape or argument.strided or argument.donated:
-                raise SpecializationError(f"argument {number} is a Python {argument.kind}; it has no array's parts")
+                raise SpecializationError(
+                    f"argument {number} is a Python {argument.kind}; it has no array's parts"
+                )
         elif argument.dtype is None or not argument.dtype.isnative or argument.dtype.hasobject:
-            raise SpecializationError(f"argument {number} is an array of {argument.dtype}, not of a native dtype")
+            raise SpecializationError(
+                f"argument {number} is an array of {argument.dtype}, not of a native dtype"
+            )
         elif any(isinstance(e, int) and e < 0 for e in argument.shape):
             raise SpecializationError(f"argument {number} has a negative extent: {argument.shape}")
 
     def _check_output(self, number: int, output: OutputSpec) -> None:
         for extent in output.shape:
             if extent is None and not self.shapes and output.alias < 0:
-                raise SpecializationError(f"output {number} has an open extent, and there is no shapes function")
+                raise SpecializationError(
+                    f"output {number} has an open extent, and there is no shapes function"
+                )
             if isinstance(extent, str) and extent not in self.symbols:
-                raise SpecializationError(f"output {number} names {extent}, which no argument binds")
+                raise SpecializationError(
+                    f"output {number} names {extent}, which no argument binds"
+                )
             if isinstance(extent, int) and extent < 0:
                 raise SpecializationError(f"output {number} has a negative extent: {output.shape}")
         if output.alias < 0:
             return
         if output.alias >= len(self.arguments) or not self.arguments[output.alias].donated:
-            raise SpecializationError(f"output {number} is argument {output.alias}, which is not donated")
+            raise SpecializationError(
+                f"output {number} is argument {output.alias}, which is not donated"
+            )
         source = self.arguments[output.alias]
         if source.dtype != output.dtype or source.strided or len(source.shape) != len(output.shape):
-            raise SpecializationError(f"output {number} differs from argument {output.alias}, which it is")
+            raise SpecializationError(
+                f"output {number} differs from argument {output.alias}, which it is"
+            )
 
     @cached_property
     def slots(self) -> int:
@@ -161,26 +183,45 @@ def pack(spec: Specialization) -> bytes:
     for number, a in enumerate(spec.arguments):
         first = len(axes)
         for extent in a.shape:
-            axes.append(extent if isinstance(extent, int) else ~(2 * slot[extent] + (extent in bound)))
+            axes.append(
+                extent if isinstance(extent, int) else ~(2 * slot[extent] + (extent in bound))
+            )
             if isinstance(extent, str):
                 bound.add(extent)
         flags = _STRIDED * a.strided | _DONATED * a.donated
         kind, rank, strides = _KINDS[a.kind], len(a.shape), spec.stride_slot(number)
         if a.dtype is None:
-            records.append(ARGUMENT.pack(kind, flags, rank, _NO_TYPE_NUMBER, -1, 0, first, strides, 0))
+            records.append(
+                ARGUMENT.pack(kind, flags, rank, _NO_TYPE_NUMBER, -1, 0, first, strides, 0)
+            )
             continue
-        # a number stands for a dtype only where NumPy has one dtype of that number: the plain builtin ones
+        # a number stands for a dtype only where NumPy has one dtype of that number: the plain
+        # builtin ones
         plain = a.dtype.isbuiltin == 1 and a.dtype.kind in "biufc"
         other = _SAME_INTEGER.get(a.dtype.num, _NO_TYPE_NUMBER) if plain else _NO_TYPE_NUMBER
         number_of_type = a.dtype.num if plain else -1
         records.append(
-            ARGUMENT.pack(kind, flags, rank, other, number_of_type, id(a.dtype), first, strides, a.dtype.itemsize)
+            ARGUMENT.pack(
+                kind,
+                flags,
+                rank,
+                other,
+                number_of_type,
+                id(a.dtype),
+                first,
+                strides,
+                a.dtype.itemsize,
+            )
         )
     for o in spec.outputs:
         first = len(axes)
-        axes.extend(0 if e is None else e if isinstance(e, int) else ~(2 * slot[e] + 1) for e in o.shape)
+        axes.extend(
+            0 if e is None else e if isinstance(e, int) else ~(2 * slot[e] + 1) for e in o.shape
+        )
         flags = _SCALAR * o.scalar
-        records.append(OUTPUT.pack(flags, len(o.shape), o.alias, id(o.dtype), first, 0, o.dtype.itemsize))
+        records.append(
+            OUTPUT.pack(flags, len(o.shape), o.alias, id(o.dtype), first, 0, o.dtype.itemsize)
+        )
     result = _CALLABLE if callable(spec.result) else _RESULTS[spec.result]
     head = HEAD.pack(
         len(spec.arguments),

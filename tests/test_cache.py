@@ -15,7 +15,10 @@ from graphc.cache import Cache, CacheError, Entry, default_folder, key
 from graphc.errors import GraphcError
 
 PARTS = {"graph": "f(x f32[n]) -> x", "target": "x86-64-v4", "graphc": "0.1"}
-ENTRY = Entry({"parts": PARTS, "entry": "main", "sizes": [1, 2]}, {"object": bytes(range(256)) * 80, "text": b"ir"})
+ENTRY = Entry(
+    {"parts": PARTS, "entry": "main", "sizes": [1, 2]},
+    {"object": bytes(range(256)) * 80, "text": b"ir"},
+)
 
 
 @pytest.fixture

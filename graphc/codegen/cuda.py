@@ -27,9 +27,9 @@ from pathlib import Path
 from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
+from ..loops.cuda_access import linear, merge, neutral_value
 from ..loops.ir import Accumulate, Alloc, Buffer, Expr, For, Index, Load, LoopFunc, Stmt, Store
-from ..types import DType
-from .cuda_index import Bounds, IndexPrinter, linear, merge
+from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
 PRELUDE = Path(__file__).with_name("cuda_prelude.h")
@@ -120,22 +120,6 @@ def _block_shape(body: tuple[Stmt, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def identity(op: str, dtype: DType) -> object:
-    """The value that an Accumulate op leaves alone."""
-    if op in ("add", "or", "xor"):
-        return 0
-    if op == "mul":
-        return 1
-    if op == "and":
-        return True if dtype is ty.BOOL else -1 if dtype.kind == "i" else 2**dtype.bits - 1
-    if dtype is ty.BOOL:
-        return op == "min"
-    if dtype.is_float:
-        return float("inf") if op == "min" else float("-inf")
-    low, high = (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1) if dtype.kind == "i" else (0, 2**dtype.bits - 1)
-    return high if op == "min" else low
-
-
 _RESERVED = frozenset(
     """alignas and asm auto bool break case catch char class const continue default delete do double else enum
     error explicit export extern false float for friend goto if inline int long mutable namespace new not operator
@@ -154,6 +138,18 @@ class _Partial:
     name: str
     target: Accumulate
     count: int
+
+
+def _bare(text: str) -> str:
+    """The text without a pair of parentheses around the whole of it."""
+    if not text.startswith("("):
+        return text
+    depth = 0
+    for position, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return text[1:-1] if position == len(text) - 1 else text
+    return text
 
 
 class _Kernel:
@@ -224,7 +220,7 @@ class _Kernel:
         self.lines.append("  " * self.depth + text)
 
     def open(self, text: str) -> None:
-        self.emit(text + " {")
+        self.emit(f"{text} {{".lstrip())
         self.depth += 1
 
     def close(self) -> None:
@@ -305,7 +301,7 @@ class _Kernel:
                 self.loop(stmt)
             case L.Let(name, value):
                 self.bounds.define(name, value)
-                self.emit(f"const {C_TYPE[value.dtype]} {self.name(name)} = {self.expr(value)};")
+                self.emit(f"const {C_TYPE[value.dtype]} {self.name(name)} = {_bare(self.expr(value))};")
             case Store(buffer, index, value):
                 self.store(buffer, index, self.expr(value))
             case Accumulate():
@@ -313,7 +309,7 @@ class _Kernel:
             case Alloc(buffer):
                 self.alloc(buffer)
             case L.If(cond, then, otherwise):
-                self.open(f"if ({self.expr(cond)})")
+                self.open(f"if ({_bare(self.expr(cond))})")
                 self.block_of(then)
                 self.close()
                 if otherwise:
@@ -324,7 +320,7 @@ class _Kernel:
                 self.barrier()
             case L.Fail(cond, code):
                 self.fails = True
-                self.emit(f"if ({self.expr(cond)}) atomicCAS(error, 0, {code});")
+                self.emit(f"if ({_bare(self.expr(cond))}) atomicCAS(error, 0, {code});")
             case L.Transpose():
                 self.transpose(stmt)
             case _:
@@ -342,7 +338,7 @@ class _Kernel:
     def store(self, buffer: Buffer, index: tuple[Index, ...], value: str) -> None:
         held = self.lanes.get((buffer.name, index)) if buffer.name in self.global_names else None
         place = held or self.place(buffer, index)
-        text = f"{place} = {value};"
+        text = f"{place} = {_bare(value)};"
         if buffer.name in self.global_names or buffer.space == "shared":
             self.stored.add(buffer.name)
             self.once(text)
@@ -363,7 +359,8 @@ class _Kernel:
         place = partial.name
         if partial.count > 1:
             place += f"[{self.index(self.offset(stmt.buffer, stmt.index))}]"
-        self.emit(f"{place} = {operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype)};")
+        value = operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype)
+        self.emit(f"{place} = {_bare(value)};")
 
     def alloc(self, buffer: Buffer) -> None:
         size = ty.product(buffer.shape)
@@ -496,7 +493,7 @@ class _Kernel:
 
     def declare(self, partial: _Partial) -> None:
         dtype = partial.target.buffer.dtype
-        neutral = constant(identity(partial.target.op, dtype), dtype)
+        neutral = constant(neutral_value(partial.target.op, dtype), dtype)
         if partial.count == 1:
             self.emit(f"{C_TYPE[dtype]} {partial.name} = {neutral};")
             return
@@ -609,13 +606,13 @@ class _Kernel:
     # -- tiles
     def transpose(self, stmt: L.Transpose) -> None:
         """Through shared memory where the whole block is here, else element by element."""
-        rows, columns = stmt.rows, stmt.columns
+        rows = columns = stmt.size
         r, c = self.fresh("r"), self.fresh("c")
         for var, extent in ((r, rows), (c, columns)):
             self.bounds.loop(var, extent)
         row, column = ty.Dim.symbol(r), ty.Dim.symbol(c)
-        source = (*stmt.source_index[:-2], stmt.source_index[-2] + row, stmt.source_index[-1] + column)
-        target = (*stmt.target_index[:-2], stmt.target_index[-2] + column, stmt.target_index[-1] + row)
+        source = (stmt.source_index[0] + row * stmt.source_step + column,)
+        target = (stmt.target_index[0] + column * stmt.target_step + row,)
         threads = self.block[0] * self.block[1] * self.block[2]
         self.stored.add(stmt.target.name)
         if self.bound or threads == 1:

@@ -365,31 +365,28 @@ class Printer:
     def transpose(self, stmt: L.Transpose) -> None:
         """A tile through registers: rows are loaded as vectors, exchanged in log2 steps, stored as vectors."""
         source, target = self._place(stmt.source), self._place(stmt.target)
-        dtype = stmt.source.dtype
-        n = stmt.rows
-        if n != stmt.columns or n & (n - 1):
-            raise LoweringError(f"a {stmt.rows} x {stmt.columns} tile is not transposed in registers")
-        strides = stmt.source.element_strides()
-        base = self.fold(stmt.source.offset(stmt.source_index))
+        dtype, n = stmt.source.dtype, stmt.size
+        if n & (n - 1):
+            raise LoweringError(f"a tile of {n} is not transposed in registers")
+        base, step = self.fold(stmt.source.offset(stmt.source_index)), stmt.source_step
         rows = []
         for r in range(n):
-            pointer = self.b.gep(source.pointer, self.index(base + r * strides[-2]), dtype)
+            pointer = self.b.gep(source.pointer, self.index(self.fold(base + r * step)), dtype)
             rows.append(self.b.load(pointer, dtype, n))
         # step s exchanges the blocks of size s off the diagonal of each 2s x 2s square
-        step = n // 2
-        while step:
+        half = n // 2
+        while half:
             for r in range(n):
-                if r & step:
+                if r & half:
                     continue
-                a, c = rows[r], rows[r + step]
-                low = [(k if not k & step else n + (k - step)) for k in range(n)]
-                high = [(k + step if not k & step else n + k) for k in range(n)]
-                rows[r], rows[r + step] = self.b.shuffle(a, c, low), self.b.shuffle(a, c, high)
-            step //= 2
-        strides = stmt.target.element_strides()
-        base = self.fold(stmt.target.offset(stmt.target_index))
+                a, c = rows[r], rows[r + half]
+                low = [(k if not k & half else n + (k - half)) for k in range(n)]
+                high = [(k + half if not k & half else n + k) for k in range(n)]
+                rows[r], rows[r + half] = self.b.shuffle(a, c, low), self.b.shuffle(a, c, high)
+            half //= 2
+        base, step = self.fold(stmt.target.offset(stmt.target_index)), stmt.target_step
         for r in range(n):
-            pointer = self.b.gep(target.pointer, self.index(base + r * strides[-2]), dtype)
+            pointer = self.b.gep(target.pointer, self.index(self.fold(base + r * step)), dtype)
             self.b.store(pointer, rows[r])
 
     # ------------------------------------------------------------------------------ expressions

@@ -169,6 +169,7 @@ class _MathFunction:
     """An internal function of one operation; whether it is inlined is known at the end."""
 
     builder: Builder
+    inline: bool
     uses: int = 0
 
 
@@ -207,11 +208,12 @@ class Module:
 
     def math_function(
         self, name: str, dtype: DType, lanes: int, body: Callable[[Builder], None],
-        params: Sequence[tuple[str, str]], result: str,
-    ) -> str:
+        params: Sequence[tuple[str, str]], result: str, *, inline: bool = True,
+    ) -> str:  # fmt: skip
         """The internal function of an op for a dtype and lanes, made on first use by `body`.
 
-        Returns its symbol; every call of this method counts as one use.
+        Returns its symbol; every call of this method counts as one use. Without `inline` it is never
+        inlined.
         """
         key = (name, dtype.name, lanes)
         if key not in self._math:
@@ -220,7 +222,7 @@ class Module:
             head = f"define internal {result} @{symbol}({signature})"
             builder = Builder(self, head, self.isa.function_attributes())
             builder.flags = ""
-            self._math[key] = _MathFunction(builder)  # before the body: a body may count uses
+            self._math[key] = _MathFunction(builder, inline)  # before the body: a body may count uses
             body(builder)
         self._math[key].uses += 1
         return f"gc_{name}_{dtype.name}x{lanes}"
@@ -255,8 +257,8 @@ class Module:
         parts = [*self._globals.values()]
         for function in self._math.values():
             if function.uses:
-                inline = "alwaysinline" if function.uses <= self.inline_limit else "noinline"
-                parts.append(function.builder.render(inline))
+                inline = function.inline and function.uses <= self.inline_limit
+                parts.append(function.builder.render("alwaysinline" if inline else "noinline"))
         parts += [f.render() for f in self._functions]
         parts += list(self._declarations.values())
         parts += [f"!{number} = {text}" for text, number in self._metadata.items()]

@@ -42,7 +42,7 @@ def body_cost(body: Sequence[L.Stmt]) -> int:
         elif isinstance(stmt, L.If):
             total += body_cost(stmt.then) + body_cost(stmt.otherwise)
         elif isinstance(stmt, L.Transpose):
-            total += 6 * stmt.rows
+            total += 6 * stmt.size
     return total
 
 

@@ -289,12 +289,12 @@ class _Source:
         self.lines.append(indent + inside)
 
     def transpose(self, stmt: Transpose, number: int, indent: str) -> None:
-        *outer, r0, c0 = (self.index(i) for i in stmt.source_index)
-        load = f"load_{stmt.source.name}({', '.join([str(number), *outer, f'{r0} + r, {c0} + c'])})"
-        *outer, c0, r0 = (self.index(i) for i in stmt.target_index)
-        place = ", ".join([str(number), load, *outer, f"{c0} + c, {r0} + r"])
-        self.lines.append(f"{indent}for r in range({stmt.rows}):")
-        self.lines.append(f"{indent} for c in range({stmt.columns}):")
+        source, target = self.index(stmt.source_index[0]), self.index(stmt.target_index[0])
+        step = self.index(stmt.source_step)
+        load = f"load_{stmt.source.name}({number}, {source} + r*{step} + c)"
+        place = f"{number}, {load}, {target} + c*{self.index(stmt.target_step)} + r"
+        self.lines.append(f"{indent}for r in range({stmt.size}):")
+        self.lines.append(f"{indent} for c in range({stmt.size}):")
         self.lines.append(f"{indent}  store_{stmt.target.name}({place})")
 
     # -- indices

@@ -8,7 +8,7 @@
              | Alloc(buffer)                                lives until the end of the block
              | If(cond, then, otherwise) | Barrier
              | Fail(cond, code)                             report error `code` when cond holds; goes on
-             | Transpose(target, target_index, source, source_index, rows, columns)
+             | Transpose(target, place, step, source, place, step, size)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*) | Cast | Bitcast
              | Select(cond, a, b)
     Index    = int | Dim       a polynomial (with // and %) over loop variables, symbols and i64 Lets
@@ -222,17 +222,18 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Transpose:
-    """target[t + (c, r)] = source[s + (r, c)] for r < rows, c < columns (both constant): a tile through registers.
+    """target[t + c*target_step + r] = source[s + r*source_step + c] for r, c < size: a tile through registers.
 
-    The last two axes of each index are the tile's; `source` is contiguous along its last axis.
+    t and s are the offsets of `target_index` and `source_index`; steps count elements; both buffers have one axis.
     """
 
     target: Buffer
     target_index: tuple[Index, ...]
+    target_step: Index
     source: Buffer
     source_index: tuple[Index, ...]
-    rows: int
-    columns: int
+    source_step: Index
+    size: int
 
 
 Stmt = Union[For, Let, Store, Accumulate, Alloc, If, Barrier, Fail, Transpose]
@@ -387,8 +388,9 @@ def map_stmt(stmt: Stmt, index: Callable[[Index], Index], leaf: Callable[[Expr],
         return Fail(value(stmt.cond), stmt.code)
     if isinstance(stmt, Transpose):
         return Transpose(
-            stmt.target, place(stmt.target_index), stmt.source, place(stmt.source_index), stmt.rows, stmt.columns
-        )
+            stmt.target, place(stmt.target_index), index(stmt.target_step),
+            stmt.source, place(stmt.source_index), index(stmt.source_step), stmt.size,
+        )  # fmt: skip
     return stmt
 
 

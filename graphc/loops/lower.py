@@ -295,13 +295,17 @@ class Context:
     def fail(self, cond: Expr, message: str) -> None:
         if cond == L.FALSE:
             return
-        state = self._state
+        cond = L.both(self._state.guard, cond) or L.TRUE
+        self._state.scope.stmts.append(L.Fail(cond, self.code(message)))
+
+    def code(self, message: str) -> int:
+        """The error code of a message, for a Fail that the card writes itself."""
+        messages = self._state.messages
         where = f" (at {self._node.where})" if self._node.where else ""
         text = f"{self._node.op.name}: {message}{where}"
-        if text not in state.messages:
-            state.messages.append(text)
-        cond = L.both(state.guard, cond) or L.TRUE
-        state.scope.stmts.append(L.Fail(cond, state.messages.index(text) + 1))
+        if text not in messages:
+            messages.append(text)
+        return messages.index(text) + 1
 
     def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Any:
         return self._state.reduce(kind, extents, body)

@@ -135,9 +135,9 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
 
 
 def _transposed(stmt: Transpose) -> str:
-    target = _place(stmt.target, stmt.target_index)
-    source = _place(stmt.source, stmt.source_index)
-    return f"{target} = transpose({source}, {stmt.rows}, {stmt.columns})"
+    target = f"{_place(stmt.target, stmt.target_index)} by {stmt.target_step}"
+    source = f"{_place(stmt.source, stmt.source_index)} by {stmt.source_step}"
+    return f"{target} = transpose({source}, {stmt.size})"
 
 
 # ----------------------------------------------------------------------------------- expressions

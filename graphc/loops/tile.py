@@ -87,7 +87,7 @@ def transposed(outer: L.For, inner: L.For, fresh: Fresh) -> list[L.Stmt] | None:
         env = {i: base_i + Dim.symbol(ti) * size, j: base_j + Dim.symbol(tj) * size}
         source = tuple(ty.substitute(x, env) for x in load.index)
         target = (Dim.symbol(ti) * (size * TILE) + Dim.symbol(tj) * size,)
-        move = L.Transpose(tile, target, TILE, load.buffer, source, step, size, size)
+        move = L.Transpose(tile, target, TILE, load.buffer, source, step, size)
         count = TILE // size
         block.append(L.For(tj, count, "serial", (L.For(ti, count, "serial", (move,)),)))
     ii, jj = fresh("ii"), fresh("l")
@@ -210,7 +210,17 @@ class _Contraction:
             shape = (self.reduction.extent * self.lanes,)
             panel = L.Buffer(self.fresh("panel"), load.dtype, shape, None, "local", "temp", 64)
             panels[load] = panel
-            stmts += [L.Alloc(panel), self.pack(load, panel, start, count)]
+            stmts.append(L.Alloc(panel))
+            if count != self.lanes:
+                # lanes beyond the last column compute as well: with zeros, not with slow leftovers
+                fill = self.fresh("l")
+                place = Dim.symbol(self.fresh("r"))
+                zero = L.Store(
+                    panel, (place * self.lanes + Dim.symbol(fill),), L.const(0, load.dtype)
+                )
+                clear = L.For(fill, self.lanes, "vector", (zero,))
+                stmts.append(L.For(str(place), self.reduction.extent, "serial", (clear,)))
+            stmts.append(self.pack(load, panel, start, count))
         whole, rest = self.outer.extent // self.height, self.outer.extent % self.height
         if whole != 0:
             block = self.fresh("bi")

@@ -64,7 +64,7 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
       inside a vector loop.
     - A parallel loop stands at the top level of the function, and has no block or thread loop inside.
     - A Barrier stands under a thread loop; block loops are not under thread loops.
-    - A Transpose moves a constant tile between two buffers of one dtype and at least two axes.
+    - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - A Fail's code is at least 1.
     Targets: "cpu" has no block, thread, shared or Barrier; "cuda" has no parallel loop and no Transpose.
 
@@ -265,10 +265,10 @@ class _Checker:
         self.place(stmt.target, stmt.target_index, writes=True)
         self.place(stmt.source, stmt.source_index, writes=False)
         self.require(stmt.target.dtype is stmt.source.dtype, "a Transpose changes the dtype")
-        ranks = min(len(stmt.target.shape), len(stmt.source.shape))
-        self.require(ranks >= 2, "a Transpose moves between buffers of two axes or more")
-        constant = isinstance(stmt.rows, int) and isinstance(stmt.columns, int)
-        self.require(constant and min(stmt.rows, stmt.columns) >= 1, "a tile has constant extents")
+        ranks = max(len(stmt.target.shape), len(stmt.source.shape))
+        self.require(ranks == 1, "a Transpose moves between buffers of one axis")
+        constant = isinstance(stmt.size, int) and stmt.size >= 1
+        self.require(constant, "a tile has constant extents")
 
 
 _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {

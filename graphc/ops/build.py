@@ -1,5 +1,4 @@
-"""Makes nodes as NumPy would: with broadcasting, promotion, and Python scalars that are weak (NumPy
-2).
+"""Makes nodes as NumPy 2 would: with broadcasting, promotion, and weak Python scalars.
 
 The cards take operands of one shape and one dtype; the nodes that bring them there are made here.
 Used by the tracer, by `graphc.numpy` and by passes.
@@ -7,6 +6,7 @@ Used by the tracer, by `graphc.numpy` and by passes.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 
 from .. import types as ty
-from ..errors import TypeMismatch
+from ..errors import ShapeMismatch, TypeMismatch
 from ..ir import Literal, Value
 from ..opdef import OpDef
-from ..types import BF16, BOOL, C128, F32, F64, I64, Dim, DType, Extent
+from ..types import BF16, BOOL, C128, F32, F64, I64, U64, Dim, DType, Extent, TensorType
 from .complexes import CAST, SELECT, convert
 from .creation import CONSTANT, EXTENT, FULL, IOTA, number_of
+from .movement import BROADCAST, RESHAPE
 
 Operand = Any
 """A Value, an extent (Dim), an array, or a Python or NumPy scalar."""
 
 _WEAK = (bool, int, float, complex)
+_COMPARE = {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
 
 
 # ----------------------------------------------------------------------------------------- making
@@ -54,7 +56,7 @@ def default_dtype(number: Any) -> DType:
     if isinstance(number, bool):
         return BOOL
     if isinstance(number, int):
-        return I64 if number < 2**63 else ty.U64
+        return I64 if number < 2**63 else U64
     return F64 if isinstance(number, float) else C128
 
 
@@ -113,18 +115,22 @@ def broadcast_to(x: Value, shape: Sequence[Extent]) -> Value:
     Raises:
         ShapeMismatch: when it does not fit.
     """
-    from .movement import BROADCAST  # its module builds nothing; it only stands beside this one
-
     target = tuple(shape)
     if x.shape == target:
         return x
     lead = len(target) - len(x.shape)
     if lead < 0 or ty.broadcast_shapes(x.shape, target) != target:
         shown = ", ".join(map(str, target))
-        raise ty.ShapeMismatch(f"{x.type} does not broadcast to ({shown})")
+        raise ShapeMismatch(f"{x.type} does not broadcast to ({shown})")
     if x.node.op is FULL:
         return FULL(value=x.node.attrs["value"], dtype=x.dtype, shape=target)
     return BROADCAST(x, shape=target, axes=tuple(range(lead, len(target))))
+
+
+def reshape(x: Value, shape: Sequence[Extent]) -> Value:
+    """x with another shape of as many elements; x itself when it has it already."""
+    target = tuple(shape)
+    return x if x.shape == target else RESHAPE(x, shape=target)
 
 
 def broadcast(*values: Value) -> tuple[Value, ...]:
@@ -181,13 +187,18 @@ def _with_weak(dtype: DType, python: type) -> DType:
     return ty.dtype(np.result_type(dtype.numpy, python(0)))
 
 
+def fits(x: Operand, dtype: DType) -> bool:
+    """Is it anything but a Python integer outside the range of an integer dtype?"""
+    if not isinstance(x, int) or isinstance(x, (bool, np.generic)) or not dtype.is_integer:
+        return True
+    low = -(2 ** (dtype.bits - 1)) if dtype.kind == "i" else 0
+    return low <= x < 2 ** (dtype.bits - (dtype.kind == "i"))
+
+
 def _checked(x: Operand, dtype: DType) -> Value:
     """A weak integer has to fit, as in NumPy 2; anything else is cast."""
-    if isinstance(x, int) and not isinstance(x, (bool, np.generic)) and dtype.is_integer:
-        low = -(2 ** (dtype.bits - 1)) if dtype.kind == "i" else 0
-        high = 2 ** (dtype.bits - (dtype.kind == "i")) - 1
-        if not low <= x <= high:
-            raise OverflowError(f"the Python integer {x} does not fit {dtype}")
+    if not fits(x, dtype):
+        raise OverflowError(f"the Python integer {x} does not fit {dtype}")
     return as_value(x, dtype)
 
 
@@ -209,6 +220,11 @@ def elementwise(card: OpDef, *operands: Operand) -> Value:
         TypeMismatch: when the ufunc has no loop for the dtypes.
     """
     dtypes = _loop(card, tuple(_stands_for(x) for x in operands))
+    if card.name in _COMPARE and not all(map(fits, operands, dtypes)):
+        # a Python integer beyond the dtype: the same answer for every element, as in NumPy
+        shape = next(x.shape for x in operands if hasattr(x, "shape"))
+        numbers = [0 if fits(x, d) else x for x, d in zip(operands, dtypes, strict=True)]
+        return full(shape, _COMPARE[card.name](*numbers), BOOL)
     values = [_checked(x, d) for x, d in zip(operands, dtypes, strict=True)]
     return card(*broadcast(*values))
 
@@ -237,8 +253,8 @@ def _loop(card: OpDef, kinds: tuple[Any, ...]) -> tuple[DType, ...]:
     if ufunc is None or BF16 in kinds:
         return _plain_loop(card, kinds)
     asked = tuple(k.numpy if isinstance(k, DType) else k for k in kinds)
-    if all(isinstance(k, type) for k in asked):
-        asked = tuple(default_dtype(k(0)).numpy for k in asked)
+    if not any(isinstance(k, DType) for k in kinds):
+        asked = tuple(default_dtype(k(0)).numpy for k in kinds)
     try:
         resolved = ufunc.resolve_dtypes((*asked, None))
     except TypeError:
@@ -252,10 +268,8 @@ def _plain_loop(card: OpDef, kinds: tuple[Any, ...]) -> tuple[DType, ...]:
     integers.
     """
     dtype = _promoted(kinds)
-    from ..types import TensorType
-
     if card.name == "ldexp":
-        return dtype if dtype is BF16 else F32, _promoted(kinds[1:])
+        return BF16, _promoted(kinds[1:])
     for candidate in (dtype, ty.promote(dtype, F64) if dtype is not BF16 else F32):
         try:
             card.infer_types([TensorType(candidate, ())] * len(kinds), {})

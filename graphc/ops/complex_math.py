@@ -277,7 +277,7 @@ def _even_digits(x: Real) -> int:
 
 
 def sqrt(a: Pair) -> Pair:
-    """t = sqrt((|x| + |z|)/2); (t, y/2t) on the right, (|y|/2t, ±t) on the left: no cancellation."""
+    """With t = √((|x| + |z|)/2): (t, y/2t) on the right, (|y|/2t, ±t) on the left."""
     x, y = parts(a)
     bits = _even_digits(x)
     xs, ys, small, large = _scaled(x, y, 0.25, bits)

@@ -66,7 +66,7 @@ def tan(a: Pair) -> Pair:
 
 
 def _hull(a: Pair) -> tuple[Real, Real, Real]:
-    """(√(A² - x²), |Im asin z|, x) for A = (|z + 1| + |z - 1|)/2, without cancellation; Hull et al., 1997."""
+    """(√(A² - x²), |Im asin z|, x) for A = (|z + 1| + |z - 1|)/2; Hull et al. (1997)."""
     sx, sy = parts(a)
     x, y = magnitude(sx), magnitude(sy)
     r, s = (x + 1.0).f("hypot", y), (x - 1.0).f("hypot", y)

@@ -43,7 +43,7 @@ REAL = register(
         doc="Re a",
         kind="elementwise",
         infer=_infer_part,
-        evaluate=lambda operands, attrs: np.asarray(operands[0]).real.copy(),
+        evaluate=lambda operands, attrs: np.real(operands[0]).copy(),
         lower=lambda args, type: args[0].re,
         source="numpy.real",
         linear=(0,),
@@ -57,7 +57,7 @@ IMAG = register(
         doc="Im a",
         kind="elementwise",
         infer=_infer_part,
-        evaluate=lambda operands, attrs: np.asarray(operands[0]).imag.copy(),
+        evaluate=lambda operands, attrs: np.imag(operands[0]).copy(),
         lower=lambda args, type: args[0].im,
         source="numpy.imag",
         linear=(0,),
@@ -185,8 +185,8 @@ def _infer_bitcast(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     dtype = dtype_of(attrs, "bitcast")
     if dtype.kind not in "iuf" or dtype.bits != types[0].dtype.bits:
         raise TypeMismatch(
-            f"bitcast: operand 0 is {types[0]} and the result would be {dtype}; it takes an integer or a "
-            f"float of as many bits"
+            f"bitcast: operand 0 is {types[0]} and the result would be {dtype}; "
+            f"it takes an integer or a float of as many bits"
         )
     return types[0].with_dtype(dtype)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeMismatch, TypeMismatch
-from ..loops.ir import Expr, Pair, scalar
+from ..loops.ir import Expr, Pair, cast, scalar
 from ..loops.scalar import SCALAR_OPS, apply
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BOOL, DTYPES, DType, TensorType
@@ -155,7 +155,7 @@ def elementwise(
             assert pairs is not None, name
             return pairs(*args)
         if args[0].dtype.kind in admitted:
-            return scalar(name, *args)
+            return cast(scalar(name, *args), type.dtype)
         assert otherwise is not None, name
         return otherwise(*args)
 

@@ -25,7 +25,7 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
     for position, (type, value) in enumerate(zip(types, body.params, strict=True)):
         if type != value.type:
             raise TypeMismatch(
-                f"fusion: operand {position} is {type} and the parameter of its body is {value.type}"
+                f"fusion: operand {position} is {type} and its body takes {value.type}"
             )
     return tuple(value.type for value in body.results)
 

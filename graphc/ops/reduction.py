@@ -84,10 +84,10 @@ def _evaluate_reduce(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     x, kind = np.asarray(operands[0]), attrs["kind"]
     dtype = ty.dtype(x.dtype)
     inner = wide(dtype).numpy
+    # NumPy has identities for the others
+    initial = {"initial": inner.type(identity(kind, dtype))} if kind in ("min", "max") else {}
     with np.errstate(all="ignore"):
-        found = _UFUNC[kind].reduce(
-            x.astype(inner), attrs["axes"], inner, initial=inner.type(identity(kind, dtype))
-        )
+        found = _UFUNC[kind].reduce(x.astype(inner), attrs["axes"], inner, **initial)
         return np.asarray(found).astype(x.dtype)
 
 

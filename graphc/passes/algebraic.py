@@ -374,9 +374,9 @@ def _reduce_full(node: Node) -> Replacement:
         return full(type, c)
     if kind == "prod" and equals(c, 1):
         return full(type, c)
-    if kind != "sum" or not isinstance(count, int) or isinstance(c, bool | complex):
+    if kind != "sum" or not isinstance(count, int) or x.dtype.kind not in "iuf":
         return None
-    if x.dtype.is_integer:
+    if isinstance(c, complex) or x.dtype.is_integer:
         return full(type, c * count)
     exact = math.isfinite(c) and c == int(c) and abs(c) * count <= 1 << _DIGITS[x.dtype.name]
     return full(type, c * count) if exact and count and not equals(c, -0.0) else None

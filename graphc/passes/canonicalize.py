@@ -13,7 +13,8 @@ Guarantees, of every node in the result (the canonical form that other passes ma
     - no movement op does nothing; none stands on its like; `full` and, where exact, `iota` are not moved
     - a `broadcast` stretches something, and a `transpose` reorders axes that are not of extent 1; what only adds,
       drops or moves axes of extent 1 is a `reshape`. A `transpose` of a `broadcast` is a `broadcast` of a `transpose`
-    - a `reduce` has increasing axes, none of extent 1, at least one, and does not stand on a `reduce` of its kind
+    - a `reduce` has increasing axes, at least one, none of extent 1 (but for complex products), and does not stand
+      on a `reduce` of its kind
     - a `dot` contracts axes in the order of its left operand, and reads through transposes that it can absorb
     - no exact `cast` stands under a `cast`; no op that undoes itself stands on itself; no `select` of equal values
 Exact, except that merging two float sums or products reassociates them, which reductions are free to do anyway.
@@ -451,10 +452,13 @@ def _reduce(node: Node) -> Replacement:
     if not axes:
         return x
     units = [a for a in axes if x.shape[a] == 1]
-    if units:
+    if units and not (kind == "prod" and x.dtype.is_complex):  # 1*z changes the parts of some z
         left = [a for a in range(x.type.rank) if a not in units]
         flat = new("reshape", x, shape=tuple(x.shape[a] for a in left))
-        return new("reduce", flat, kind=kind, axes=tuple(left.index(a) for a in axes if a not in units))
+        rest = tuple(left.index(a) for a in axes if a not in units)
+        if kind == "sum" and not rest and x.dtype.kind in "fc":
+            return new("add", flat, full(flat.type, 0.0))  # a sum begins at 0: that of -0.0 is 0.0
+        return new("reduce", flat, kind=kind, axes=rest)
     if list(axes) != sorted(axes):
         return new("reduce", x, kind=kind, axes=tuple(sorted(axes)))
     inner = operand(node, "reduce")

@@ -32,7 +32,7 @@ from __future__ import annotations
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from ..ir import Graph, Node, Value
 from .canonicalize import Replacement, RuleSet, operand
-from .fold import at_least_one, full, uniform
+from .fold import full, uniform
 
 RULES = RuleSet()
 new = RULES.new
@@ -105,9 +105,9 @@ def _sum_of_exp(value: Value) -> tuple[Value, tuple[int, ...]] | None:
 
 
 def _finite_maximum(x: Value, axes: tuple[int, ...]) -> Value | None:
-    """The maximum over axes, 0 where it is not finite; None where there may be no element."""
-    if not all(at_least_one(x.shape[a]) for a in axes):
-        return None
+    """The maximum over axes, 0 where it is not finite; None where there is no element."""
+    if any(x.shape[a] == 0 for a in axes):
+        return None  # `max` refuses an axis that is known to be empty
     m = new("reduce", x, kind="max", axes=axes)
     return new("select", new("isfinite", m), m, full(m.type, 0))
 

@@ -1,6 +1,4 @@
-"""Computes the scalar expressions that a card lowers to, over whole arrays: what the loop evaluator
-does, alone.
-"""
+"""Computes the scalar expression that a card lowers to, over whole arrays, without any loops."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 from graphc import types as ty
 from graphc.loops import ir as L
 from graphc.loops.scalar import apply
-from graphc.ops.complexes import convert
+from graphc.ops.complexes import COMPLEX, convert
 
 
 def compute(expr: Any, env: dict[str, np.ndarray], memo: dict[int, Any] | None = None) -> Any:
@@ -19,10 +17,7 @@ def compute(expr: Any, env: dict[str, np.ndarray], memo: dict[int, Any] | None =
     memo = {} if memo is None else memo
     if isinstance(expr, L.Pair):
         re, im = compute(expr.re, env, memo), compute(expr.im, env, memo)
-        re, im = np.broadcast_arrays(re, im)
-        result = np.empty(re.shape, np.result_type(re, np.complex64))
-        result.real, result.imag = re, im
-        return result
+        return COMPLEX.evaluate(np.broadcast_arrays(re, im), {})
     if id(expr) not in memo:
         memo[id(expr)] = _compute(expr, env, memo), expr
     return memo[id(expr)][0]

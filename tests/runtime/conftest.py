@@ -1,4 +1,5 @@
-"""Compiles small texts of LLVM IR for the tests of the runtime, and installs the native object once."""
+"""Compiles small texts of LLVM IR for the tests of the runtime, and installs the native object
+once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Calls of compiled callables, on the native path and, where the meaning is the same, on the fallback."""
+"""Calls of compiled callables, on the native path and, where the meaning is the same, on the
+fallback."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import tracemalloc
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,149 +18,7 @@ import pytest
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 
-KERNELS = """
-%Runtime = type { ptr, i64, i64 }
-; out = x + y over extents[0] items of float
-define i64 @add(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) {
-entry:
-  %n = load i64, ptr %extents
-  %x = load ptr, ptr %buffers
-  %yp = getelementptr ptr, ptr %buffers, i64 1
-  %y = load ptr, ptr %yp
-  %op = getelementptr ptr, ptr %buffers, i64 2
-  %o = load ptr, ptr %op
-  %some = icmp sgt i64 %n, 0
-  br i1 %some, label %loop, label %out
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %px = getelementptr float, ptr %x, i64 %i
-  %py = getelementptr float, ptr %y, i64 %i
-  %po = getelementptr float, ptr %o, i64 %i
-  %vx = load float, ptr %px
-  %vy = load float, ptr %py
-  %v = fadd float %vx, %vy
-  store float %v, ptr %po
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %n
-  br i1 %more, label %loop, label %out
-out:
-  ret i64 0
-}
-; out[i, j] = x[i, j] with strides; extents: n, m, stride, stride
-define i64 @copy(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) {
-entry:
-  %x = load ptr, ptr %buffers
-  %op = getelementptr ptr, ptr %buffers, i64 1
-  %o = load ptr, ptr %op
-  %n = load i64, ptr %extents
-  %mp = getelementptr i64, ptr %extents, i64 1
-  %m = load i64, ptr %mp
-  %sp = getelementptr i64, ptr %extents, i64 2
-  %s = load i64, ptr %sp
-  %tp = getelementptr i64, ptr %extents, i64 3
-  %t = load i64, ptr %tp
-  %all = mul i64 %n, %m
-  %some = icmp sgt i64 %all, 0
-  br i1 %some, label %loop, label %out
-loop:
-  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %i = sdiv i64 %k, %m
-  %j = srem i64 %k, %m
-  %a = mul i64 %i, %s
-  %b = mul i64 %j, %t
-  %c = add i64 %a, %b
-  %px = getelementptr float, ptr %x, i64 %c
-  %po = getelementptr float, ptr %o, i64 %k
-  %v = load float, ptr %px
-  store float %v, ptr %po
-  %next = add i64 %k, 1
-  %more = icmp slt i64 %next, %all
-  br i1 %more, label %loop, label %out
-out:
-  ret i64 0
-}
-; out[0..4] = float, int, bool, real, imag as doubles
-define i64 @scalars(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) {
-  %op = getelementptr ptr, ptr %buffers, i64 4
-  %o = load ptr, ptr %op
-  %p0 = load ptr, ptr %buffers
-  %v0 = load double, ptr %p0
-  store double %v0, ptr %o
-  %b1 = getelementptr ptr, ptr %buffers, i64 1
-  %p1 = load ptr, ptr %b1
-  %i1 = load i64, ptr %p1
-  %v1 = sitofp i64 %i1 to double
-  %o1 = getelementptr double, ptr %o, i64 1
-  store double %v1, ptr %o1
-  %b2 = getelementptr ptr, ptr %buffers, i64 2
-  %p2 = load ptr, ptr %b2
-  %i2 = load i8, ptr %p2
-  %v2 = uitofp i8 %i2 to double
-  %o2 = getelementptr double, ptr %o, i64 2
-  store double %v2, ptr %o2
-  %b3 = getelementptr ptr, ptr %buffers, i64 3
-  %p3 = load ptr, ptr %b3
-  %v3 = load double, ptr %p3
-  %o3 = getelementptr double, ptr %o, i64 3
-  store double %v3, ptr %o3
-  %q3 = getelementptr double, ptr %p3, i64 1
-  %v4 = load double, ptr %q3
-  %o4 = getelementptr double, ptr %o, i64 4
-  store double %v4, ptr %o4
-  ret i64 0
-}
-; x[0] += 1, an input that was donated
-define i64 @bump(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) {
-  %op = getelementptr ptr, ptr %buffers, i64 1
-  %o = load ptr, ptr %op
-  %v = load float, ptr %o
-  %w = fadd float %v, 1.0
-  store float %w, ptr %o
-  ret i64 0
-}
-define i64 @fails(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) { ret i64 7 }
-define i64 @nothing(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) { ret i64 0 }
-; out dims: n * m and m; arena: 8 n bytes; n must be even
-define i64 @shapes(ptr %extents, ptr %dims) {
-  %n = load i64, ptr %extents
-  %mp = getelementptr i64, ptr %extents, i64 1
-  %m = load i64, ptr %mp
-  %nm = mul i64 %n, %m
-  store i64 %nm, ptr %dims
-  %d1 = getelementptr i64, ptr %dims, i64 1
-  store i64 %m, ptr %d1
-  %odd = and i64 %n, 1
-  %bad = icmp ne i64 %odd, 0
-  %bytes = mul i64 %n, 8
-  %r = select i1 %bad, i64 -1, i64 %bytes
-  ret i64 %r
-}
-; writes the arena through, out = [its address, its last word, workers]
-define i64 @arena(ptr %buffers, ptr %extents, ptr %arena, ptr %runtime) {
-entry:
-  %n = load i64, ptr %extents
-  %op = getelementptr ptr, ptr %buffers, i64 1
-  %o = load ptr, ptr %op
-  %a = ptrtoint ptr %arena to i64
-  store i64 %a, ptr %o
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %p = getelementptr i64, ptr %arena, i64 %i
-  store i64 %i, ptr %p
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %n
-  br i1 %more, label %loop, label %out
-out:
-  %o1 = getelementptr i64, ptr %o, i64 1
-  store i64 %i, ptr %o1
-  %wp = getelementptr %Runtime, ptr %runtime, i64 0, i32 1
-  %w = load i64, ptr %wp
-  %o2 = getelementptr i64, ptr %o, i64 2
-  store i64 %w, ptr %o2
-  ret i64 0
-}
-"""
+KERNELS = Path(__file__).with_name("kernels.ll").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +44,9 @@ class Caller:
         where = self.kernels.address
         shape = {"shapes": where(shapes)} if shapes else {}
         rest.setdefault("keep", self.kernels)
-        return self.runtime.Specialization(tuple(arguments), tuple(outputs), where(entry), **shape, **rest)
+        return self.runtime.Specialization(
+            tuple(arguments), tuple(outputs), where(entry), **shape, **rest
+        )
 
     def make(self, *args: Any, error: Callable[..., Any] | None = None, **rest: Any) -> Any:
         function = self.new(error)
@@ -236,8 +98,9 @@ def test_misses(caller: Caller) -> None:
 
     unaligned = np.frombuffer(bytes(33), np.uint8)[1:].view(F4)
     misses = [
-        (x,), (x, x, x), (), (x, x.astype(F8)), (x, x[:4]), (x[::2], x[::2]), (x, x.reshape(2, 4)), (x, 1.0),
-        (x, list(x)), (x, None), (x, x.view(Sub)), (x, x.astype(">f4")), (x, x[::-1]), (unaligned, unaligned),
+        (x,), (x, x, x), (), (x, x.astype(F8)), (x, x[:4]), (x[::2], x[::2]), (x, x.reshape(2, 4)),
+        (x, 1.0), (x, list(x)), (x, None), (x, x.view(Sub)), (x, x.astype(">f4")), (x, x[::-1]),
+        (unaligned, unaligned),
         (x[0], x[0]), (x, x.view("i4")), (np.float32(1), x),
     ]  # fmt: skip
     for args in misses:
@@ -281,7 +144,9 @@ def test_symbols_have_to_agree(caller: Caller) -> None:
     assert f(np.ones((2, 5), F4), np.ones((5, 2), F4)).shape == (5, 3, 2)
     assert f(np.ones((2, 5), F4), np.ones((2, 5), F4)) == "missed"
     assert f(np.ones((2, 0), F4), np.ones((0, 2), F4)).shape == (0, 3, 2)
-    square = caller.make([caller.array(F4, "n", "n")], [caller.output(F4)], "nothing", symbols=("n",))
+    square = caller.make(
+        [caller.array(F4, "n", "n")], [caller.output(F4)], "nothing", symbols=("n",)
+    )
     assert square(np.ones((3, 3), F4)).shape == () and square(np.ones((3, 4), F4)) == "missed"
 
 
@@ -297,11 +162,22 @@ def test_strides(caller: Caller) -> None:
     x = caller.array(F4, "n", "m", strided=True)
     f = caller.make([x], [caller.output(F4, "n", "m")], "copy", symbols=("n", "m"))
     a = np.arange(48, dtype=F4).reshape(6, 8)
-    for view in (a, a.T, a[::2], a[::-1, ::-2], a[1:1], a[:, 3:4], np.broadcast_to(a[0], (5, 8)), a[:1, ::3]):
+    for view in (
+        a,
+        a.T,
+        a[::2],
+        a[::-1, ::-2],
+        a[1:1],
+        a[:, 3:4],
+        np.broadcast_to(a[0], (5, 8)),
+        a[:1, ::3],
+    ):
         np.testing.assert_array_equal(f(view), view)
     assert not caller.missed
     odd = np.zeros((3, 3), [("a", "u1"), ("x", "u4"), ("b", "u1", 3)])["x"].view(F4)
-    records = np.zeros((3, 3), np.dtype({"names": ["x"], "formats": ["f4"], "offsets": [0], "itemsize": 6}))["x"]
+    records = np.zeros(
+        (3, 3), np.dtype({"names": ["x"], "formats": ["f4"], "offsets": [0], "itemsize": 6})
+    )["x"]
     assert f(odd) == "missed" or odd.flags.aligned
     assert f(records) == "missed"
 
@@ -311,7 +187,8 @@ def test_scalars(caller: Caller) -> None:
     f = caller.make(kinds, [caller.output(F8, 5)], "scalars")
     assert f(1.5, -3, True, 2 - 4j).tolist() == [1.5, -3, 1, 2, -4]
     assert f(float("inf"), 2**62, False, 1j).tolist() == [np.inf, 2.0**62, 0, 0, 1]
-    for bad in [(1, 1, True, 1j), (1.0, True, True, 1j), (1.0, 1, 1, 1j), (1.0, 1, True, 1.0), (1.0, 2**63, True, 1j),
+    for bad in [(1, 1, True, 1j), (1.0, True, True, 1j), (1.0, 1, 1, 1j), (1.0, 1, True, 1.0),
+                (1.0, 2**63, True, 1j),
                 (np.float64(1), 1, True, 1j), (1.0, -(2**70), True, 1j)]:  # fmt: skip
         assert f(*bad) == "missed"
 
@@ -393,7 +270,9 @@ def test_out_of_memory(caller: Caller) -> None:
     for call in (f, g):
         with pytest.raises(MemoryError, match=r"(?i)allocate"):
             call()
-    h = caller.make([], [caller.output(F4, 2), caller.output(F4, 1 << 50)], "nothing", result="list")
+    h = caller.make(
+        [], [caller.output(F4, 2), caller.output(F4, 1 << 50)], "nothing", result="list"
+    )
     with pytest.raises(MemoryError):
         h()
 
@@ -409,7 +288,9 @@ def test_many_arguments(caller: Caller) -> None:
 
 def test_rank_64_and_0(caller: Caller) -> None:
     high = (1,) * 60 + (2, 1, 3, 1)
-    f = caller.make([caller.array(F4, *high), caller.array(F4)], [caller.output(F4, *high)], "nothing")
+    f = caller.make(
+        [caller.array(F4, *high), caller.array(F4)], [caller.output(F4, *high)], "nothing"
+    )
     assert f(np.ones(high, F4), np.array(1, F4)).shape == high
 
 
@@ -439,6 +320,25 @@ def test_methods_attached_to_the_type(fast: Caller) -> None:
         assert f(np.ones(2, F4), np.ones(2, F4)).tolist() == [2, 2]
     finally:
         del kind.explain_for_test
+
+
+def test_a_python_subclass(fast: Caller) -> None:
+    class Special(fast.kind):  # type: ignore[misc, name-defined]
+        """A subclass has its own attributes; its calls may be slower."""
+
+        def twice(self, x: Any) -> tuple[Any, Any]:
+            return self(x), self(x)
+
+    f = Special(fast.miss)
+    x = fast.array(F4, "n")
+    spec = fast.spec([x, x], [fast.output(F4, "n")], "add", symbols=("n",))
+    fast.runtime.add_specialization(f, spec)
+    assert f(np.ones(2, F4), np.ones(2, F4)).tolist() == [2, 2]
+    assert f.twice(1) == ("missed", "missed")
+    f.self, gone = f, weakref.ref(f)
+    del f
+    gc.collect()
+    assert gone() is None
 
 
 def test_construction_is_checked(fast: Caller) -> None:
@@ -509,7 +409,8 @@ def test_miss_adds_while_others_call(caller: Caller) -> None:
         add_symbol = caller.array(F4, "n")
         del x
         caller.runtime.add_specialization(
-            f, caller.spec([add_symbol, add_symbol], [caller.output(F4, "n")], "add", symbols=("n",))
+            f,
+            caller.spec([add_symbol, add_symbol], [caller.output(F4, "n")], "add", symbols=("n",)),
         )
         return f(a, b)
 
@@ -565,7 +466,12 @@ def test_no_reference_leaks(fast: Caller, steady: Callable[..., None]) -> None:
     steady(lambda: add(x, x), watched)
     steady(lambda: gil(x, x), watched)
     steady(lambda: (add(x), fast.missed.clear()), watched)
-    many = fast.make([fast.array(F4, 8)], [fast.output(F4, 8), fast.output(I8, scalar=True)], "nothing", result="tuple")
+    many = fast.make(
+        [fast.array(F4, 8)],
+        [fast.output(F4, 8), fast.output(I8, scalar=True)],
+        "nothing",
+        result="tuple",
+    )
     steady(lambda: many(x), [*watched, many])
     called = fast.make([fast.array(F4, 8)], [fast.output(F4, 8)] * 2, "nothing", result=len)
     steady(lambda: called(x), [*watched, called])
@@ -575,7 +481,9 @@ def test_no_reference_leaks(fast: Caller, steady: Callable[..., None]) -> None:
     def explain(code: int, outputs: list[Any]) -> None:
         raise ValueError
 
-    fails = fast.make([fast.array(F4, 8)], [fast.output(F4, 8)] * 2, "fails", result="list", error=explain)
+    fails = fast.make(
+        [fast.array(F4, 8)], [fast.output(F4, 8)] * 2, "fails", result="list", error=explain
+    )
 
     def failing() -> None:
         with pytest.raises(ValueError):
@@ -584,6 +492,33 @@ def test_no_reference_leaks(fast: Caller, steady: Callable[..., None]) -> None:
     for _ in range(50):
         failing()
     steady(lambda: types.MethodType(add, x)(x), watched)
+
+
+def test_memory_does_not_grow(fast: Caller) -> None:
+    """Over 100 000 calls, by the pages that the process holds: blocks outside Python's view too."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    x = fast.array(F4, "n")
+    out = [fast.output(F4, "n"), fast.output(F4, "n")]
+    f = fast.make([x], out, "nothing", symbols=("n",), result="tuple", arena_bytes=10_000)
+    small, large = np.ones(8, F4), np.ones(50_000, F4)
+    for _ in range(2000):
+        f(small), f(large)
+    before = resident()
+    for _ in range(100_000):
+        f(small)
+    for _ in range(10_000):
+        f(large)
+    assert resident() - before < 2 << 20
+    for n in range(300):  # specializations die with their callable
+        g = fast.adder()
+        g.n = n
+    before = resident()
+    for _ in range(20_000):
+        fast.adder()
+    assert resident() - before < 4 << 20
 
 
 def test_large_outputs_are_reused(fast: Caller) -> None:

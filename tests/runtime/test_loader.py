@@ -38,7 +38,11 @@ define i64 @count() {
   %r = add i64 %a, %z
   ret i64 %r
 }
-define double @cosine(double %x) { %y = call double @cos(double %x) %z = fadd double %y, 1.0 ret double %z }
+define double @cosine(double %x) {
+  %y = call double @cos(double %x)
+  %z = fadd double %y, 1.0
+  ret double %z
+}
 define i64 @calls(i64 %x) { %y = call i64 @given(i64 %x) %z = add i64 %y, 1 ret i64 %z }
 define i64 @through(i64 %i, i64 %x) {
   %p = getelementptr [2 x ptr], ptr @pointers, i64 0, i64 %i
@@ -117,7 +121,8 @@ def test_undefined_symbol_is_named(sample: bytes) -> None:
             "IFUNC",
         ),
         (
-            "define void @f() { ret void }\n@llvm.global_ctors = appending global [1 x {i32, ptr, ptr}] "
+            "define void @f() { ret void }\n"
+            "@llvm.global_ctors = appending global [1 x {i32, ptr, ptr}] "
             "[{i32, ptr, ptr} {i32 1, ptr @f, ptr null}]",
             "constructors",
         ),
@@ -151,7 +156,8 @@ def test_a_constant_that_does_not_fit_is_refused(sample: bytes) -> None:
 
 
 def relocation_offsets(content: bytes) -> list[tuple[int, int]]:
-    """File offsets of all relocation entries of sections other than unwind tables, and their kinds."""
+    """File offsets of all relocation entries of sections other than unwind tables, and their
+    kinds."""
     (table,) = struct.unpack_from("<Q", content, 40)
     entry, count = struct.unpack_from("<HH", content, 58)
     heads = [struct.unpack_from("<IIQQQQIIQQ", content, table + entry * i) for i in range(count)]
@@ -175,7 +181,8 @@ def test_truncated_anywhere(sample: bytes) -> None:
 
 
 def test_flipped_bytes_never_crash(sample: bytes, tmp_path: Path) -> None:
-    """Headers, tables, symbols and relocations with one byte changed: an ObjectError, or an object. In a subprocess."""
+    """Headers, tables, symbols and relocations with one byte changed: an ObjectError, or an object.
+    In a subprocess."""
     (tmp_path / "sample.o").write_bytes(sample)
     root = Path(__file__).parents[2]
     program = f"""
@@ -213,7 +220,10 @@ def test_aarch64_addresses(build: Callable[..., bytes]) -> None:
     define ptr @where() { ret ptr @table }
     define ptr @got() { ret ptr @far }
     define void @calls() { call void @given() ret void }
-    define i64 @reads() { %v = load volatile i64, ptr getelementptr ([4 x i64], ptr @table, i64 0, i64 2) ret i64 %v }
+    define i64 @reads() {
+      %v = load volatile i64, ptr getelementptr ([4 x i64], ptr @table, i64 0, i64 2)
+      ret i64 %v
+    }
     @self = global ptr @where
     """
     base, given, far = 0x7F12_3456_7000, 0x5555_0000_1230, 0x5555_4444_8888

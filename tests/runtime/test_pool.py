@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -160,6 +161,47 @@ def test_fork_after_use(native: object, bodies: object, loop: Loop) -> None:
     assert set(data.tolist()) == {1, 2}
 
 
+def test_fork_while_others_use_the_pool(native: object, bodies: object, loop: Loop) -> None:
+    native.set_threads(2)
+    body, stop = bodies.address("body"), threading.Event()
+
+    def caller() -> None:
+        data = np.zeros(5000, np.int64)
+        while not stop.is_set():
+            loop(body, data, 5000, 1, 1024)
+
+    threads = [threading.Thread(target=caller) for _ in range(2)]
+    for t in threads:
+        t.start()
+    codes = []
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                data = np.zeros(1000, np.int64)
+                loop(body, data, 1000, 1, 1024)
+                os._exit(0 if set(data.tolist()) <= {1, 2} and data.all() else 3)
+            codes.append(wait_for(child))
+    finally:
+        stop.set()
+        for t in threads:
+            t.join(20)
+    assert codes == [0] * 20
+
+
+def test_parts_run_once(native: object, bodies: object, loop: Loop) -> None:
+    """Whoever takes them: more workers than cores, loops back to back and after pauses."""
+    native.set_threads(16)
+    body = bodies.address("body")
+    data = np.zeros(160, np.int64)
+    expected = np.repeat(np.arange(1, 17), 10)
+    for n in range(1, 3001):
+        loop(body, data, 160, 1, 1024)
+        if n % 100 == 0:
+            time.sleep(0.0005)
+    assert (data == 3000 * expected).all()
+
+
 def wait_for(child: int, seconds: float = 20) -> int:
     """The exit status of a child; kills one that hangs and gives -1."""
     until = time.monotonic() + seconds
@@ -196,7 +238,7 @@ def test_no_threads_to_be_had(native_object: bytes, tmp_path: Path) -> None:
         content = pathlib.Path({str(tmp_path / "native.o")!r}).read_bytes()
         refuse = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)(lambda *a: 11)
         address = ctypes.cast(refuse, ctypes.c_void_p).value
-        runtime.loader._addresses["pthread_create"] = address
+        runtime.mapping._addresses["pthread_create"] = address
         assert runtime.install(content).name == "native"
         runtime.set_threads(4)
         call = runtime.call._native.code.address("gc_parallel_for")
@@ -225,7 +267,9 @@ def blocks(native: object) -> Iterator[tuple[Callable[[int], int], Callable[[int
     native.trim_pool()
 
 
-@pytest.mark.parametrize("size", [1, 4096, 4097, 5000, 262144, 2**20 + 3, 2**21, 2**21 + 1, 2**24, 3 * 2**22 + 5])
+@pytest.mark.parametrize(
+    "size", [1, 4096, 4097, 5000, 262144, 2**20 + 3, 2**21, 2**21 + 1, 2**24, 3 * 2**22 + 5]
+)
 def test_block_of_any_size(native: object, blocks: tuple, size: int) -> None:
     take, give = blocks
     block = take(size)
@@ -291,3 +335,11 @@ def test_blocks_from_many_threads(native: object, blocks: tuple) -> None:
         t.join(60)
     statistics = native.pool_statistics()
     assert not wrong and statistics.live_bytes == 0 and statistics.cached_bytes <= 1 << 20
+
+
+@pytest.mark.skipif(shutil.which("clang-16") is None, reason="clang-16 makes native.ll")
+def test_native_text_is_current() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, str(root / "runtime" / "make_native.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,137 @@
+"""The error function, its complement, and the logarithm of the gamma function."""
+
+from __future__ import annotations
+
+from . import coefficients as c
+from .explog import exp_polynomial, log, log_mid, log_pair, reduce_exp
+from .lanes import (
+    INFINITY, Pair, V, divide, fma, horner, pair_times, power_of_two, quick_sum, reciprocal, scale,
+    sign_of, two_product, two_sum, where, widen, with_sign,
+)  # fmt: skip
+from .trig import cos_polynomial, sin_polynomial
+
+
+def erf(x: V) -> V:
+    """|x| < 1: x + x P(x**2). Beyond: 1 - 2**-g with g = a Q(a) in f32, 1 - erfc(a) in f64."""
+    a = x.abs()
+    z = a * a
+    near = fma(x, horner(z, c.ERF_F64 if x.is_f64 else c.ERF_F32), x)
+    if x.is_f64:
+        far = 1.0 - _erfc_core(a.lesser(6.0))
+    else:
+        b = a.lesser(3.95)
+        g = -(b * horner(b, c.ERF_TAIL_F32))
+        n = g.rint()
+        r = g - n
+        p = fma(r, horner(r, c.EXP2_F32), 1.0)
+        far = fma(p, -power_of_two(n), 1.0)
+    return where(a.lt(1.0), near, with_sign(far, sign_of(x)))
+
+
+def _erfc_core(a: V) -> V:
+    """erfc(a), a >= 0: exp(-a**2) q(t)/(1 + 2a), t = (a - 4)/(a + 4); a**2 as a pair."""
+    square = two_product(a, a)
+    n, r = reduce_exp(-square.hi)
+    e = exp_polynomial(r - square.lo, c.EXP_F64 if a.is_f64 else c.EXP_F32)
+    t = divide(a - 4.0, a + 4.0)
+    q = horner(t, c.ERFC_F64 if a.is_f64 else c.ERFC_F32)
+    return scale(divide(e * q, fma(a, 2.0, 1.0)), n)
+
+
+def erfc(x: V) -> V:
+    """2 - erfc(|x|) for x < 0; the clamp lies where the result is 0."""
+    value = _erfc_core(x.abs().lesser(27.5 if x.is_f64 else 10.5))
+    return where(x.lt(0.0), 2.0 - value, value)
+
+
+# ---------------------------------------------------------------------------------------- lgamma
+
+LOG_PI = 1.1447298858494002
+STIRLING_CONSTANT = 0.4189385332046727  # log(2π)/2 - 1/2
+
+
+def lgamma(x: V) -> V:
+    """log|Γ(x)|.
+
+    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [3/2, 5/2) by
+    Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x < 0: log(π/|x sin πx|) - log Γ(|x|).
+    Its relative error is small except near the zeros at x < 0, where the absolute error is.
+    """
+    if not x.is_f64:
+        return widen(lambda v: _lgamma(v, True), x)
+    return _lgamma(x, False)
+
+
+def _lgamma(x: V, medium: bool) -> V:
+    a = x.abs()
+    large = a.ge(8.0)
+    t, product, inverse = _shift(where(large, 2.0, a))
+    argument = Pair(where(large, a, product.hi), where(large, 0.0, product.lo))
+    if medium:
+        value = log_mid(argument.hi)
+        logarithm = Pair(value, value.const(0.0))
+    else:
+        logarithm = log_pair(argument)
+    positive = where(large, _stirling(a, logarithm, medium), _near(t, logarithm, inverse, medium))
+    positive = where(a.lt(INFINITY), positive, a)
+    positive = where(a.eq(0.0), INFINITY, positive)
+    b = a.b
+    negative = x.lt(0.0)
+
+    def reflected() -> list:
+        other = LOG_PI - log(_sine_pi(a) * a, medium)
+        other = where(a.lt(INFINITY), other - positive, INFINITY)
+        return [where(negative, other, positive).val]
+
+    return V(b, b.branch(b.any(negative.val), reflected, lambda: [positive.val])[0])
+
+
+def _shift(a: V) -> tuple[V, Pair, V]:
+    """(t, P, inverse): Γ(a) = Γ(2 + t) P, or Γ(2 + t)/P where inverse; 0 <= a < 8."""
+    product = Pair(a.const(1.0), a.const(0.0))
+    y = a
+    for _ in range(6):
+        more = y.gt(2.5)
+        lower = y - 1.0
+        times = two_product(product.hi, lower)
+        longer = quick_sum(times.hi, fma(product.lo, lower, times.lo))
+        product = Pair(where(more, longer.hi, product.hi), where(more, longer.lo, product.lo))
+        y = where(more, lower, y)
+    below, tiny = a.lt(1.5), a.lt(0.5)
+    one = two_sum(a, 1.0)
+    both = pair_times(one, Pair(a, a.const(0.0)))
+    hi = where(tiny, both.hi, where(below, a, product.hi))
+    lo = where(tiny, both.lo, where(below, 0.0, product.lo))
+    return where(tiny, a, where(below, a - 1.0, y - 2.0)), Pair(hi, lo), below
+
+
+def _near(t: V, logarithm: Pair, inverse: V, medium: bool) -> V:
+    g = t * horner(t, c.LGAMMA_MID if medium else c.LGAMMA_F64)
+    hi = where(inverse, -logarithm.hi, logarithm.hi)
+    lo = where(inverse, -logarithm.lo, logarithm.lo)
+    total = two_sum(hi, g)
+    return total.hi + (total.lo + lo)
+
+
+def _stirling(a: V, logarithm: Pair, medium: bool) -> V:
+    r = reciprocal(where(a.gt(2.0**60), 2.0**60, a))
+    series = r * horner(r * r, c.STIRLING_MID if medium else c.STIRLING_F64)
+    less = two_sum(logarithm.hi, -1.0)
+    half = a - 0.5
+    # beyond 2**1000 the low part might overflow in between; it no longer shows
+    product = two_product(where(half.gt(2.0**1000), 1.0, half), less.hi)
+    rest = fma(half, less.lo + logarithm.lo, product.lo)
+    return where(
+        half.gt(2.0**1000), half * less.hi, product.hi + (rest + (STIRLING_CONSTANT + series))
+    )
+
+
+def _sine_pi(a: V) -> V:
+    """|sin(π a)| for a >= 0, 0 at the integers."""
+    f = (a - a.rint()).abs()
+    steep = f.gt(0.25)
+    # π (f or 1/2 - f) as a pair, since near 0 the relative error counts
+    g = where(steep, 0.5 - f, f)
+    angle = two_product(g, g.const(3.141592653589793))
+    lo = fma(g, 1.2246467991473532e-16, angle.lo)
+    return where(steep, cos_polynomial(angle.hi, lo), sin_polynomial(angle.hi, lo))

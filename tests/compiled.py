@@ -1,0 +1,47 @@
+"""Runs a graph through the whole road, without the front end: passes or not, loops, LLVM, object, native call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import graphc_runtime as runtime
+import numpy as np
+
+from graphc import compile as road
+from graphc.ir import Graph
+from graphc.passes.fuse import fuse
+
+
+def compiled(graph: Graph, *, passes: bool = False, strided: Sequence[int] = ()) -> Any:
+    """A native callable of arrays that answers a list of arrays."""
+    lowered = road.Lowered(graph, tuple(strided))
+    if not passes:  # the property is cached in the instance
+        lowered.__dict__["optimised"] = SimpleNamespace(graph=fuse(graph), records=())
+    road.ensure_native()
+    built = road._build(lowered)
+
+    def miss(*args: Any) -> Any:
+        raise TypeError(f"no specialization for {[getattr(a, 'dtype', type(a)) for a in args]}")
+
+    def error(code: int, outputs: Any) -> Any:
+        raise IndexError(built.messages[code - 1])
+
+    function = runtime.compiled_type()(miss, error)
+    arguments = tuple(
+        runtime.ArgumentSpec(
+            "array",
+            value.type.dtype.numpy,
+            tuple(e if isinstance(e, int) else str(e) for e in value.type.shape),
+            k in strided,
+        )
+        for k, value in enumerate(graph.params)
+    )
+    runtime.add_specialization(function, road.specialization(built, arguments, "list"))
+    return function
+
+
+def run(graph: Graph, arrays: Sequence[np.ndarray], **options: Any) -> list[np.ndarray]:
+    """The results of a graph for C-contiguous arrays."""
+    return compiled(graph, **options)(*(np.ascontiguousarray(a) if np.ndim(a) else np.asarray(a) for a in arrays))

@@ -1,0 +1,274 @@
+"""Random well-typed graphs over every card, with arguments, and how far their results may be off.
+
+`random_graph(seed, size)` is a pure function of its arguments, so a failing seed is a test case. Every node starts
+from one of its card's samples; its operands are earlier values, brought to the sample's dtypes and shapes.
+Arguments hold ordinary numbers and, for two seeds of three, NaN, infinities, signed zeros and extreme integers.
+
+Two implementations of one graph may differ in the last digits, and a graph may blow such a difference up.
+`tolerances` measures by how much: it evaluates the graph with its rounded results disturbed by a few ulp.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+import graphc.ops  # noqa: F401  importing the cards registers them
+from graphc import types as ty
+from graphc.ir import PARAM, Graph, Value, param
+from graphc.opdef import OpDef, Sample, cards, lookup
+from graphc.types import BOOL, DType, TensorType
+
+SHAPES: tuple[tuple[int, ...], ...] = ((3, 4), (5,), (), (0, 3), (1,), (17,), (2, 1, 3), (6,))
+DTYPES = ("f32", "f64", "f32", "i32", "i64", "bool", "f16", "c64", "u8", "i8", "u64", "bf16")
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 4.0, -2.0, 3.0, np.inf, -np.inf, np.nan)
+BOUNDED = {"pow", "shl", "shr", "ldexp"}
+"""Elementwise ops that read integers of a range."""
+TAME = {"cast", "bitcast", "signbit", "copysign"}
+"""Ops that show what is nobody's business: the sign of a NaN, an integer out of a float that is too large."""
+EXACT = {
+    "neg", "abs", "min", "max", "fmin", "fmax", "copysign", "floor", "ceil", "trunc", "rint", "sign",
+    "select", "cast", "real", "imag", "complex", "conj", "bitcast", "nextafter", "ldexp",
+}  # fmt: skip
+
+
+def random_graph(seed: int, size: int = 20) -> tuple[Graph, list[np.ndarray]]:
+    """A graph of about `size` ops (and what joins them), and arguments for it."""
+    return _Generator(seed).graph(size)
+
+
+def random_array(rng: np.random.Generator, type: TensorType, special: bool) -> np.ndarray:
+    """An array of that type, with special values among the others where asked."""
+    dtype, shape = type.dtype, tuple(int(e) for e in type.shape)
+    some = rng.random(shape) < 0.15
+    if dtype.kind == "b":
+        return np.asarray(rng.random(shape) < 0.5)
+    if dtype.is_integer:
+        info = np.iinfo(dtype.numpy)
+        array = rng.integers(0 if dtype.kind == "u" else -10, 11, shape).astype(dtype.numpy)
+        ends = rng.choice(np.array([info.min, info.max, 0, 1], dtype.numpy), shape)
+        return np.asarray(np.where(some & special, ends, array))
+    array = rng.normal(0.0, 2.0, shape)
+    odd = rng.choice(np.array([*SPECIAL, 1e30, 1e-30]), shape)
+    array = np.where(some & special, odd, array)
+    if dtype.is_complex:
+        array = array + 1j * rng.normal(0.0, 2.0, shape)
+    with np.errstate(all="ignore"):
+        narrow = array.astype(np.float32) if dtype is ty.BF16 else array
+        return np.asarray(narrow.astype(dtype.numpy))
+
+
+class _Generator:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.rng = np.random.default_rng(seed)
+        self.special = seed % 3 != 0
+        self.values: list[Value] = []
+        self.params: list[Value] = []
+        usable = [c for c in cards() if c.kind != "call" and c is not PARAM and list(c.samples())]
+        self.by_kind: dict[str, list[tuple[OpDef, list[Sample]]]] = {}
+        for card in usable:
+            self.by_kind.setdefault(card.kind, []).append((card, list(card.samples())))
+
+    def graph(self, size: int) -> tuple[Graph, list[np.ndarray]]:
+        for _ in range(3):
+            dtype = ty.DTYPES[self.random.choice(DTYPES)]
+            self.parameter(TensorType(dtype, self.random.choice(SHAPES)))
+        for _ in range(size):
+            self.step()
+        read = {v for value in self.values for v in value.node.operands}
+        leaves = [v for v in self.values if v not in read and v.node.op is not PARAM]
+        results = leaves[-6:] or self.values[-1:]
+        if self.random.random() < 0.3:
+            results.append(self.random.choice(self.values))
+        graph = Graph.of("random", self.params, results)
+        return graph, [random_array(self.rng, p.type, self.special) for p in self.params]
+
+    def parameter(self, type: TensorType) -> Value:
+        value = param(type, f"x{len(self.params)}")
+        self.params.append(value)
+        self.values.append(value)
+        return value
+
+    def step(self) -> None:
+        kinds = ("elementwise",) * 6 + tuple(self.by_kind)
+        card, samples = self.random.choice(self.by_kind[self.random.choice(kinds)])
+        sample = self.random.choice(samples)
+        types = list(sample.types)
+        if card.kind == "elementwise":
+            shape = self.random.choice(self.values).shape
+            types = [t.with_shape(shape) for t in types]
+        operands: list[Value] = []
+        for type in types:
+            operands.append(self.operand(card, sample, type, operands))
+        found = card(*operands, **sample.attrs)
+        self.values.extend(found if isinstance(found, tuple) else (found,))
+
+    def operand(
+        self, card: OpDef, sample: Sample, type: TensorType, earlier: Sequence[Value]
+    ) -> Value:
+        chance = self.random.random()
+        if chance < 0.1 and len(self.params) < 6:
+            value = self.parameter(type)
+        elif chance < 0.3:
+            value = self.full(type, self.random.choice(SPECIAL))
+        elif chance < 0.4 and earlier and earlier[-1].type == type:
+            value = earlier[-1]
+        else:
+            value = self.adapt(self.random.choice(self.values), type)
+        if type.dtype.kind in "fc" and (card.name in TAME or self.random.random() < 0.2):
+            value = self.tame(value)
+        if type.dtype.is_integer and (card.kind != "elementwise" or card.name in BOUNDED):
+            low, high = int(sample.low), max(int(sample.high) - 1, int(sample.low))
+            value = lookup("max")(value, self.full(type, max(low, 0) if type.dtype.kind == "u" else low))
+            value = lookup("min")(value, self.full(type, high))
+        return value
+
+    def full(self, type: TensorType, number: float) -> Value:
+        if type.dtype.kind in "biu":
+            number = int(number) if np.isfinite(number) else 7
+        value: bool | int | float = bool(number) if type.dtype is BOOL else number
+        if type.dtype.kind == "u" and value < 0:
+            value = 5
+        return lookup("full")(value=value, dtype=type.dtype, shape=type.shape)
+
+    def tame(self, value: Value) -> Value:
+        """The value, and 0.75 where it is NaN or large."""
+        size = lookup("abs")(value)
+        small = lookup("lt")(size, self.full(size.type, 100.0))
+        return lookup("select")(small, value, self.full(value.type, 0.75))
+
+    def adapt(self, value: Value, type: TensorType) -> Value:
+        """The value in another dtype and shape."""
+        value = self.convert(value, type.dtype)
+        shape, rank = type.shape, value.type.rank
+        if value.shape == shape:
+            return value
+        tail = shape[len(shape) - rank :] if rank <= len(shape) else None
+        if tail is not None and all(n in (1, m) for n, m in zip(value.shape, tail, strict=True)):
+            axes = tuple(range(len(shape) - rank, len(shape)))
+            return lookup("broadcast")(value, shape=shape, axes=axes)
+        if rank > 1 and self.random.random() < 0.5:
+            axes = tuple(self.random.sample(range(rank), rank))
+            value = lookup("transpose")(value, axes=axes)
+        count, wanted = value.type.size, type.size
+        assert isinstance(count, int) and isinstance(wanted, int)
+        if count != wanted:
+            value = self.resize(lookup("reshape")(value, shape=(count,)), count, wanted)
+        return lookup("reshape")(value, shape=shape)
+
+    def resize(self, flat: Value, count: int, wanted: int) -> Value:
+        if count < wanted:
+            filler = self.full(TensorType(flat.dtype, ()), 1.0)
+            low = self.random.randint(0, wanted - count)
+            edges = {"low": (low,), "high": (wanted - count - low,), "interior": (0,)}
+            return lookup("pad")(flat, filler, **edges)
+        step = self.random.choice((1, 1, -1, 2, -2))
+        if wanted == 0 or abs(step) * (wanted - 1) >= count:
+            step = 1
+        span = abs(step) * max(wanted - 1, 0)
+        start = self.random.randint(0, count - 1 - span) if wanted else 0
+        first = start + span if step < 0 else start
+        return lookup("slice")(flat, start=(first,), shape=(wanted,), step=(step,))
+
+    def convert(self, value: Value, dtype: DType) -> Value:
+        if value.dtype is dtype:
+            return value
+        if value.dtype.is_complex and not dtype.is_complex:
+            value = lookup("real")(value)
+        if value.dtype.is_float and dtype.is_integer:
+            value = self.tame(value)
+            if dtype.kind == "u":
+                value = lookup("abs")(value)
+        return value if value.dtype is dtype else lookup("cast")(value, dtype=dtype)
+
+
+# --------------------------------------------------------------------------------- comparison
+
+
+def _disturbed(graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    values: dict[Value, np.ndarray] = dict(zip(graph.params, arguments, strict=True))
+    for node in graph.nodes:
+        found = node.op.evaluate([values[v] for v in node.operands], node.attrs)
+        for value, array in zip(node.results, found if isinstance(found, tuple) else (found,), strict=True):
+            array = np.asarray(array)
+            rounded = node.op.kind in ("elementwise", "reduction", "contraction", "opaque")
+            if value.dtype.kind in "fc" and rounded and node.op.name not in EXACT:
+                error = 3 * ulp(value.dtype) * rng.integers(-1, 2, array.shape)
+                with np.errstate(all="ignore"):
+                    array = np.asarray(np.where(error == 0, array, array * (1 + error))).astype(array.dtype)
+            values[value] = array
+    return [values[v] for v in graph.results]
+
+
+def ulp(dtype: DType) -> float:
+    """The relative distance of neighbouring numbers of a dtype of floats; 0 for the others."""
+    return {"f16": 2**-10, "bf16": 2**-7, "f32": 2**-23, "f64": 2**-52}.get(dtype.real.name, 0.0)
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array)
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.longdouble)
+
+
+def tolerances(graph: Graph, arguments: Sequence[np.ndarray], runs: int = 8) -> list[np.ndarray]:
+    """For each result, how far each element may be off; infinite where rounding decides what it is."""
+    rng = np.random.default_rng(0)
+    exact = [_wide(a) for a in _disturbed(graph, arguments, np.random.default_rng(1))]
+    off = [np.zeros(a.shape) for a in exact]
+    with np.errstate(all="ignore"):
+        for _ in range(runs):
+            for k, array in enumerate(_disturbed(graph, arguments, rng)):
+                distance = np.abs(_wide(array) - exact[k])
+                same = (_wide(array) == exact[k]) | (np.isnan(_wide(array)) & np.isnan(exact[k]))
+                distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+                off[k] = np.maximum(off[k], distance.astype(np.float64))
+        return [
+            8 * d + 8 * ulp(v.dtype) * np.where(np.isfinite(a), np.abs(a), 0).astype(np.float64)
+            for v, d, a in zip(graph.results, off, exact, strict=True)
+        ]
+
+
+def assert_close(
+    got: Sequence[np.ndarray], want: Sequence[np.ndarray], off: Sequence[np.ndarray]
+) -> None:
+    """Raises AssertionError unless dtypes and shapes are equal and no element is farther off than it may be."""
+    assert len(got) == len(want)
+    for position, (a, b, tolerance) in enumerate(zip(got, want, off, strict=True)):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), position
+        x, y = _wide(a), _wide(b)
+        with np.errstate(all="ignore"):
+            near = (x == y) | (np.isnan(x) & np.isnan(y)) | np.isinf(tolerance)
+            near |= np.abs(x - y) <= tolerance
+        assert near.all(), f"result {position}: {a[~near]} is not {b[~near]}, within {tolerance[~near]}"
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are equal to the sign of zero; NaN equals NaN."""
+    a, b = _wide(a), _wide(b)
+    parts = [(a.real, b.real), (a.imag, b.imag)] if np.iscomplexobj(a) else [(a, b)]
+    return a.shape == b.shape and all(
+        bool((((p == q) & (np.signbit(p) == np.signbit(q))) | (np.isnan(p) & np.isnan(q))).all())
+        for p, q in parts
+    )
+
+
+def expression(types: str, text: str) -> Graph:
+    """The graph of a Python expression over the cards, `c(number)` and the parameters x, y, z.
+
+    `types` holds a type for each parameter, with `;` between; `c(number)` is a `full` of the type of x, and
+    `c(number, type)` of another. `op_` is the card `op` where Python owns its name.
+    """
+    params = [param(ty.parse_type(t), n) for t, n in zip(types.split(";"), "xyz", strict=False)]
+    scope: dict[str, object] = {card.name: card for card in cards()}
+    scope.update({f"{card.name}_": card for card in cards()}, **ty.DTYPES)
+    scope.update({p.node.attrs["name"]: p for p in params}, nan=np.nan, inf=np.inf)
+
+    def c(number: complex, type: str | None = None) -> Value:
+        of = params[0].type if type is None else ty.parse_type(type)
+        return lookup("full")(value=number, dtype=of.dtype, shape=of.shape)
+
+    found = eval(text, {"__builtins__": {"tuple": tuple}}, {**scope, "c": c})
+    return Graph.of("f", params, found if isinstance(found, tuple) else (found,))
