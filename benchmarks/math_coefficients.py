@@ -152,14 +152,10 @@ def erfcx(x: mpf) -> mpf:
     return mp.erfc(x) * mp.exp(x * x)
 
 
-def _erfc_mapped(center: int) -> Function:
-    """(1 + 2a) erfcx(a) as a function of t = (a - center)/(a + center)."""
-
-    def function(t: mpf) -> mpf:
-        a = center * (1 + t) / (1 - t)
-        return (1 + 2 * a) * erfcx(a)
-
-    return function
+def _erfc_mapped(t: mpf) -> mpf:
+    """(a + 4) erfcx(a) as a function of t = (a - 4)/(a + 4)."""
+    a = 4 * (1 + t) / (1 - t)
+    return (a + 4) * erfcx(a)
 
 
 def _stirling(z: mpf) -> mpf:
@@ -204,6 +200,8 @@ def _fits() -> list[Fit]:
          lambda r: r**3 / mp.exp(r), (26, 57))
     both("EXPM1", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, -half, half,
          lambda r: r**3 / mp.expm1(r), (27, 58))
+    both("EXPM1_POSITIVE", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, 1e-9, 0.69316,
+         lambda r: r**3 / mp.expm1(r), (27, 57))
     medium("EXP", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, -half, half,
            lambda r: r**3 / mp.exp(r), 34)
     both("EXP2", lambda r: (2**r - 1) / r, -0.5, 0.5, lambda r: r / 2**r, (26, 57))
@@ -225,9 +223,10 @@ def _fits() -> list[Fit]:
          lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), (27, 57))
     fits.append(Fit("ERF_TAIL_F32", lambda a: -mp.log(mp.erfc(a), 2) / a, 0.98, 3.95,
                     lambda a: a * mp.erfc(a) / mp.erf(a), 27, "f32"))
-    # a up to where erfc underflows: 10.06 and 27.23
-    fits.append(Fit("ERFC_F32", _erfc_mapped(4), -1.0 + 1e-12, 0.44, lambda t: ONE / 1, 27, "f32"))
-    fits.append(Fit("ERFC_F64", _erfc_mapped(4), -1.0 + 1e-12, 0.7445, lambda t: ONE / 1, 56, "f64"))
+    # a from 0.4 up to where erfc underflows: 10.06 and 27.23
+    by_value = lambda t: 1 / _erfc_mapped(t)  # noqa: E731
+    fits.append(Fit("ERFC_F32", _erfc_mapped, -0.82, 0.44, by_value, 27, "f32"))
+    fits.append(Fit("ERFC_F64", _erfc_mapped, -0.82, 0.7445, by_value, 57, "f64"))
     lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731
     fits.append(Fit("LGAMMA_F64", lgamma2, -0.5, 0.5, lambda t: ONE, 58, "f64", 14))
     medium("LGAMMA", lgamma2, -0.5, 0.5, lambda t: ONE, 36)

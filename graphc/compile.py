@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -42,7 +42,9 @@ class Lowered:
     graph: Graph
     strided: tuple[int, ...] = ()
     target: Target | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    aliases: tuple[tuple[int, int], ...] = ()
+    """(result, parameter): the result is written over the donated parameter."""
+    check_finite: bool = False
 
     @cached_property
     def optimised(self) -> Any:
@@ -60,7 +62,9 @@ class Lowered:
         isa = self.machine.isa
         registers = 32 if isa.has_avx512 or isa.arch == "aarch64" else 16
         machine = Machine(vector_bytes=isa.vector_bits // 8, registers=registers)
-        return plan(self.optimised.graph, machine, self.strided)
+        return plan(
+            self.optimised.graph, machine, self.strided, dict(self.aliases), self.check_finite
+        )
 
     @property
     def machine(self) -> Target:
@@ -139,18 +143,18 @@ class Built:
     source: str = "compiled"
 
 
-def lower_graph(graph: Graph, *, strided: tuple[int, ...] = (), target: Target | None = None) -> Lowered:
-    """The stages of a graph, to look at or to build."""
-    return Lowered(graph, strided, target)
+def lower_graph(graph: Graph, **options: Any) -> Lowered:
+    """The stages of a graph, to look at or to build. Options are the fields of Lowered."""
+    return Lowered(graph, **options)
 
 
-def cache_parts(graph: Graph, strided: tuple[int, ...]) -> dict[str, str]:
+def cache_parts(lowered: Lowered) -> dict[str, str]:
     """What the key of a built graph is made of."""
     from .text import print_graph
 
     return {
-        "graph": print_graph(graph),
-        "strided": repr(strided),
+        "graph": print_graph(lowered.graph),
+        "options": repr((lowered.strided, lowered.aliases, lowered.check_finite)),
         "machine": host_fingerprint(),
         "graphc": f"{VERSION}/{FORMAT}",
         "llvm": _llvm_version(),
@@ -169,15 +173,16 @@ def disk_cache(folder: Any = None) -> cache.Cache:
     return cache.Cache(folder) if folder is not None else cache.Cache()
 
 
-def build_graph(graph: Graph, *, strided: tuple[int, ...] = ()) -> Built:
-    """Object code of a graph: from the disk cache, or built and put there."""
+def build_graph(graph: Graph, **options: Any) -> Built:
+    """Object code of a graph: from the disk cache, or built and put there. Options as for `lower_graph`."""
+    lowered = Lowered(graph, **options)
     store = disk_cache(environment.cache_folder())
-    parts = cache_parts(graph, strided)
+    parts = cache_parts(lowered)
     key = cache.key(parts)
     entry = store.get(key)
     if entry is not None:
         return _from_entry(entry)
-    built = _build(Lowered(graph, strided))
+    built = _build(lowered)
     meta = {
         "parts": {k: v if k != "graph" else v[:4000] for k, v in parts.items()},
         "name": graph.name,

@@ -143,6 +143,8 @@ def bind_extents(graph: Graph, shapes: Sequence[tuple[int, ...]]) -> dict[str, i
                 f"{graph.name}: axis {axis} of {_describe(value)} is {actual}, "
                 f"not {expected}{because}"
             )
+    for name in graph.symbols:
+        env.setdefault(name, 0)  # b*n with b = 0 leaves n open; no array has elements to tell
     return env
 
 

@@ -80,17 +80,17 @@ class Compiled:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            for spec in self._specializations:
-                matched = _match(spec, args)
-                if matched is None:
-                    continue
-                buffers, extents = matched
-                shaped = _shape(spec, extents)
-                if shaped is None:
-                    continue
-                self._counts[0] += 1
-                return self._run(spec, args, buffers, extents, *shaped)
+        names, given = tuple(kwargs), (*args, *kwargs.values())
+        for spec in self._specializations:
+            matched = _match(spec, given) if names == spec.keywords else None
+            if matched is None:
+                continue
+            buffers, extents = matched
+            shaped = _shape(spec, extents)
+            if shaped is None:
+                continue
+            self._counts[0] += 1
+            return self._run(spec, given, buffers, extents, *shaped)
         self._counts[1] += 1
         return self._miss(*args, **kwargs)
 
@@ -154,21 +154,27 @@ def _match(
                 return None
             inputs.append(value)
             continue
+        if argument.kind == "static":
+            if not _same_static(value, argument.value):
+                return None
+            continue
         kind, held = _SCALARS[argument.kind]
         if type(value) is not kind or (kind is int and not -(2**63) <= value < 2**63):
             return None
         inputs.append(np.array(value, held))
-    for i, argument in enumerate(spec.arguments):
-        if not argument.donated:
+    arrays = [i for i, argument in enumerate(spec.arguments) if argument.kind == "array"]
+    for i in arrays:
+        if not spec.arguments[i].donated:
             continue
-        for k, other in enumerate(inputs):
-            if (
-                k != i
-                and spec.arguments[k].kind == "array"
-                and np.may_share_memory(inputs[i], other)
-            ):
-                return None
+        if any(k != i and np.may_share_memory(args[i], args[k]) for k in arrays):
+            return None
     return inputs, np.array([symbols[s] for s in spec.symbols] + strides or [0], np.int64)
+
+
+def _same_static(value: Any, wanted: Any) -> bool:
+    if value is wanted:
+        return True
+    return type(value) is type(wanted) and type(value) in (int, str) and value == wanted
 
 
 def _match_array(

@@ -64,7 +64,7 @@ static int make_outputs(Specialization *s, PyObject *const *args, Frame *f, i64 
         }
         shaped += o->rank;
         *made = i + 1;
-        f->buffers[h->arguments + i] = FIELD(f->made[i], gc_config.off_data, void *);
+        f->buffers[h->inputs + i] = FIELD(f->made[i], gc_config.off_data, void *);
     }
     return 1;
 }
@@ -176,13 +176,13 @@ static i64 shape_outputs(Specialization *s, Frame *f) {
     return h->arena_bytes;
 }
 
-static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, char *memory,
-                          int *found) {
+static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, PyObject *kwnames,
+                          char *memory, int *found) {
     Frame f;
     Specialization *before = NULL;
     for (Specialization *s = GET(&self->first); s; before = s, s = GET(&s->next)) {
         lay_frame(&f, memory, &s->head);
-        if (!match(s, args, nargs, &f)) continue;
+        if (!same_keywords(kwnames, s->head.keywords) || !match(s, args, nargs, &f)) continue;
         i64 arena_bytes = shape_outputs(s, &f);
         if (arena_bytes < 0) continue;
         if (UNLIKELY(before != NULL)) { /* to the front; only under the GIL, which is held here */
@@ -203,18 +203,20 @@ static PyObject *dispatch(Compiled *self, PyObject *const *args, i64 nargs, char
 static PyObject *compiled_call(PyObject *object, PyObject *const *args, size_t nargsf,
                                PyObject *kwnames) {
     Compiled *self = (Compiled *)object;
-    i64 nargs = (i64)(nargsf & ~(1UL << 63)),
-        bytes = self->frame_bytes; /* the bit: PY_VECTORCALL_ARGUMENTS_OFFSET */
+    i64 nargs = (i64)(nargsf & ~(1UL << 63)); /* the bit: PY_VECTORCALL_ARGUMENTS_OFFSET */
+    i64 bytes = self->frame_bytes, named = kwnames ? PyTuple_Size(kwnames) : 0;
+    PyObject *names = named ? kwnames : NULL;
     int found = 0;
-    if (LIKELY((!kwnames || PyTuple_Size(kwnames) == 0) && self->first)) {
+    nargs += named; /* their values follow the positional ones */
+    if (LIKELY(self->first != NULL)) {
         PyObject *result;
         if (LIKELY(bytes <= FRAME_ON_STACK_BYTES)) {
             char *memory = __builtin_alloca_with_align(bytes, 128 /* bits */);
-            result = dispatch(self, args, nargs, memory, &found);
+            result = dispatch(self, args, nargs, names, memory, &found);
         } else {
             char *memory = malloc(bytes);
             if (!memory) return PyErr_NoMemory();
-            result = dispatch(self, args, nargs, memory, &found);
+            result = dispatch(self, args, nargs, names, memory, &found);
             free(memory);
         }
         if (LIKELY(found)) return result;

@@ -27,14 +27,16 @@ typedef unsigned long size_t;
 
 /* ---------------------------------------- the ABI of generated code
  *
- * entry:  buffers: the inputs in order (array data; scalars point to 8 bytes, complex to 16; a bool
- * is one byte), then the outputs. extents: the values of the symbols, then the element strides of
- * strided inputs, at the slots that the specialization names. arena: 64-byte aligned, as large as
- * asked, not zeroed; NULL where the size is 0. Returns 0, or an error code that Python explains.
- * shapes: fills out_dims with the extents of all outputs, one after the other; returns the arena's
- * bytes, or -1 when a relation between extents does not hold (the call is then a miss). runtime:
- * valid during the call only. `parallel_for` splits [0, n) in at most `workers` contiguous parts of
- * at least `grain` iterations; fn(ctx, begin, end, worker) runs once per part, worker <
+ * entry: buffers: the inputs in order, static ones left out (array data; scalars point to 8 bytes,
+ * complex to 16; a bool is one byte), then the outputs. extents: the values of the symbols, then
+ * the element strides of strided inputs, in the order of arguments. arena: 64-byte aligned, as
+ * large as asked, not zeroed; NULL where the size is 0. Gives 0, or a code that Python explains.
+ *
+ * shapes: fills out_dims with the extents of all outputs, one after the other; gives the arena's
+ * bytes, or -1 when a relation between extents does not hold (the call is then a miss).
+ *
+ * runtime: valid during the call only. `parallel_for` splits [0, n) in at most `workers` contiguous
+ * parts of at least `grain` iterations; fn(ctx, begin, end, worker) runs once per part, worker <
  * runtime->workers, and no two parts of one parallel_for have the same worker.
  */
 typedef struct GcRuntime GcRuntime;
@@ -54,8 +56,7 @@ typedef struct {
     i64 spin_ns;      /* how long an idle worker and a waiting caller watch before they sleep */
     i64 large_bytes;  /* an output of at least so many bytes comes from the pool of blocks */
     void *array_type, *new_from_descr, *set_handler, *array_return; /* NumPy's C API */
-    void
-        *handler; /* capsule around gc_handler, to be set around the allocation of a large output */
+    void *handler; /* capsule around gc_handler, set around the allocation of a large output */
     i64 off_type, off_data, off_nd, off_dims, off_strides, off_descr, off_flags; /* of an array */
     i64 off_type_num, off_byteorder;                                             /* of a dtype */
     i64 can_register_fork;

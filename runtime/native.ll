@@ -13,7 +13,7 @@
 %struct.Block = type { i64, i64, ptr, ptr, ptr, ptr, ptr, i64 }
 %struct.Compiled = type { [16 x i8], ptr, ptr, ptr, ptr, ptr, ptr, ptr, i64, i64, i64 }
 %struct.Specialization = type { ptr, ptr, ptr, i64, i64, ptr, ptr, ptr, %struct.Head }
-%struct.Head = type { i64, i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, ptr, i64 }
+%struct.Head = type { i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64 }
 %struct.Argument = type { i8, i8, i8, i8, i32, ptr, i32, i32, i64 }
 %struct.Output = type { i8, i8, [2 x i8], i32, ptr, i32, i32, i64 }
 %struct.GcRuntime = type { ptr, i64, i64 }
@@ -35,7 +35,7 @@
 @gc_make_type.slots = internal global [9 x %struct.Slot] [%struct.Slot { i32 50, ptr @PyVectorcall_Call }, %struct.Slot { i32 52, ptr @compiled_dealloc }, %struct.Slot { i32 54, ptr @compiled_get }, %struct.Slot { i32 71, ptr @compiled_traverse }, %struct.Slot { i32 51, ptr @compiled_clear }, %struct.Slot { i32 65, ptr @compiled_new }, %struct.Slot { i32 72, ptr @gc_make_type.members }, %struct.Slot { i32 73, ptr @gc_make_type.getset }, %struct.Slot zeroinitializer], align 16
 @gc_make_type.spec = internal global %struct.anon.2 { ptr @.str.4, i32 96, i32 0, i32 150528, ptr @gc_make_type.slots }, align 8
 @.str.4 = private unnamed_addr constant [24 x i8] c"graphc_runtime.Compiled\00", align 1
-@gc_layout = local_unnamed_addr constant [5 x i64] [i64 104, i64 32, i64 32, i64 96, i64 152], align 16
+@gc_layout = local_unnamed_addr constant [5 x i64] [i64 120, i64 32, i64 32, i64 96, i64 152], align 16
 @_Py_NoneStruct = external global [0 x i8], align 1
 @PyExc_TypeError = external local_unnamed_addr global ptr, align 8
 @.str.5 = private unnamed_addr constant [65 x i8] c"Compiled(miss, error=None) takes one or two positional arguments\00", align 1
@@ -46,6 +46,7 @@
 @_Py_TrueStruct = external global [0 x i8], align 1
 @_Py_FalseStruct = external global [0 x i8], align 1
 @PyComplex_Type = external global [0 x i8], align 1
+@PyUnicode_Type = external global [0 x i8], align 1
 @PyExc_MemoryError = external local_unnamed_addr global ptr, align 8
 @.str.7 = private unnamed_addr constant [67 x i8] c"unable to allocate %lld bytes of workspace for a compiled function\00", align 1
 @.str.8 = private unnamed_addr constant [43 x i8] c"generated code failed with error code %lld\00", align 1
@@ -1648,1271 +1649,1368 @@ define internal ptr @compiled_call(ptr nocapture noundef %0, ptr noundef %1, i64
   %6 = and i64 %2, 9223372036854775807
   %7 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 8
   %8 = load i64, ptr %7, align 8
-  call void @llvm.lifetime.start.p0(i64 4, ptr nonnull %5) #18
-  store i32 0, ptr %5, align 4
   %9 = icmp eq ptr %3, null
-  br i1 %9, label %13, label %10
+  br i1 %9, label %14, label %10
 
 10:                                               ; preds = %4
   %11 = tail call i64 @PyTuple_Size(ptr noundef nonnull %3) #16
-  %12 = icmp eq i64 %11, 0
-  br i1 %12, label %13, label %33, !prof !17
+  %12 = freeze i64 %11
+  %13 = icmp eq i64 %12, 0
+  br i1 %13, label %14, label %15
 
-13:                                               ; preds = %10, %4
-  %14 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 6
-  %15 = load ptr, ptr %14, align 8
-  %16 = icmp eq ptr %15, null
-  br i1 %16, label %33, label %17, !prof !7
+14:                                               ; preds = %4, %10
+  br label %15
 
-17:                                               ; preds = %13
-  %18 = icmp slt i64 %8, 8193
-  br i1 %18, label %19, label %22, !prof !17
+15:                                               ; preds = %10, %14
+  %16 = phi i64 [ 0, %14 ], [ %12, %10 ]
+  %17 = phi ptr [ null, %14 ], [ %3, %10 ]
+  call void @llvm.lifetime.start.p0(i64 4, ptr nonnull %5) #18
+  store i32 0, ptr %5, align 4
+  %18 = add nsw i64 %16, %6
+  %19 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 6
+  %20 = load ptr, ptr %19, align 8
+  %21 = icmp eq ptr %20, null
+  br i1 %21, label %38, label %22, !prof !7
 
-19:                                               ; preds = %17
-  %20 = alloca i8, i64 %8, align 16
-  %21 = call fastcc ptr @dispatch(ptr noundef nonnull %0, ptr noundef %1, i64 noundef %6, ptr noundef nonnull %20, ptr noundef nonnull %5) #17
-  br label %29
+22:                                               ; preds = %15
+  %23 = icmp slt i64 %8, 8193
+  br i1 %23, label %24, label %27, !prof !17
 
-22:                                               ; preds = %17
-  %23 = tail call ptr @malloc(i64 noundef %8) #16
-  %24 = icmp eq ptr %23, null
-  br i1 %24, label %25, label %27
-
-25:                                               ; preds = %22
-  %26 = tail call ptr @PyErr_NoMemory() #16
-  br label %45
+24:                                               ; preds = %22
+  %25 = alloca i8, i64 %8, align 16
+  %26 = call fastcc ptr @dispatch(ptr noundef nonnull %0, ptr noundef %1, i64 noundef %18, ptr noundef %17, ptr noundef nonnull %25, ptr noundef nonnull %5) #17
+  br label %34
 
 27:                                               ; preds = %22
-  %28 = call fastcc ptr @dispatch(ptr noundef nonnull %0, ptr noundef %1, i64 noundef %6, ptr noundef nonnull %23, ptr noundef nonnull %5) #17
-  tail call void @free(ptr noundef nonnull %23) #16
-  br label %29
+  %28 = tail call ptr @malloc(i64 noundef %8) #16
+  %29 = icmp eq ptr %28, null
+  br i1 %29, label %30, label %32
 
-29:                                               ; preds = %19, %27
-  %30 = phi ptr [ %21, %19 ], [ %28, %27 ]
-  %31 = load i32, ptr %5, align 4
-  %32 = icmp eq i32 %31, 0
-  br i1 %32, label %33, label %45
+30:                                               ; preds = %27
+  %31 = tail call ptr @PyErr_NoMemory() #16
+  br label %50
 
-33:                                               ; preds = %10, %29, %13
-  %34 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 9
-  %35 = load i64, ptr %34, align 8
-  %36 = add nsw i64 %35, 1
-  store i64 %36, ptr %34, align 8
-  %37 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 4
-  %38 = load ptr, ptr %37, align 8
-  %39 = icmp eq ptr %38, null
-  br i1 %39, label %40, label %43
+32:                                               ; preds = %27
+  %33 = call fastcc ptr @dispatch(ptr noundef nonnull %0, ptr noundef %1, i64 noundef %18, ptr noundef %17, ptr noundef nonnull %28, ptr noundef nonnull %5) #17
+  tail call void @free(ptr noundef nonnull %28) #16
+  br label %34
 
-40:                                               ; preds = %33
-  %41 = load ptr, ptr @PyExc_RuntimeError, align 8
-  %42 = call ptr (ptr, ptr, ...) @PyErr_Format(ptr noundef %41, ptr noundef nonnull @.str.6) #16
-  br label %45
+34:                                               ; preds = %24, %32
+  %35 = phi ptr [ %26, %24 ], [ %33, %32 ]
+  %36 = load i32, ptr %5, align 4
+  %37 = icmp eq i32 %36, 0
+  br i1 %37, label %38, label %50
 
-43:                                               ; preds = %33
-  call void @Py_IncRef(ptr noundef nonnull %38) #16
-  %44 = call ptr @PyObject_Vectorcall(ptr noundef nonnull %38, ptr noundef %1, i64 noundef %2, ptr noundef %3) #16
-  call void @Py_DecRef(ptr noundef nonnull %38) #16
-  br label %45
+38:                                               ; preds = %34, %15
+  %39 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 9
+  %40 = load i64, ptr %39, align 8
+  %41 = add nsw i64 %40, 1
+  store i64 %41, ptr %39, align 8
+  %42 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 4
+  %43 = load ptr, ptr %42, align 8
+  %44 = icmp eq ptr %43, null
+  br i1 %44, label %45, label %48
 
-45:                                               ; preds = %25, %29, %43, %40
-  %46 = phi ptr [ %44, %43 ], [ %42, %40 ], [ %30, %29 ], [ %26, %25 ]
+45:                                               ; preds = %38
+  %46 = load ptr, ptr @PyExc_RuntimeError, align 8
+  %47 = call ptr (ptr, ptr, ...) @PyErr_Format(ptr noundef %46, ptr noundef nonnull @.str.6) #16
+  br label %50
+
+48:                                               ; preds = %38
+  call void @Py_IncRef(ptr noundef nonnull %43) #16
+  %49 = call ptr @PyObject_Vectorcall(ptr noundef nonnull %43, ptr noundef %1, i64 noundef %2, ptr noundef %3) #16
+  call void @Py_DecRef(ptr noundef nonnull %43) #16
+  br label %50
+
+50:                                               ; preds = %30, %34, %48, %45
+  %51 = phi ptr [ %49, %48 ], [ %47, %45 ], [ %35, %34 ], [ %31, %30 ]
   call void @llvm.lifetime.end.p0(i64 4, ptr nonnull %5) #18
-  ret ptr %46
+  ret ptr %51
 }
 
 declare ptr @PyTuple_GetItem(ptr noundef, i64 noundef) local_unnamed_addr #3
 
 ; Function Attrs: nounwind
-define internal fastcc ptr @dispatch(ptr nocapture noundef %0, ptr nocapture noundef readonly %1, i64 noundef %2, ptr noundef %3, ptr nocapture noundef writeonly %4) unnamed_addr #0 {
-  %6 = alloca [4096 x i8], align 64
-  %7 = alloca %struct.GcRuntime, align 8
-  %8 = alloca i32, align 4
-  %9 = alloca %struct.Frame, align 8
-  call void @llvm.lifetime.start.p0(i64 48, ptr nonnull %9) #18
-  %10 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 6
-  %11 = load atomic i64, ptr %10 acquire, align 8
-  %12 = icmp eq i64 %11, 0
-  br i1 %12, label %799, label %13
+define internal fastcc ptr @dispatch(ptr nocapture noundef %0, ptr nocapture noundef readonly %1, i64 noundef %2, ptr noundef %3, ptr noundef %4, ptr nocapture noundef writeonly %5) unnamed_addr #0 {
+  %7 = alloca [4096 x i8], align 64
+  %8 = alloca %struct.GcRuntime, align 8
+  %9 = alloca i32, align 4
+  %10 = alloca %struct.Frame, align 8
+  call void @llvm.lifetime.start.p0(i64 48, ptr nonnull %10) #18
+  %11 = getelementptr inbounds %struct.Compiled, ptr %0, i64 0, i32 6
+  %12 = load atomic i64, ptr %11 acquire, align 8
+  %13 = icmp eq i64 %12, 0
+  br i1 %13, label %838, label %14
 
-13:                                               ; preds = %5
-  %14 = getelementptr inbounds %struct.Frame, ptr %9, i64 0, i32 4
-  %15 = getelementptr inbounds %struct.Frame, ptr %9, i64 0, i32 1
-  %16 = getelementptr inbounds %struct.Frame, ptr %9, i64 0, i32 2
-  %17 = getelementptr inbounds %struct.Frame, ptr %9, i64 0, i32 3
-  %18 = getelementptr inbounds %struct.Frame, ptr %9, i64 0, i32 5
-  %19 = icmp sgt i64 %2, 0
-  %20 = getelementptr inbounds %struct.GcRuntime, ptr %7, i64 0, i32 1
-  %21 = getelementptr inbounds %struct.GcRuntime, ptr %7, i64 0, i32 2
-  br label %22
+14:                                               ; preds = %6
+  %15 = getelementptr inbounds %struct.Frame, ptr %10, i64 0, i32 4
+  %16 = getelementptr inbounds %struct.Frame, ptr %10, i64 0, i32 1
+  %17 = getelementptr inbounds %struct.Frame, ptr %10, i64 0, i32 2
+  %18 = getelementptr inbounds %struct.Frame, ptr %10, i64 0, i32 3
+  %19 = getelementptr inbounds %struct.Frame, ptr %10, i64 0, i32 5
+  %20 = icmp ne ptr %3, null
+  %21 = icmp sgt i64 %2, 0
+  %22 = getelementptr inbounds %struct.GcRuntime, ptr %8, i64 0, i32 1
+  %23 = getelementptr inbounds %struct.GcRuntime, ptr %8, i64 0, i32 2
+  br label %24
 
-22:                                               ; preds = %13, %794
-  %23 = phi ptr [ null, %13 ], [ %25, %794 ]
-  %24 = phi i64 [ %11, %13 ], [ %795, %794 ]
-  %25 = inttoptr i64 %24 to ptr
-  %26 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8
-  store ptr %3, ptr %14, align 8
-  %27 = load i64, ptr %26, align 8
-  %28 = shl nsw i64 %27, 4
-  %29 = getelementptr inbounds i8, ptr %3, i64 %28
-  store ptr %29, ptr %9, align 8
-  %30 = getelementptr inbounds ptr, ptr %29, i64 %27
-  %31 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 1
-  %32 = load i64, ptr %31, align 8
-  %33 = getelementptr inbounds ptr, ptr %30, i64 %32
-  store ptr %33, ptr %15, align 8
-  %34 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 2
-  %35 = load i64, ptr %34, align 8
-  %36 = getelementptr inbounds i64, ptr %33, i64 %35
-  store ptr %36, ptr %16, align 8
-  %37 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 3
-  %38 = load i64, ptr %37, align 8
-  %39 = getelementptr inbounds i64, ptr %36, i64 %38
-  store ptr %39, ptr %17, align 8
-  store i64 0, ptr %18, align 8
-  %40 = icmp eq i64 %27, %2
-  br i1 %40, label %41, label %794
+24:                                               ; preds = %14, %833
+  %25 = phi ptr [ null, %14 ], [ %27, %833 ]
+  %26 = phi i64 [ %12, %14 ], [ %834, %833 ]
+  %27 = inttoptr i64 %26 to ptr
+  %28 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8
+  store ptr %4, ptr %15, align 8
+  %29 = load i64, ptr %28, align 8
+  %30 = shl nsw i64 %29, 4
+  %31 = getelementptr inbounds i8, ptr %4, i64 %30
+  store ptr %31, ptr %10, align 8
+  %32 = getelementptr inbounds ptr, ptr %31, i64 %29
+  %33 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 1
+  %34 = load i64, ptr %33, align 8
+  %35 = getelementptr inbounds ptr, ptr %32, i64 %34
+  store ptr %35, ptr %16, align 8
+  %36 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 2
+  %37 = load i64, ptr %36, align 8
+  %38 = getelementptr inbounds i64, ptr %35, i64 %37
+  store ptr %38, ptr %17, align 8
+  %39 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 3
+  %40 = load i64, ptr %39, align 8
+  %41 = getelementptr inbounds i64, ptr %38, i64 %40
+  store ptr %41, ptr %18, align 8
+  store i64 0, ptr %19, align 8
+  %42 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 13
+  %43 = load ptr, ptr %42, align 8
+  %44 = icmp eq ptr %43, %3
+  br i1 %44, label %68, label %45
 
-41:                                               ; preds = %22
-  br i1 %19, label %42, label %241
+45:                                               ; preds = %24
+  %46 = icmp ne ptr %43, null
+  %47 = and i1 %20, %46
+  br i1 %47, label %48, label %833
 
-42:                                               ; preds = %41
-  %43 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 5
-  %44 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 7
-  br label %45
+48:                                               ; preds = %45
+  %49 = call i64 @PyTuple_Size(ptr noundef nonnull %3) #16
+  %50 = call i64 @PyTuple_Size(ptr noundef nonnull %43) #16
+  %51 = icmp eq i64 %49, %50
+  br i1 %51, label %52, label %833
 
-45:                                               ; preds = %236, %42
-  %46 = phi i64 [ 0, %42 ], [ %237, %236 ]
-  %47 = phi i64 [ 0, %42 ], [ %238, %236 ]
-  %48 = load ptr, ptr %43, align 8
-  %49 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47
-  %50 = getelementptr inbounds ptr, ptr %1, i64 %47
-  %51 = load ptr, ptr %50, align 8
-  %52 = load i8, ptr %49, align 8
-  %53 = icmp eq i8 %52, 0
-  br i1 %53, label %54, label %198, !prof !17
+52:                                               ; preds = %48
+  %53 = icmp slt i64 %49, 1
+  br i1 %53, label %68, label %54
 
-54:                                               ; preds = %45
-  %55 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
-  %56 = getelementptr inbounds i8, ptr %51, i64 %55
-  %57 = load ptr, ptr %56, align 8
-  %58 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
-  %59 = icmp eq ptr %57, %58
-  br i1 %59, label %60, label %793
+54:                                               ; preds = %52
+  %55 = call ptr @PyTuple_GetItem(ptr noundef nonnull %3, i64 noundef 0) #16
+  %56 = call ptr @PyTuple_GetItem(ptr noundef nonnull %43, i64 noundef 0) #16
+  %57 = icmp eq ptr %55, %56
+  br i1 %57, label %58, label %833
 
-60:                                               ; preds = %54
-  %61 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 11), align 8
-  %62 = getelementptr inbounds i8, ptr %51, i64 %61
-  %63 = load i32, ptr %62, align 4
-  %64 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 2
-  %65 = load i8, ptr %64, align 2
-  %66 = zext i8 %65 to i32
-  %67 = icmp eq i32 %63, %66
-  br i1 %67, label %68, label %793
+58:                                               ; preds = %54, %62
+  %59 = phi i64 [ %60, %62 ], [ 0, %54 ]
+  %60 = add nuw nsw i64 %59, 1
+  %61 = icmp eq i64 %60, %49
+  br i1 %61, label %66, label %62, !llvm.loop !18
 
-68:                                               ; preds = %60
-  %69 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 14), align 8
-  %70 = getelementptr inbounds i8, ptr %51, i64 %69
-  %71 = load ptr, ptr %70, align 8
-  %72 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 5
-  %73 = load ptr, ptr %72, align 8
-  %74 = icmp eq ptr %73, %71
-  br i1 %74, label %93, label %75, !prof !17
+62:                                               ; preds = %58
+  %63 = call ptr @PyTuple_GetItem(ptr noundef nonnull %3, i64 noundef %60) #16
+  %64 = call ptr @PyTuple_GetItem(ptr noundef nonnull %43, i64 noundef %60) #16
+  %65 = icmp eq ptr %63, %64
+  br i1 %65, label %58, label %66, !llvm.loop !18
 
-75:                                               ; preds = %68
-  %76 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 17), align 8
-  %77 = getelementptr inbounds i8, ptr %71, i64 %76
-  %78 = load i8, ptr %77, align 1
-  %79 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 16), align 8
-  %80 = getelementptr inbounds i8, ptr %71, i64 %79
-  %81 = load i32, ptr %80, align 4
-  %82 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 4
-  %83 = load i32, ptr %82, align 4
-  %84 = icmp sgt i32 %83, -1
-  br i1 %84, label %85, label %793
+66:                                               ; preds = %62, %58
+  %67 = icmp slt i64 %60, %49
+  br i1 %67, label %833, label %68
 
-85:                                               ; preds = %75
-  %86 = icmp eq i32 %81, %83
-  br i1 %86, label %92, label %87
+68:                                               ; preds = %52, %24, %66
+  %69 = load i64, ptr %28, align 8
+  %70 = icmp eq i64 %69, %2
+  br i1 %70, label %71, label %833
 
-87:                                               ; preds = %85
-  %88 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 3
-  %89 = load i8, ptr %88, align 1
-  %90 = zext i8 %89 to i32
-  %91 = icmp eq i32 %81, %90
-  br i1 %91, label %92, label %793
+71:                                               ; preds = %68
+  br i1 %21, label %72, label %279
 
-92:                                               ; preds = %87, %85
-  switch i8 %78, label %793 [
-    i8 124, label %93
-    i8 61, label %93
+72:                                               ; preds = %71
+  %73 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 5
+  %74 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 7
+  br label %75
+
+75:                                               ; preds = %273, %72
+  %76 = phi i64 [ 0, %72 ], [ %274, %273 ]
+  %77 = phi i64 [ 0, %72 ], [ %275, %273 ]
+  %78 = phi i64 [ 0, %72 ], [ %276, %273 ]
+  %79 = load ptr, ptr %73, align 8
+  %80 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78
+  %81 = getelementptr inbounds ptr, ptr %1, i64 %78
+  %82 = load ptr, ptr %81, align 8
+  %83 = load i8, ptr %80, align 8
+  switch i8 %83, label %234 [
+    i8 0, label %84
+    i8 5, label %229
+  ], !prof !19
+
+84:                                               ; preds = %75
+  %85 = add nsw i64 %77, 1
+  %86 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
+  %87 = getelementptr inbounds i8, ptr %82, i64 %86
+  %88 = load ptr, ptr %87, align 8
+  %89 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
+  %90 = icmp eq ptr %88, %89
+  br i1 %90, label %91, label %832
+
+91:                                               ; preds = %84
+  %92 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 11), align 8
+  %93 = getelementptr inbounds i8, ptr %82, i64 %92
+  %94 = load i32, ptr %93, align 4
+  %95 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 2
+  %96 = load i8, ptr %95, align 2
+  %97 = zext i8 %96 to i32
+  %98 = icmp eq i32 %94, %97
+  br i1 %98, label %99, label %832
+
+99:                                               ; preds = %91
+  %100 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 14), align 8
+  %101 = getelementptr inbounds i8, ptr %82, i64 %100
+  %102 = load ptr, ptr %101, align 8
+  %103 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 5
+  %104 = load ptr, ptr %103, align 8
+  %105 = icmp eq ptr %104, %102
+  br i1 %105, label %124, label %106, !prof !17
+
+106:                                              ; preds = %99
+  %107 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 17), align 8
+  %108 = getelementptr inbounds i8, ptr %102, i64 %107
+  %109 = load i8, ptr %108, align 1
+  %110 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 16), align 8
+  %111 = getelementptr inbounds i8, ptr %102, i64 %110
+  %112 = load i32, ptr %111, align 4
+  %113 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 4
+  %114 = load i32, ptr %113, align 4
+  %115 = icmp sgt i32 %114, -1
+  br i1 %115, label %116, label %832
+
+116:                                              ; preds = %106
+  %117 = icmp eq i32 %112, %114
+  br i1 %117, label %123, label %118
+
+118:                                              ; preds = %116
+  %119 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 3
+  %120 = load i8, ptr %119, align 1
+  %121 = zext i8 %120 to i32
+  %122 = icmp eq i32 %112, %121
+  br i1 %122, label %123, label %832
+
+123:                                              ; preds = %118, %116
+  switch i8 %109, label %832 [
+    i8 124, label %124
+    i8 61, label %124
   ]
 
-93:                                               ; preds = %92, %92, %68
-  %94 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 15), align 8
-  %95 = getelementptr inbounds i8, ptr %51, i64 %94
-  %96 = load i32, ptr %95, align 4
-  %97 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 1
-  %98 = load i8, ptr %97, align 1
-  %99 = zext i8 %98 to i32
-  %100 = and i32 %99, 1
-  %101 = shl nuw nsw i32 %99, 9
-  %102 = and i32 %101, 1024
-  %103 = or i32 %102, %100
-  %104 = xor i32 %103, 257
-  %105 = and i32 %104, %96
-  %106 = icmp eq i32 %105, %104
-  br i1 %106, label %107, label %793
+124:                                              ; preds = %123, %123, %99
+  %125 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 15), align 8
+  %126 = getelementptr inbounds i8, ptr %82, i64 %125
+  %127 = load i32, ptr %126, align 4
+  %128 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 1
+  %129 = load i8, ptr %128, align 1
+  %130 = zext i8 %129 to i32
+  %131 = and i32 %130, 1
+  %132 = shl nuw nsw i32 %130, 9
+  %133 = and i32 %132, 1024
+  %134 = or i32 %133, %131
+  %135 = xor i32 %134, 257
+  %136 = and i32 %135, %127
+  %137 = icmp eq i32 %136, %135
+  br i1 %137, label %138, label %832
 
-107:                                              ; preds = %93
-  %108 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 12), align 8
-  %109 = getelementptr inbounds i8, ptr %51, i64 %108
-  %110 = load ptr, ptr %109, align 8
-  %111 = load ptr, ptr %44, align 8
-  %112 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 6
-  %113 = load i32, ptr %112, align 8
-  %114 = sext i32 %113 to i64
-  %115 = getelementptr inbounds i64, ptr %111, i64 %114
-  %116 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 8
-  %117 = load i64, ptr %116, align 8
-  %118 = icmp eq i8 %65, 0
-  br i1 %118, label %149, label %119
+138:                                              ; preds = %124
+  %139 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 12), align 8
+  %140 = getelementptr inbounds i8, ptr %82, i64 %139
+  %141 = load ptr, ptr %140, align 8
+  %142 = load ptr, ptr %74, align 8
+  %143 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 6
+  %144 = load i32, ptr %143, align 8
+  %145 = sext i32 %144 to i64
+  %146 = getelementptr inbounds i64, ptr %142, i64 %145
+  %147 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 8
+  %148 = load i64, ptr %147, align 8
+  %149 = icmp eq i8 %96, 0
+  br i1 %149, label %180, label %150
 
-119:                                              ; preds = %107, %141
-  %120 = phi i8 [ %142, %141 ], [ %65, %107 ]
-  %121 = phi i64 [ %143, %141 ], [ %117, %107 ]
-  %122 = phi i64 [ %144, %141 ], [ 0, %107 ]
-  %123 = getelementptr inbounds i64, ptr %110, i64 %122
-  %124 = load i64, ptr %123, align 8
-  %125 = getelementptr inbounds i64, ptr %115, i64 %122
-  %126 = load i64, ptr %125, align 8
-  %127 = icmp sgt i64 %126, -1
-  br i1 %127, label %128, label %130
+150:                                              ; preds = %138, %172
+  %151 = phi i8 [ %173, %172 ], [ %96, %138 ]
+  %152 = phi i64 [ %174, %172 ], [ %148, %138 ]
+  %153 = phi i64 [ %175, %172 ], [ 0, %138 ]
+  %154 = getelementptr inbounds i64, ptr %141, i64 %153
+  %155 = load i64, ptr %154, align 8
+  %156 = getelementptr inbounds i64, ptr %146, i64 %153
+  %157 = load i64, ptr %156, align 8
+  %158 = icmp sgt i64 %157, -1
+  br i1 %158, label %159, label %161
 
-128:                                              ; preds = %119
-  %129 = icmp eq i64 %124, %126
-  br i1 %129, label %141, label %792
+159:                                              ; preds = %150
+  %160 = icmp eq i64 %155, %157
+  br i1 %160, label %172, label %831
 
-130:                                              ; preds = %119
-  %131 = xor i64 %126, -1
-  %132 = and i64 %131, 1
-  %133 = icmp eq i64 %132, 0
-  %134 = lshr i64 %131, 1
-  %135 = getelementptr inbounds i64, ptr %33, i64 %134
-  br i1 %133, label %136, label %138
+161:                                              ; preds = %150
+  %162 = xor i64 %157, -1
+  %163 = and i64 %162, 1
+  %164 = icmp eq i64 %163, 0
+  %165 = lshr i64 %162, 1
+  %166 = getelementptr inbounds i64, ptr %35, i64 %165
+  br i1 %164, label %167, label %169
 
-136:                                              ; preds = %130
-  store i64 %124, ptr %135, align 8
-  %137 = load i8, ptr %64, align 2
-  br label %141
+167:                                              ; preds = %161
+  store i64 %155, ptr %166, align 8
+  %168 = load i8, ptr %95, align 2
+  br label %172
 
-138:                                              ; preds = %130
-  %139 = load i64, ptr %135, align 8
-  %140 = icmp eq i64 %139, %124
-  br i1 %140, label %141, label %792
+169:                                              ; preds = %161
+  %170 = load i64, ptr %166, align 8
+  %171 = icmp eq i64 %170, %155
+  br i1 %171, label %172, label %831
 
-141:                                              ; preds = %138, %136, %128
-  %142 = phi i8 [ %137, %136 ], [ %120, %138 ], [ %120, %128 ]
-  %143 = mul nsw i64 %124, %121
-  %144 = add nuw nsw i64 %122, 1
-  %145 = zext i8 %142 to i64
-  %146 = icmp ult i64 %144, %145
-  br i1 %146, label %119, label %147, !llvm.loop !18
+172:                                              ; preds = %169, %167, %159
+  %173 = phi i8 [ %168, %167 ], [ %151, %169 ], [ %151, %159 ]
+  %174 = mul nsw i64 %155, %152
+  %175 = add nuw nsw i64 %153, 1
+  %176 = zext i8 %173 to i64
+  %177 = icmp ult i64 %175, %176
+  br i1 %177, label %150, label %178, !llvm.loop !20
 
-147:                                              ; preds = %141
-  %148 = load i8, ptr %97, align 1
-  br label %149
+178:                                              ; preds = %172
+  %179 = load i8, ptr %128, align 1
+  br label %180
 
-149:                                              ; preds = %147, %107
-  %150 = phi i8 [ 0, %107 ], [ %142, %147 ]
-  %151 = phi i8 [ %98, %107 ], [ %148, %147 ]
-  %152 = phi i64 [ %117, %107 ], [ %143, %147 ]
-  %153 = and i8 %151, 1
-  %154 = icmp eq i8 %153, 0
-  br i1 %154, label %192, label %155
+180:                                              ; preds = %178, %138
+  %181 = phi i8 [ 0, %138 ], [ %173, %178 ]
+  %182 = phi i8 [ %129, %138 ], [ %179, %178 ]
+  %183 = phi i64 [ %148, %138 ], [ %174, %178 ]
+  %184 = and i8 %182, 1
+  %185 = icmp eq i8 %184, 0
+  br i1 %185, label %223, label %186
 
-155:                                              ; preds = %149
-  %156 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 13), align 8
-  %157 = getelementptr inbounds i8, ptr %51, i64 %156
-  %158 = load ptr, ptr %157, align 8
-  %159 = getelementptr inbounds %struct.Argument, ptr %48, i64 %47, i32 7
-  %160 = load i32, ptr %159, align 4
-  %161 = sext i32 %160 to i64
-  %162 = getelementptr inbounds i64, ptr %33, i64 %161
-  %163 = load i64, ptr %116, align 8
-  %164 = icmp eq i8 %150, 0
-  br i1 %164, label %192, label %165
+186:                                              ; preds = %180
+  %187 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 13), align 8
+  %188 = getelementptr inbounds i8, ptr %82, i64 %187
+  %189 = load ptr, ptr %188, align 8
+  %190 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 7
+  %191 = load i32, ptr %190, align 4
+  %192 = sext i32 %191 to i64
+  %193 = getelementptr inbounds i64, ptr %35, i64 %192
+  %194 = load i64, ptr %147, align 8
+  %195 = icmp eq i8 %181, 0
+  br i1 %195, label %223, label %196
 
-165:                                              ; preds = %155
-  %166 = call i64 @llvm.ctpop.i64(i64 %163), !range !19
-  %167 = icmp ult i64 %166, 2
-  %168 = call i64 @llvm.cttz.i64(i64 %163, i1 true), !range !19
-  br label %169
+196:                                              ; preds = %186
+  %197 = call i64 @llvm.ctpop.i64(i64 %194), !range !21
+  %198 = icmp ult i64 %197, 2
+  %199 = call i64 @llvm.cttz.i64(i64 %194, i1 true), !range !21
+  br label %200
 
-169:                                              ; preds = %185, %165
-  %170 = phi i64 [ 0, %165 ], [ %188, %185 ]
-  %171 = getelementptr inbounds i64, ptr %110, i64 %170
-  %172 = load i64, ptr %171, align 8
-  %173 = icmp slt i64 %172, 2
-  br i1 %173, label %185, label %174
+200:                                              ; preds = %216, %196
+  %201 = phi i64 [ 0, %196 ], [ %219, %216 ]
+  %202 = getelementptr inbounds i64, ptr %141, i64 %201
+  %203 = load i64, ptr %202, align 8
+  %204 = icmp slt i64 %203, 2
+  br i1 %204, label %216, label %205
 
-174:                                              ; preds = %169
-  %175 = getelementptr inbounds i64, ptr %158, i64 %170
-  %176 = load i64, ptr %175, align 8
-  br i1 %167, label %179, label %177
+205:                                              ; preds = %200
+  %206 = getelementptr inbounds i64, ptr %189, i64 %201
+  %207 = load i64, ptr %206, align 8
+  br i1 %198, label %210, label %208
 
-177:                                              ; preds = %174
-  %178 = sdiv i64 %176, %163
-  br label %181
+208:                                              ; preds = %205
+  %209 = sdiv i64 %207, %194
+  br label %212
 
-179:                                              ; preds = %174
-  %180 = ashr i64 %176, %168
-  br label %181
+210:                                              ; preds = %205
+  %211 = ashr i64 %207, %199
+  br label %212
 
-181:                                              ; preds = %179, %177
-  %182 = phi i64 [ %178, %177 ], [ %180, %179 ]
-  %183 = mul nsw i64 %182, %163
-  %184 = icmp eq i64 %183, %176
-  br i1 %184, label %185, label %791
+212:                                              ; preds = %210, %208
+  %213 = phi i64 [ %209, %208 ], [ %211, %210 ]
+  %214 = mul nsw i64 %213, %194
+  %215 = icmp eq i64 %214, %207
+  br i1 %215, label %216, label %830
 
-185:                                              ; preds = %181, %169
-  %186 = phi i64 [ 0, %169 ], [ %182, %181 ]
-  %187 = getelementptr inbounds i64, ptr %162, i64 %170
-  store i64 %186, ptr %187, align 8
-  %188 = add nuw nsw i64 %170, 1
-  %189 = load i8, ptr %64, align 2
-  %190 = zext i8 %189 to i64
-  %191 = icmp ult i64 %188, %190
-  br i1 %191, label %169, label %192, !llvm.loop !20
+216:                                              ; preds = %212, %200
+  %217 = phi i64 [ 0, %200 ], [ %213, %212 ]
+  %218 = getelementptr inbounds i64, ptr %193, i64 %201
+  store i64 %217, ptr %218, align 8
+  %219 = add nuw nsw i64 %201, 1
+  %220 = load i8, ptr %95, align 2
+  %221 = zext i8 %220 to i64
+  %222 = icmp ult i64 %219, %221
+  br i1 %222, label %200, label %223, !llvm.loop !22
 
-192:                                              ; preds = %185, %155, %149
-  %193 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
-  %194 = getelementptr inbounds i8, ptr %51, i64 %193
-  %195 = load ptr, ptr %194, align 8
-  %196 = getelementptr inbounds ptr, ptr %29, i64 %47
-  store ptr %195, ptr %196, align 8
-  %197 = add nsw i64 %46, %152
-  br label %236
+223:                                              ; preds = %216, %186, %180
+  %224 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
+  %225 = getelementptr inbounds i8, ptr %82, i64 %224
+  %226 = load ptr, ptr %225, align 8
+  %227 = getelementptr inbounds ptr, ptr %31, i64 %77
+  store ptr %226, ptr %227, align 8
+  %228 = add nsw i64 %76, %183
+  br label %273
 
-198:                                              ; preds = %45
-  %199 = shl nsw i64 %47, 4
-  %200 = getelementptr inbounds i8, ptr %3, i64 %199
-  %201 = getelementptr inbounds ptr, ptr %29, i64 %47
-  store ptr %200, ptr %201, align 8
-  %202 = load i8, ptr %49, align 8
-  switch i8 %202, label %226 [
-    i8 1, label %203
-    i8 2, label %210
-    i8 3, label %219
+229:                                              ; preds = %75
+  %230 = getelementptr inbounds %struct.Argument, ptr %79, i64 %78, i32 5
+  %231 = load ptr, ptr %230, align 8
+  %232 = call fastcc i32 @same_static(ptr noundef %82, ptr noundef %231) #17
+  %233 = icmp eq i32 %232, 0
+  br i1 %233, label %832, label %273
+
+234:                                              ; preds = %75
+  %235 = shl nsw i64 %78, 4
+  %236 = getelementptr inbounds i8, ptr %4, i64 %235
+  %237 = add nsw i64 %77, 1
+  %238 = getelementptr inbounds ptr, ptr %31, i64 %77
+  store ptr %236, ptr %238, align 8
+  %239 = load i8, ptr %80, align 8
+  switch i8 %239, label %263 [
+    i8 1, label %240
+    i8 2, label %247
+    i8 3, label %256
   ]
 
-203:                                              ; preds = %198
-  %204 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
-  %205 = getelementptr inbounds i8, ptr %51, i64 %204
-  %206 = load ptr, ptr %205, align 8
-  %207 = icmp eq ptr %206, @PyFloat_Type
-  br i1 %207, label %208, label %793
+240:                                              ; preds = %234
+  %241 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
+  %242 = getelementptr inbounds i8, ptr %82, i64 %241
+  %243 = load ptr, ptr %242, align 8
+  %244 = icmp eq ptr %243, @PyFloat_Type
+  br i1 %244, label %245, label %832
 
-208:                                              ; preds = %203
-  %209 = call double @PyFloat_AsDouble(ptr noundef nonnull %51) #16
-  store double %209, ptr %200, align 8
-  br label %236
+245:                                              ; preds = %240
+  %246 = call double @PyFloat_AsDouble(ptr noundef nonnull %82) #16
+  store double %246, ptr %236, align 8
+  br label %273
 
-210:                                              ; preds = %198
-  call void @llvm.lifetime.start.p0(i64 4, ptr nonnull %8) #18
-  store i32 0, ptr %8, align 4
-  %211 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
-  %212 = getelementptr inbounds i8, ptr %51, i64 %211
-  %213 = load ptr, ptr %212, align 8
-  %214 = icmp eq ptr %213, @PyLong_Type
-  br i1 %214, label %215, label %235
-
-215:                                              ; preds = %210
-  %216 = call i64 @PyLong_AsLongLongAndOverflow(ptr noundef nonnull %51, ptr noundef nonnull %8) #16
-  store i64 %216, ptr %200, align 8
-  %217 = load i32, ptr %8, align 4
-  %218 = icmp eq i32 %217, 0
-  call void @llvm.lifetime.end.p0(i64 4, ptr nonnull %8) #18
-  br i1 %218, label %236, label %793
-
-219:                                              ; preds = %198
-  %220 = icmp ne ptr %51, @_Py_TrueStruct
-  %221 = icmp ne ptr %51, @_Py_FalseStruct
-  %222 = and i1 %220, %221
-  br i1 %222, label %793, label %223
-
-223:                                              ; preds = %219
-  %224 = icmp eq ptr %51, @_Py_TrueStruct
-  %225 = zext i1 %224 to i64
-  store i64 %225, ptr %200, align 8
-  br label %236
-
-226:                                              ; preds = %198
-  %227 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
-  %228 = getelementptr inbounds i8, ptr %51, i64 %227
-  %229 = load ptr, ptr %228, align 8
-  %230 = icmp eq ptr %229, @PyComplex_Type
-  br i1 %230, label %231, label %793
-
-231:                                              ; preds = %226
-  %232 = call double @PyComplex_RealAsDouble(ptr noundef nonnull %51) #16
-  store double %232, ptr %200, align 8
-  %233 = call double @PyComplex_ImagAsDouble(ptr noundef nonnull %51) #16
-  %234 = getelementptr inbounds double, ptr %200, i64 1
-  store double %233, ptr %234, align 8
-  br label %236
-
-235:                                              ; preds = %210
-  store i64 %46, ptr %18, align 8
-  call void @llvm.lifetime.end.p0(i64 4, ptr nonnull %8) #18
-  br label %794
-
-236:                                              ; preds = %231, %223, %215, %208, %192
-  %237 = phi i64 [ %46, %231 ], [ %46, %223 ], [ %46, %215 ], [ %46, %208 ], [ %197, %192 ]
-  %238 = add nuw nsw i64 %47, 1
-  %239 = icmp eq i64 %238, %2
-  br i1 %239, label %240, label %45, !llvm.loop !21
-
-240:                                              ; preds = %236
-  store i64 %237, ptr %18, align 8
-  br label %241
-
-241:                                              ; preds = %240, %41
-  %242 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 4
-  %243 = load i64, ptr %242, align 8
-  %244 = icmp eq i64 %243, 0
-  br i1 %244, label %452, label %245
-
-245:                                              ; preds = %241
-  %246 = load i64, ptr %26, align 8
-  %247 = icmp sgt i64 %246, 0
-  br i1 %247, label %248, label %452
-
-248:                                              ; preds = %245
-  %249 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 5
+247:                                              ; preds = %234
+  call void @llvm.lifetime.start.p0(i64 4, ptr nonnull %9) #18
+  store i32 0, ptr %9, align 4
+  %248 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
+  %249 = getelementptr inbounds i8, ptr %82, i64 %248
   %250 = load ptr, ptr %249, align 8
-  %251 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 12), align 8
-  %252 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 13), align 8
-  %253 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
-  br label %254
+  %251 = icmp eq ptr %250, @PyLong_Type
+  br i1 %251, label %252, label %272
 
-254:                                              ; preds = %446, %248
-  %255 = phi i1 [ true, %248 ], [ %448, %446 ]
-  %256 = phi i64 [ 0, %248 ], [ %447, %446 ]
-  %257 = getelementptr inbounds %struct.Argument, ptr %250, i64 %256, i32 1
-  %258 = load i8, ptr %257, align 1
-  %259 = and i8 %258, 2
-  %260 = icmp eq i8 %259, 0
-  br i1 %260, label %446, label %261
+252:                                              ; preds = %247
+  %253 = call i64 @PyLong_AsLongLongAndOverflow(ptr noundef nonnull %82, ptr noundef nonnull %9) #16
+  store i64 %253, ptr %236, align 8
+  %254 = load i32, ptr %9, align 4
+  %255 = icmp eq i32 %254, 0
+  call void @llvm.lifetime.end.p0(i64 4, ptr nonnull %9) #18
+  br i1 %255, label %273, label %832
 
-261:                                              ; preds = %254
-  %262 = getelementptr inbounds ptr, ptr %1, i64 %256
-  %263 = load ptr, ptr %262, align 8
-  %264 = getelementptr inbounds i8, ptr %263, i64 %251
-  %265 = load ptr, ptr %264, align 8
-  %266 = getelementptr inbounds i8, ptr %263, i64 %252
-  %267 = load ptr, ptr %266, align 8
-  %268 = getelementptr inbounds i8, ptr %263, i64 %253
-  %269 = load ptr, ptr %268, align 8
-  %270 = getelementptr inbounds %struct.Argument, ptr %250, i64 %256, i32 2
-  %271 = load i8, ptr %270, align 2
-  %272 = zext i8 %271 to i64
-  %273 = icmp eq i8 %271, 0
-  br i1 %273, label %274, label %281
+256:                                              ; preds = %234
+  %257 = icmp ne ptr %82, @_Py_TrueStruct
+  %258 = icmp ne ptr %82, @_Py_FalseStruct
+  %259 = and i1 %257, %258
+  br i1 %259, label %832, label %260
 
-274:                                              ; preds = %261
-  %275 = getelementptr inbounds %struct.Argument, ptr %250, i64 %256, i32 8
-  %276 = load i64, ptr %275, align 8
-  %277 = getelementptr inbounds i8, ptr %269, i64 %276
-  br label %344
+260:                                              ; preds = %256
+  %261 = icmp eq ptr %82, @_Py_TrueStruct
+  %262 = zext i1 %261 to i64
+  store i64 %262, ptr %236, align 8
+  br label %273
 
-278:                                              ; preds = %281
-  %279 = add nuw nsw i64 %282, 1
-  %280 = icmp eq i64 %279, %272
-  br i1 %280, label %286, label %281, !llvm.loop !22
+263:                                              ; preds = %234
+  %264 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
+  %265 = getelementptr inbounds i8, ptr %82, i64 %264
+  %266 = load ptr, ptr %265, align 8
+  %267 = icmp eq ptr %266, @PyComplex_Type
+  br i1 %267, label %268, label %832
 
-281:                                              ; preds = %261, %278
-  %282 = phi i64 [ %279, %278 ], [ 0, %261 ]
-  %283 = getelementptr inbounds i64, ptr %265, i64 %282
-  %284 = load i64, ptr %283, align 8
-  %285 = icmp eq i64 %284, 0
-  br i1 %285, label %344, label %278
+268:                                              ; preds = %263
+  %269 = call double @PyComplex_RealAsDouble(ptr noundef nonnull %82) #16
+  store double %269, ptr %236, align 8
+  %270 = call double @PyComplex_ImagAsDouble(ptr noundef nonnull %82) #16
+  %271 = getelementptr inbounds double, ptr %236, i64 1
+  store double %270, ptr %271, align 8
+  br label %273
 
-286:                                              ; preds = %278
-  %287 = getelementptr inbounds %struct.Argument, ptr %250, i64 %256, i32 8
-  %288 = load i64, ptr %287, align 8
-  %289 = getelementptr inbounds i8, ptr %269, i64 %288
-  %290 = and i64 %272, 1
-  %291 = icmp eq i8 %271, 1
-  br i1 %291, label %325, label %292
+272:                                              ; preds = %247
+  store i64 %76, ptr %19, align 8
+  call void @llvm.lifetime.end.p0(i64 4, ptr nonnull %9) #18
+  br label %833
 
-292:                                              ; preds = %286
-  %293 = and i64 %272, 254
-  br label %294
+273:                                              ; preds = %268, %260, %252, %245, %229, %223
+  %274 = phi i64 [ %76, %229 ], [ %228, %223 ], [ %76, %252 ], [ %76, %268 ], [ %76, %260 ], [ %76, %245 ]
+  %275 = phi i64 [ %77, %229 ], [ %85, %223 ], [ %237, %252 ], [ %237, %268 ], [ %237, %260 ], [ %237, %245 ]
+  %276 = add nuw nsw i64 %78, 1
+  %277 = icmp eq i64 %276, %2
+  br i1 %277, label %278, label %75, !llvm.loop !23
 
-294:                                              ; preds = %294, %292
-  %295 = phi ptr [ %269, %292 ], [ %320, %294 ]
-  %296 = phi ptr [ %289, %292 ], [ %321, %294 ]
-  %297 = phi i64 [ 0, %292 ], [ %322, %294 ]
-  %298 = phi i64 [ 0, %292 ], [ %323, %294 ]
-  %299 = getelementptr inbounds i64, ptr %265, i64 %297
-  %300 = load i64, ptr %299, align 8
-  %301 = add nsw i64 %300, -1
-  %302 = getelementptr inbounds i64, ptr %267, i64 %297
-  %303 = load i64, ptr %302, align 8
-  %304 = mul nsw i64 %301, %303
-  %305 = icmp slt i64 %304, 0
-  %306 = select i1 %305, ptr %295, ptr %296
-  %307 = getelementptr inbounds i8, ptr %306, i64 %304
-  %308 = select i1 %305, ptr %307, ptr %295
-  %309 = select i1 %305, ptr %296, ptr %307
-  %310 = or i64 %297, 1
-  %311 = getelementptr inbounds i64, ptr %265, i64 %310
-  %312 = load i64, ptr %311, align 8
-  %313 = add nsw i64 %312, -1
-  %314 = getelementptr inbounds i64, ptr %267, i64 %310
-  %315 = load i64, ptr %314, align 8
-  %316 = mul nsw i64 %313, %315
-  %317 = icmp slt i64 %316, 0
-  %318 = select i1 %317, ptr %308, ptr %309
-  %319 = getelementptr inbounds i8, ptr %318, i64 %316
-  %320 = select i1 %317, ptr %319, ptr %308
-  %321 = select i1 %317, ptr %309, ptr %319
-  %322 = add nuw nsw i64 %297, 2
-  %323 = add i64 %298, 2
-  %324 = icmp eq i64 %323, %293
-  br i1 %324, label %325, label %294, !llvm.loop !23
+278:                                              ; preds = %273
+  store i64 %274, ptr %19, align 8
+  br label %279
 
-325:                                              ; preds = %294, %286
-  %326 = phi ptr [ undef, %286 ], [ %320, %294 ]
-  %327 = phi ptr [ undef, %286 ], [ %321, %294 ]
-  %328 = phi ptr [ %269, %286 ], [ %320, %294 ]
-  %329 = phi ptr [ %289, %286 ], [ %321, %294 ]
-  %330 = phi i64 [ 0, %286 ], [ %322, %294 ]
-  %331 = icmp eq i64 %290, 0
-  br i1 %331, label %344, label %332
+279:                                              ; preds = %278, %71
+  %280 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 4
+  %281 = load i64, ptr %280, align 8
+  %282 = icmp eq i64 %281, 0
+  br i1 %282, label %490, label %283
 
-332:                                              ; preds = %325
-  %333 = getelementptr inbounds i64, ptr %265, i64 %330
-  %334 = load i64, ptr %333, align 8
-  %335 = add nsw i64 %334, -1
-  %336 = getelementptr inbounds i64, ptr %267, i64 %330
-  %337 = load i64, ptr %336, align 8
-  %338 = mul nsw i64 %335, %337
-  %339 = icmp slt i64 %338, 0
-  %340 = select i1 %339, ptr %328, ptr %329
-  %341 = getelementptr inbounds i8, ptr %340, i64 %338
-  %342 = select i1 %339, ptr %341, ptr %328
-  %343 = select i1 %339, ptr %329, ptr %341
-  br label %344
+283:                                              ; preds = %279
+  %284 = load i64, ptr %28, align 8
+  %285 = icmp sgt i64 %284, 0
+  br i1 %285, label %286, label %490
 
-344:                                              ; preds = %281, %332, %325, %274
-  %345 = phi ptr [ %269, %274 ], [ %326, %325 ], [ %342, %332 ], [ %269, %281 ]
-  %346 = phi ptr [ %277, %274 ], [ %327, %325 ], [ %343, %332 ], [ %269, %281 ]
-  br label %347
+286:                                              ; preds = %283
+  %287 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 5
+  %288 = load ptr, ptr %287, align 8
+  %289 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 12), align 8
+  %290 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 13), align 8
+  %291 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
+  br label %292
 
-347:                                              ; preds = %443, %344
-  %348 = phi i64 [ %444, %443 ], [ 0, %344 ]
-  %349 = icmp eq i64 %348, %256
-  br i1 %349, label %443, label %350
+292:                                              ; preds = %484, %286
+  %293 = phi i1 [ true, %286 ], [ %486, %484 ]
+  %294 = phi i64 [ 0, %286 ], [ %485, %484 ]
+  %295 = getelementptr inbounds %struct.Argument, ptr %288, i64 %294, i32 1
+  %296 = load i8, ptr %295, align 1
+  %297 = and i8 %296, 2
+  %298 = icmp eq i8 %297, 0
+  br i1 %298, label %484, label %299
 
-350:                                              ; preds = %347
-  %351 = getelementptr inbounds %struct.Argument, ptr %250, i64 %348
-  %352 = load i8, ptr %351, align 8
-  %353 = icmp eq i8 %352, 0
-  br i1 %353, label %354, label %443
+299:                                              ; preds = %292
+  %300 = getelementptr inbounds ptr, ptr %1, i64 %294
+  %301 = load ptr, ptr %300, align 8
+  %302 = getelementptr inbounds i8, ptr %301, i64 %289
+  %303 = load ptr, ptr %302, align 8
+  %304 = getelementptr inbounds i8, ptr %301, i64 %290
+  %305 = load ptr, ptr %304, align 8
+  %306 = getelementptr inbounds i8, ptr %301, i64 %291
+  %307 = load ptr, ptr %306, align 8
+  %308 = getelementptr inbounds %struct.Argument, ptr %288, i64 %294, i32 2
+  %309 = load i8, ptr %308, align 2
+  %310 = zext i8 %309 to i64
+  %311 = icmp eq i8 %309, 0
+  br i1 %311, label %312, label %319
 
-354:                                              ; preds = %350
-  %355 = getelementptr inbounds ptr, ptr %1, i64 %348
-  %356 = load ptr, ptr %355, align 8
-  %357 = getelementptr inbounds i8, ptr %356, i64 %251
-  %358 = load ptr, ptr %357, align 8
-  %359 = getelementptr inbounds i8, ptr %356, i64 %252
-  %360 = load ptr, ptr %359, align 8
-  %361 = getelementptr inbounds i8, ptr %356, i64 %253
-  %362 = load ptr, ptr %361, align 8
-  %363 = getelementptr inbounds %struct.Argument, ptr %250, i64 %348, i32 2
-  %364 = load i8, ptr %363, align 2
-  %365 = zext i8 %364 to i64
-  %366 = icmp eq i8 %364, 0
-  br i1 %366, label %367, label %374
+312:                                              ; preds = %299
+  %313 = getelementptr inbounds %struct.Argument, ptr %288, i64 %294, i32 8
+  %314 = load i64, ptr %313, align 8
+  %315 = getelementptr inbounds i8, ptr %307, i64 %314
+  br label %382
 
-367:                                              ; preds = %354
-  %368 = getelementptr inbounds %struct.Argument, ptr %250, i64 %348, i32 8
-  %369 = load i64, ptr %368, align 8
-  %370 = getelementptr inbounds i8, ptr %362, i64 %369
-  br label %437
+316:                                              ; preds = %319
+  %317 = add nuw nsw i64 %320, 1
+  %318 = icmp eq i64 %317, %310
+  br i1 %318, label %324, label %319, !llvm.loop !24
 
-371:                                              ; preds = %374
-  %372 = add nuw nsw i64 %375, 1
-  %373 = icmp eq i64 %372, %365
-  br i1 %373, label %379, label %374, !llvm.loop !22
+319:                                              ; preds = %299, %316
+  %320 = phi i64 [ %317, %316 ], [ 0, %299 ]
+  %321 = getelementptr inbounds i64, ptr %303, i64 %320
+  %322 = load i64, ptr %321, align 8
+  %323 = icmp eq i64 %322, 0
+  br i1 %323, label %382, label %316
 
-374:                                              ; preds = %354, %371
-  %375 = phi i64 [ %372, %371 ], [ 0, %354 ]
-  %376 = getelementptr inbounds i64, ptr %358, i64 %375
-  %377 = load i64, ptr %376, align 8
-  %378 = icmp eq i64 %377, 0
-  br i1 %378, label %437, label %371
+324:                                              ; preds = %316
+  %325 = getelementptr inbounds %struct.Argument, ptr %288, i64 %294, i32 8
+  %326 = load i64, ptr %325, align 8
+  %327 = getelementptr inbounds i8, ptr %307, i64 %326
+  %328 = and i64 %310, 1
+  %329 = icmp eq i8 %309, 1
+  br i1 %329, label %363, label %330
 
-379:                                              ; preds = %371
-  %380 = getelementptr inbounds %struct.Argument, ptr %250, i64 %348, i32 8
-  %381 = load i64, ptr %380, align 8
-  %382 = getelementptr inbounds i8, ptr %362, i64 %381
-  %383 = and i64 %365, 1
-  %384 = icmp eq i8 %364, 1
-  br i1 %384, label %418, label %385
+330:                                              ; preds = %324
+  %331 = and i64 %310, 254
+  br label %332
 
-385:                                              ; preds = %379
-  %386 = and i64 %365, 254
-  br label %387
+332:                                              ; preds = %332, %330
+  %333 = phi ptr [ %307, %330 ], [ %358, %332 ]
+  %334 = phi ptr [ %327, %330 ], [ %359, %332 ]
+  %335 = phi i64 [ 0, %330 ], [ %360, %332 ]
+  %336 = phi i64 [ 0, %330 ], [ %361, %332 ]
+  %337 = getelementptr inbounds i64, ptr %303, i64 %335
+  %338 = load i64, ptr %337, align 8
+  %339 = add nsw i64 %338, -1
+  %340 = getelementptr inbounds i64, ptr %305, i64 %335
+  %341 = load i64, ptr %340, align 8
+  %342 = mul nsw i64 %339, %341
+  %343 = icmp slt i64 %342, 0
+  %344 = select i1 %343, ptr %333, ptr %334
+  %345 = getelementptr inbounds i8, ptr %344, i64 %342
+  %346 = select i1 %343, ptr %345, ptr %333
+  %347 = select i1 %343, ptr %334, ptr %345
+  %348 = or i64 %335, 1
+  %349 = getelementptr inbounds i64, ptr %303, i64 %348
+  %350 = load i64, ptr %349, align 8
+  %351 = add nsw i64 %350, -1
+  %352 = getelementptr inbounds i64, ptr %305, i64 %348
+  %353 = load i64, ptr %352, align 8
+  %354 = mul nsw i64 %351, %353
+  %355 = icmp slt i64 %354, 0
+  %356 = select i1 %355, ptr %346, ptr %347
+  %357 = getelementptr inbounds i8, ptr %356, i64 %354
+  %358 = select i1 %355, ptr %357, ptr %346
+  %359 = select i1 %355, ptr %347, ptr %357
+  %360 = add nuw nsw i64 %335, 2
+  %361 = add i64 %336, 2
+  %362 = icmp eq i64 %361, %331
+  br i1 %362, label %363, label %332, !llvm.loop !25
 
-387:                                              ; preds = %387, %385
-  %388 = phi ptr [ %362, %385 ], [ %413, %387 ]
-  %389 = phi ptr [ %382, %385 ], [ %414, %387 ]
-  %390 = phi i64 [ 0, %385 ], [ %415, %387 ]
-  %391 = phi i64 [ 0, %385 ], [ %416, %387 ]
-  %392 = getelementptr inbounds i64, ptr %358, i64 %390
-  %393 = load i64, ptr %392, align 8
-  %394 = add nsw i64 %393, -1
-  %395 = getelementptr inbounds i64, ptr %360, i64 %390
-  %396 = load i64, ptr %395, align 8
-  %397 = mul nsw i64 %394, %396
-  %398 = icmp slt i64 %397, 0
-  %399 = select i1 %398, ptr %388, ptr %389
-  %400 = getelementptr inbounds i8, ptr %399, i64 %397
-  %401 = select i1 %398, ptr %400, ptr %388
-  %402 = select i1 %398, ptr %389, ptr %400
-  %403 = or i64 %390, 1
-  %404 = getelementptr inbounds i64, ptr %358, i64 %403
-  %405 = load i64, ptr %404, align 8
-  %406 = add nsw i64 %405, -1
-  %407 = getelementptr inbounds i64, ptr %360, i64 %403
-  %408 = load i64, ptr %407, align 8
-  %409 = mul nsw i64 %406, %408
-  %410 = icmp slt i64 %409, 0
-  %411 = select i1 %410, ptr %401, ptr %402
-  %412 = getelementptr inbounds i8, ptr %411, i64 %409
-  %413 = select i1 %410, ptr %412, ptr %401
-  %414 = select i1 %410, ptr %402, ptr %412
-  %415 = add nuw nsw i64 %390, 2
-  %416 = add i64 %391, 2
-  %417 = icmp eq i64 %416, %386
-  br i1 %417, label %418, label %387, !llvm.loop !23
+363:                                              ; preds = %332, %324
+  %364 = phi ptr [ undef, %324 ], [ %358, %332 ]
+  %365 = phi ptr [ undef, %324 ], [ %359, %332 ]
+  %366 = phi ptr [ %307, %324 ], [ %358, %332 ]
+  %367 = phi ptr [ %327, %324 ], [ %359, %332 ]
+  %368 = phi i64 [ 0, %324 ], [ %360, %332 ]
+  %369 = icmp eq i64 %328, 0
+  br i1 %369, label %382, label %370
 
-418:                                              ; preds = %387, %379
-  %419 = phi ptr [ undef, %379 ], [ %413, %387 ]
-  %420 = phi ptr [ undef, %379 ], [ %414, %387 ]
-  %421 = phi ptr [ %362, %379 ], [ %413, %387 ]
-  %422 = phi ptr [ %382, %379 ], [ %414, %387 ]
-  %423 = phi i64 [ 0, %379 ], [ %415, %387 ]
-  %424 = icmp eq i64 %383, 0
-  br i1 %424, label %437, label %425
+370:                                              ; preds = %363
+  %371 = getelementptr inbounds i64, ptr %303, i64 %368
+  %372 = load i64, ptr %371, align 8
+  %373 = add nsw i64 %372, -1
+  %374 = getelementptr inbounds i64, ptr %305, i64 %368
+  %375 = load i64, ptr %374, align 8
+  %376 = mul nsw i64 %373, %375
+  %377 = icmp slt i64 %376, 0
+  %378 = select i1 %377, ptr %366, ptr %367
+  %379 = getelementptr inbounds i8, ptr %378, i64 %376
+  %380 = select i1 %377, ptr %379, ptr %366
+  %381 = select i1 %377, ptr %367, ptr %379
+  br label %382
 
-425:                                              ; preds = %418
-  %426 = getelementptr inbounds i64, ptr %358, i64 %423
-  %427 = load i64, ptr %426, align 8
-  %428 = add nsw i64 %427, -1
-  %429 = getelementptr inbounds i64, ptr %360, i64 %423
-  %430 = load i64, ptr %429, align 8
-  %431 = mul nsw i64 %428, %430
-  %432 = icmp slt i64 %431, 0
-  %433 = select i1 %432, ptr %421, ptr %422
-  %434 = getelementptr inbounds i8, ptr %433, i64 %431
-  %435 = select i1 %432, ptr %434, ptr %421
-  %436 = select i1 %432, ptr %422, ptr %434
-  br label %437
+382:                                              ; preds = %319, %370, %363, %312
+  %383 = phi ptr [ %307, %312 ], [ %364, %363 ], [ %380, %370 ], [ %307, %319 ]
+  %384 = phi ptr [ %315, %312 ], [ %365, %363 ], [ %381, %370 ], [ %307, %319 ]
+  br label %385
 
-437:                                              ; preds = %374, %425, %418, %367
-  %438 = phi ptr [ %362, %367 ], [ %419, %418 ], [ %435, %425 ], [ %362, %374 ]
-  %439 = phi ptr [ %370, %367 ], [ %420, %418 ], [ %436, %425 ], [ %362, %374 ]
-  %440 = icmp ult ptr %438, %346
-  %441 = icmp ult ptr %345, %439
-  %442 = select i1 %440, i1 %441, i1 false
-  br i1 %442, label %450, label %443
+385:                                              ; preds = %481, %382
+  %386 = phi i64 [ %482, %481 ], [ 0, %382 ]
+  %387 = icmp eq i64 %386, %294
+  br i1 %387, label %481, label %388
 
-443:                                              ; preds = %437, %350, %347
-  %444 = add nuw nsw i64 %348, 1
-  %445 = icmp eq i64 %444, %246
-  br i1 %445, label %446, label %347, !llvm.loop !24
+388:                                              ; preds = %385
+  %389 = getelementptr inbounds %struct.Argument, ptr %288, i64 %386
+  %390 = load i8, ptr %389, align 8
+  %391 = icmp eq i8 %390, 0
+  br i1 %391, label %392, label %481
 
-446:                                              ; preds = %443, %254
-  %447 = add nuw nsw i64 %256, 1
-  %448 = icmp slt i64 %447, %246
-  %449 = icmp eq i64 %447, %246
-  br i1 %449, label %450, label %254, !llvm.loop !25
+392:                                              ; preds = %388
+  %393 = getelementptr inbounds ptr, ptr %1, i64 %386
+  %394 = load ptr, ptr %393, align 8
+  %395 = getelementptr inbounds i8, ptr %394, i64 %289
+  %396 = load ptr, ptr %395, align 8
+  %397 = getelementptr inbounds i8, ptr %394, i64 %290
+  %398 = load ptr, ptr %397, align 8
+  %399 = getelementptr inbounds i8, ptr %394, i64 %291
+  %400 = load ptr, ptr %399, align 8
+  %401 = getelementptr inbounds %struct.Argument, ptr %288, i64 %386, i32 2
+  %402 = load i8, ptr %401, align 2
+  %403 = zext i8 %402 to i64
+  %404 = icmp eq i8 %402, 0
+  br i1 %404, label %405, label %412
 
-450:                                              ; preds = %446, %437
-  %451 = phi i1 [ %255, %437 ], [ %448, %446 ]
-  br i1 %451, label %794, label %452
+405:                                              ; preds = %392
+  %406 = getelementptr inbounds %struct.Argument, ptr %288, i64 %386, i32 8
+  %407 = load i64, ptr %406, align 8
+  %408 = getelementptr inbounds i8, ptr %400, i64 %407
+  br label %475
 
-452:                                              ; preds = %245, %241, %450
-  %453 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 10
-  %454 = load ptr, ptr %453, align 8
-  %455 = icmp eq ptr %454, null
-  br i1 %455, label %468, label %456
+409:                                              ; preds = %412
+  %410 = add nuw nsw i64 %413, 1
+  %411 = icmp eq i64 %410, %403
+  br i1 %411, label %417, label %412, !llvm.loop !24
 
-456:                                              ; preds = %452
-  %457 = call i64 %454(ptr noundef %33, ptr noundef %36) #16
-  %458 = load i64, ptr %37, align 8
-  %459 = icmp sgt i64 %458, 0
-  br i1 %459, label %463, label %520
+412:                                              ; preds = %392, %409
+  %413 = phi i64 [ %410, %409 ], [ 0, %392 ]
+  %414 = getelementptr inbounds i64, ptr %396, i64 %413
+  %415 = load i64, ptr %414, align 8
+  %416 = icmp eq i64 %415, 0
+  br i1 %416, label %475, label %409
 
-460:                                              ; preds = %463
-  %461 = add nuw nsw i64 %464, 1
-  %462 = icmp eq i64 %461, %458
-  br i1 %462, label %520, label %463, !llvm.loop !26
+417:                                              ; preds = %409
+  %418 = getelementptr inbounds %struct.Argument, ptr %288, i64 %386, i32 8
+  %419 = load i64, ptr %418, align 8
+  %420 = getelementptr inbounds i8, ptr %400, i64 %419
+  %421 = and i64 %403, 1
+  %422 = icmp eq i8 %402, 1
+  br i1 %422, label %456, label %423
 
-463:                                              ; preds = %456, %460
-  %464 = phi i64 [ %461, %460 ], [ 0, %456 ]
-  %465 = getelementptr inbounds i64, ptr %36, i64 %464
-  %466 = load i64, ptr %465, align 8
-  %467 = icmp slt i64 %466, 0
-  br i1 %467, label %794, label %460
+423:                                              ; preds = %417
+  %424 = and i64 %403, 254
+  br label %425
 
-468:                                              ; preds = %452
-  %469 = load i64, ptr %31, align 8
-  %470 = icmp sgt i64 %469, 0
-  br i1 %470, label %471, label %475
+425:                                              ; preds = %425, %423
+  %426 = phi ptr [ %400, %423 ], [ %451, %425 ]
+  %427 = phi ptr [ %420, %423 ], [ %452, %425 ]
+  %428 = phi i64 [ 0, %423 ], [ %453, %425 ]
+  %429 = phi i64 [ 0, %423 ], [ %454, %425 ]
+  %430 = getelementptr inbounds i64, ptr %396, i64 %428
+  %431 = load i64, ptr %430, align 8
+  %432 = add nsw i64 %431, -1
+  %433 = getelementptr inbounds i64, ptr %398, i64 %428
+  %434 = load i64, ptr %433, align 8
+  %435 = mul nsw i64 %432, %434
+  %436 = icmp slt i64 %435, 0
+  %437 = select i1 %436, ptr %426, ptr %427
+  %438 = getelementptr inbounds i8, ptr %437, i64 %435
+  %439 = select i1 %436, ptr %438, ptr %426
+  %440 = select i1 %436, ptr %427, ptr %438
+  %441 = or i64 %428, 1
+  %442 = getelementptr inbounds i64, ptr %396, i64 %441
+  %443 = load i64, ptr %442, align 8
+  %444 = add nsw i64 %443, -1
+  %445 = getelementptr inbounds i64, ptr %398, i64 %441
+  %446 = load i64, ptr %445, align 8
+  %447 = mul nsw i64 %444, %446
+  %448 = icmp slt i64 %447, 0
+  %449 = select i1 %448, ptr %439, ptr %440
+  %450 = getelementptr inbounds i8, ptr %449, i64 %447
+  %451 = select i1 %448, ptr %450, ptr %439
+  %452 = select i1 %448, ptr %440, ptr %450
+  %453 = add nuw nsw i64 %428, 2
+  %454 = add i64 %429, 2
+  %455 = icmp eq i64 %454, %424
+  br i1 %455, label %456, label %425, !llvm.loop !25
 
-471:                                              ; preds = %468
-  %472 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 7
-  %473 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 6
-  %474 = load ptr, ptr %473, align 8
-  br label %478
+456:                                              ; preds = %425, %417
+  %457 = phi ptr [ undef, %417 ], [ %451, %425 ]
+  %458 = phi ptr [ undef, %417 ], [ %452, %425 ]
+  %459 = phi ptr [ %400, %417 ], [ %451, %425 ]
+  %460 = phi ptr [ %420, %417 ], [ %452, %425 ]
+  %461 = phi i64 [ 0, %417 ], [ %453, %425 ]
+  %462 = icmp eq i64 %421, 0
+  br i1 %462, label %475, label %463
 
-475:                                              ; preds = %493, %468
-  %476 = getelementptr inbounds %struct.Specialization, ptr %25, i64 0, i32 8, i32 6
-  %477 = load i64, ptr %476, align 8
-  br label %520
+463:                                              ; preds = %456
+  %464 = getelementptr inbounds i64, ptr %396, i64 %461
+  %465 = load i64, ptr %464, align 8
+  %466 = add nsw i64 %465, -1
+  %467 = getelementptr inbounds i64, ptr %398, i64 %461
+  %468 = load i64, ptr %467, align 8
+  %469 = mul nsw i64 %466, %468
+  %470 = icmp slt i64 %469, 0
+  %471 = select i1 %470, ptr %459, ptr %460
+  %472 = getelementptr inbounds i8, ptr %471, i64 %469
+  %473 = select i1 %470, ptr %472, ptr %459
+  %474 = select i1 %470, ptr %460, ptr %472
+  br label %475
 
-478:                                              ; preds = %493, %471
-  %479 = phi i64 [ %469, %471 ], [ %494, %493 ]
-  %480 = phi ptr [ %474, %471 ], [ %495, %493 ]
-  %481 = phi i64 [ 0, %471 ], [ %497, %493 ]
-  %482 = phi ptr [ %36, %471 ], [ %496, %493 ]
-  %483 = load ptr, ptr %472, align 8
-  %484 = getelementptr inbounds %struct.Output, ptr %480, i64 %481, i32 5
-  %485 = load i32, ptr %484, align 8
-  %486 = sext i32 %485 to i64
-  %487 = getelementptr inbounds i64, ptr %483, i64 %486
-  %488 = getelementptr inbounds %struct.Output, ptr %480, i64 %481, i32 1
-  %489 = load i8, ptr %488, align 1
-  %490 = icmp eq i8 %489, 0
-  br i1 %490, label %493, label %499
+475:                                              ; preds = %412, %463, %456, %405
+  %476 = phi ptr [ %400, %405 ], [ %457, %456 ], [ %473, %463 ], [ %400, %412 ]
+  %477 = phi ptr [ %408, %405 ], [ %458, %456 ], [ %474, %463 ], [ %400, %412 ]
+  %478 = icmp ult ptr %476, %384
+  %479 = icmp ult ptr %383, %477
+  %480 = select i1 %478, i1 %479, i1 false
+  br i1 %480, label %488, label %481
 
-491:                                              ; preds = %511
-  %492 = load i64, ptr %31, align 8
-  br label %493
+481:                                              ; preds = %475, %388, %385
+  %482 = add nuw nsw i64 %386, 1
+  %483 = icmp eq i64 %482, %284
+  br i1 %483, label %484, label %385, !llvm.loop !26
 
-493:                                              ; preds = %491, %478
-  %494 = phi i64 [ %479, %478 ], [ %492, %491 ]
-  %495 = phi ptr [ %480, %478 ], [ %515, %491 ]
-  %496 = phi ptr [ %482, %478 ], [ %513, %491 ]
-  %497 = add nuw nsw i64 %481, 1
-  %498 = icmp slt i64 %497, %494
-  br i1 %498, label %478, label %475, !llvm.loop !27
+484:                                              ; preds = %481, %292
+  %485 = add nuw nsw i64 %294, 1
+  %486 = icmp slt i64 %485, %284
+  %487 = icmp eq i64 %485, %284
+  br i1 %487, label %488, label %292, !llvm.loop !27
 
-499:                                              ; preds = %478, %511
-  %500 = phi i64 [ %514, %511 ], [ 0, %478 ]
-  %501 = phi ptr [ %513, %511 ], [ %482, %478 ]
-  %502 = getelementptr inbounds i64, ptr %487, i64 %500
-  %503 = load i64, ptr %502, align 8
-  %504 = icmp sgt i64 %503, -1
-  br i1 %504, label %511, label %505
+488:                                              ; preds = %484, %475
+  %489 = phi i1 [ %293, %475 ], [ %486, %484 ]
+  br i1 %489, label %833, label %490
 
-505:                                              ; preds = %499
-  %506 = load ptr, ptr %15, align 8
-  %507 = xor i64 %503, -1
-  %508 = lshr i64 %507, 1
-  %509 = getelementptr inbounds i64, ptr %506, i64 %508
-  %510 = load i64, ptr %509, align 8
-  br label %511
+490:                                              ; preds = %283, %279, %488
+  %491 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 11
+  %492 = load ptr, ptr %491, align 8
+  %493 = icmp eq ptr %492, null
+  br i1 %493, label %506, label %494
 
-511:                                              ; preds = %505, %499
-  %512 = phi i64 [ %510, %505 ], [ %503, %499 ]
-  %513 = getelementptr inbounds i64, ptr %501, i64 1
-  store i64 %512, ptr %501, align 8
-  %514 = add nuw nsw i64 %500, 1
-  %515 = load ptr, ptr %473, align 8
-  %516 = getelementptr inbounds %struct.Output, ptr %515, i64 %481, i32 1
-  %517 = load i8, ptr %516, align 1
-  %518 = zext i8 %517 to i64
-  %519 = icmp ult i64 %514, %518
-  br i1 %519, label %499, label %491, !llvm.loop !28
+494:                                              ; preds = %490
+  %495 = call i64 %492(ptr noundef %35, ptr noundef %38) #16
+  %496 = load i64, ptr %39, align 8
+  %497 = icmp sgt i64 %496, 0
+  br i1 %497, label %501, label %558
 
-520:                                              ; preds = %460, %456, %475
-  %521 = phi i64 [ %477, %475 ], [ %457, %456 ], [ %457, %460 ]
-  %522 = icmp slt i64 %521, 0
-  br i1 %522, label %794, label %523
+498:                                              ; preds = %501
+  %499 = add nuw nsw i64 %502, 1
+  %500 = icmp eq i64 %499, %496
+  br i1 %500, label %558, label %501, !llvm.loop !28
 
-523:                                              ; preds = %520
-  %524 = inttoptr i64 %24 to ptr
-  %525 = icmp eq ptr %23, null
-  br i1 %525, label %531, label %526, !prof !17
+501:                                              ; preds = %494, %498
+  %502 = phi i64 [ %499, %498 ], [ 0, %494 ]
+  %503 = getelementptr inbounds i64, ptr %38, i64 %502
+  %504 = load i64, ptr %503, align 8
+  %505 = icmp slt i64 %504, 0
+  br i1 %505, label %833, label %498
 
-526:                                              ; preds = %523
-  %527 = load ptr, ptr %524, align 8
-  %528 = ptrtoint ptr %527 to i64
-  store atomic i64 %528, ptr %23 release, align 8
-  %529 = load ptr, ptr %10, align 8
-  %530 = ptrtoint ptr %529 to i64
-  store atomic i64 %530, ptr %524 release, align 8
-  store atomic i64 %24, ptr %10 release, align 8
+506:                                              ; preds = %490
+  %507 = load i64, ptr %33, align 8
+  %508 = icmp sgt i64 %507, 0
+  br i1 %508, label %509, label %513
+
+509:                                              ; preds = %506
+  %510 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 7
+  %511 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 6
+  %512 = load ptr, ptr %511, align 8
+  br label %516
+
+513:                                              ; preds = %531, %506
+  %514 = getelementptr inbounds %struct.Specialization, ptr %27, i64 0, i32 8, i32 6
+  %515 = load i64, ptr %514, align 8
+  br label %558
+
+516:                                              ; preds = %531, %509
+  %517 = phi i64 [ %507, %509 ], [ %532, %531 ]
+  %518 = phi ptr [ %512, %509 ], [ %533, %531 ]
+  %519 = phi i64 [ 0, %509 ], [ %535, %531 ]
+  %520 = phi ptr [ %38, %509 ], [ %534, %531 ]
+  %521 = load ptr, ptr %510, align 8
+  %522 = getelementptr inbounds %struct.Output, ptr %518, i64 %519, i32 5
+  %523 = load i32, ptr %522, align 8
+  %524 = sext i32 %523 to i64
+  %525 = getelementptr inbounds i64, ptr %521, i64 %524
+  %526 = getelementptr inbounds %struct.Output, ptr %518, i64 %519, i32 1
+  %527 = load i8, ptr %526, align 1
+  %528 = icmp eq i8 %527, 0
+  br i1 %528, label %531, label %537
+
+529:                                              ; preds = %549
+  %530 = load i64, ptr %33, align 8
   br label %531
 
-531:                                              ; preds = %526, %523
-  %532 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 3
-  %533 = load i64, ptr %532, align 8
-  %534 = add nsw i64 %533, 1
-  store i64 %534, ptr %532, align 8
-  store i32 1, ptr %4, align 4
-  call void @llvm.lifetime.start.p0(i64 4096, ptr nonnull %6) #18
-  call void @llvm.lifetime.start.p0(i64 24, ptr nonnull %7) #18
-  store ptr @runtime_parallel_for, ptr %7, align 8
-  %535 = load atomic i32, ptr @gc_workers acquire, align 4
-  %536 = freeze i32 %535
-  %537 = sext i32 %536 to i64
-  store i64 %537, ptr %20, align 8
-  store i64 1, ptr %21, align 8
-  %538 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 7
-  %539 = load i64, ptr %538, align 8
-  %540 = mul nsw i64 %539, %537
-  %541 = add nsw i64 %540, %521
-  %542 = icmp sgt i64 %541, 0
-  br i1 %542, label %543, label %550
+531:                                              ; preds = %529, %516
+  %532 = phi i64 [ %517, %516 ], [ %530, %529 ]
+  %533 = phi ptr [ %518, %516 ], [ %553, %529 ]
+  %534 = phi ptr [ %520, %516 ], [ %551, %529 ]
+  %535 = add nuw nsw i64 %519, 1
+  %536 = icmp slt i64 %535, %532
+  br i1 %536, label %516, label %513, !llvm.loop !29
 
-543:                                              ; preds = %531
-  %544 = icmp ult i64 %541, 4097
-  br i1 %544, label %550, label %545
+537:                                              ; preds = %516, %549
+  %538 = phi i64 [ %552, %549 ], [ 0, %516 ]
+  %539 = phi ptr [ %551, %549 ], [ %520, %516 ]
+  %540 = getelementptr inbounds i64, ptr %525, i64 %538
+  %541 = load i64, ptr %540, align 8
+  %542 = icmp sgt i64 %541, -1
+  br i1 %542, label %549, label %543
 
-545:                                              ; preds = %543
-  %546 = call ptr @gc_block_take(i64 noundef %541) #17
-  %547 = icmp eq ptr %546, null
-  br i1 %547, label %548, label %550, !prof !7
+543:                                              ; preds = %537
+  %544 = load ptr, ptr %16, align 8
+  %545 = xor i64 %541, -1
+  %546 = lshr i64 %545, 1
+  %547 = getelementptr inbounds i64, ptr %544, i64 %546
+  %548 = load i64, ptr %547, align 8
+  br label %549
 
-548:                                              ; preds = %545
-  %549 = call fastcc ptr @out_of_memory(i64 noundef %541) #17
-  call void @llvm.lifetime.end.p0(i64 24, ptr nonnull %7) #18
-  call void @llvm.lifetime.end.p0(i64 4096, ptr nonnull %6) #18
-  br label %800
+549:                                              ; preds = %543, %537
+  %550 = phi i64 [ %548, %543 ], [ %541, %537 ]
+  %551 = getelementptr inbounds i64, ptr %539, i64 1
+  store i64 %550, ptr %539, align 8
+  %552 = add nuw nsw i64 %538, 1
+  %553 = load ptr, ptr %511, align 8
+  %554 = getelementptr inbounds %struct.Output, ptr %553, i64 %519, i32 1
+  %555 = load i8, ptr %554, align 1
+  %556 = zext i8 %555 to i64
+  %557 = icmp ult i64 %552, %556
+  br i1 %557, label %537, label %529, !llvm.loop !30
 
-550:                                              ; preds = %545, %543, %531
-  %551 = phi ptr [ %546, %545 ], [ null, %531 ], [ %6, %543 ]
-  %552 = load i64, ptr %31, align 8
-  %553 = icmp slt i64 %552, 1
-  br i1 %553, label %554, label %556
+558:                                              ; preds = %498, %494, %513
+  %559 = phi i64 [ %515, %513 ], [ %495, %494 ], [ %495, %498 ]
+  %560 = icmp slt i64 %559, 0
+  br i1 %560, label %833, label %561
 
-554:                                              ; preds = %550
-  %555 = load i64, ptr %18, align 8
-  br label %670
+561:                                              ; preds = %558
+  %562 = inttoptr i64 %26 to ptr
+  %563 = icmp eq ptr %25, null
+  br i1 %563, label %569, label %564, !prof !17
 
-556:                                              ; preds = %550
-  %557 = load ptr, ptr %16, align 8
-  %558 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 6
-  %559 = load i64, ptr %18, align 8
-  %560 = load ptr, ptr %17, align 8
-  %561 = load ptr, ptr %9, align 8
-  br label %562
+564:                                              ; preds = %561
+  %565 = load ptr, ptr %562, align 8
+  %566 = ptrtoint ptr %565 to i64
+  store atomic i64 %566, ptr %25 release, align 8
+  %567 = load ptr, ptr %11, align 8
+  %568 = ptrtoint ptr %567 to i64
+  store atomic i64 %568, ptr %562 release, align 8
+  store atomic i64 %26, ptr %11 release, align 8
+  br label %569
 
-562:                                              ; preds = %653, %556
-  %563 = phi i64 [ %559, %556 ], [ %655, %653 ]
-  %564 = phi i64 [ 0, %556 ], [ %660, %653 ]
-  %565 = phi ptr [ %557, %556 ], [ %659, %653 ]
-  %566 = load ptr, ptr %558, align 8
-  %567 = getelementptr inbounds %struct.Output, ptr %566, i64 %564, i32 3
-  %568 = load i32, ptr %567, align 4
-  %569 = icmp sgt i32 %568, -1
-  br i1 %569, label %570, label %576
+569:                                              ; preds = %564, %561
+  %570 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 3
+  %571 = load i64, ptr %570, align 8
+  %572 = add nsw i64 %571, 1
+  store i64 %572, ptr %570, align 8
+  store i32 1, ptr %5, align 4
+  call void @llvm.lifetime.start.p0(i64 4096, ptr nonnull %7) #18
+  call void @llvm.lifetime.start.p0(i64 24, ptr nonnull %8) #18
+  store ptr @runtime_parallel_for, ptr %8, align 8
+  %573 = load atomic i32, ptr @gc_workers acquire, align 4
+  %574 = freeze i32 %573
+  %575 = sext i32 %574 to i64
+  store i64 %575, ptr %22, align 8
+  store i64 1, ptr %23, align 8
+  %576 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 7
+  %577 = load i64, ptr %576, align 8
+  %578 = mul nsw i64 %577, %575
+  %579 = add nsw i64 %578, %559
+  %580 = icmp sgt i64 %579, 0
+  br i1 %580, label %581, label %588
 
-570:                                              ; preds = %562
-  %571 = zext i32 %568 to i64
-  %572 = getelementptr inbounds ptr, ptr %1, i64 %571
-  %573 = load ptr, ptr %572, align 8
-  %574 = getelementptr inbounds ptr, ptr %560, i64 %564
-  store ptr %573, ptr %574, align 8
-  call void @Py_IncRef(ptr noundef %573) #16
-  %575 = load ptr, ptr %574, align 8
-  br label %653
+581:                                              ; preds = %569
+  %582 = icmp ult i64 %579, 4097
+  br i1 %582, label %588, label %583
 
-576:                                              ; preds = %562
-  %577 = getelementptr inbounds %struct.Output, ptr %566, i64 %564, i32 7
-  %578 = load i64, ptr %577, align 8
-  %579 = getelementptr inbounds %struct.Output, ptr %566, i64 %564, i32 1
-  %580 = load i8, ptr %579, align 1
-  %581 = zext i8 %580 to i64
-  %582 = icmp eq i8 %580, 0
-  br i1 %582, label %600, label %583
-
-583:                                              ; preds = %576
-  %584 = and i64 %581, 1
-  %585 = icmp eq i8 %580, 1
-  br i1 %585, label %588, label %586
+583:                                              ; preds = %581
+  %584 = call ptr @gc_block_take(i64 noundef %579) #17
+  %585 = icmp eq ptr %584, null
+  br i1 %585, label %586, label %588, !prof !7
 
 586:                                              ; preds = %583
-  %587 = and i64 %581, 254
-  br label %631
+  %587 = call fastcc ptr @out_of_memory(i64 noundef %579) #17
+  call void @llvm.lifetime.end.p0(i64 24, ptr nonnull %8) #18
+  call void @llvm.lifetime.end.p0(i64 4096, ptr nonnull %7) #18
+  br label %839
 
-588:                                              ; preds = %631, %583
-  %589 = phi i64 [ undef, %583 ], [ %647, %631 ]
-  %590 = phi i64 [ 0, %583 ], [ %648, %631 ]
-  %591 = phi i64 [ %578, %583 ], [ %647, %631 ]
-  %592 = icmp eq i64 %584, 0
-  br i1 %592, label %600, label %593
+588:                                              ; preds = %583, %581, %569
+  %589 = phi ptr [ %584, %583 ], [ null, %569 ], [ %7, %581 ]
+  %590 = load i64, ptr %33, align 8
+  %591 = icmp slt i64 %590, 1
+  br i1 %591, label %592, label %594
 
-593:                                              ; preds = %588
-  %594 = getelementptr inbounds i64, ptr %565, i64 %590
-  %595 = load i64, ptr %594, align 8
-  %596 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %591, i64 %595)
-  %597 = extractvalue { i64, i1 } %596, 1
-  %598 = extractvalue { i64, i1 } %596, 0
-  %599 = select i1 %597, i64 0, i64 %598
-  br label %600
+592:                                              ; preds = %588
+  %593 = load i64, ptr %19, align 8
+  br label %709
 
-600:                                              ; preds = %593, %588, %576
-  %601 = phi i64 [ %578, %576 ], [ %589, %588 ], [ %599, %593 ]
-  %602 = getelementptr inbounds %struct.Output, ptr %566, i64 %564, i32 4
-  %603 = load ptr, ptr %602, align 8
-  %604 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 5), align 8
-  %605 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 6), align 8
-  call void @Py_IncRef(ptr noundef %603) #16
-  %606 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 3), align 8
-  %607 = icmp sgt i64 %606, %601
-  %608 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 8), align 8
-  %609 = icmp eq ptr %608, null
-  %610 = select i1 %607, i1 true, i1 %609
-  br i1 %610, label %611, label %615, !prof !17
+594:                                              ; preds = %588
+  %595 = load ptr, ptr %17, align 8
+  %596 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 6
+  %597 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 9
+  %598 = load i64, ptr %19, align 8
+  %599 = load ptr, ptr %18, align 8
+  %600 = load ptr, ptr %10, align 8
+  br label %601
 
-611:                                              ; preds = %600
-  %612 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
-  %613 = zext i8 %580 to i32
-  %614 = call ptr %604(ptr noundef %612, ptr noundef %603, i32 noundef %613, ptr noundef %565, ptr noundef null, ptr noundef null, i32 noundef 0, ptr noundef null) #16
-  br label %627
+601:                                              ; preds = %692, %594
+  %602 = phi i64 [ %598, %594 ], [ %694, %692 ]
+  %603 = phi i64 [ 0, %594 ], [ %699, %692 ]
+  %604 = phi ptr [ %595, %594 ], [ %698, %692 ]
+  %605 = load ptr, ptr %596, align 8
+  %606 = getelementptr inbounds %struct.Output, ptr %605, i64 %603, i32 3
+  %607 = load i32, ptr %606, align 4
+  %608 = icmp sgt i32 %607, -1
+  br i1 %608, label %609, label %615
 
-615:                                              ; preds = %600
-  %616 = call ptr %605(ptr noundef nonnull %608) #16
-  %617 = icmp eq ptr %616, null
-  br i1 %617, label %618, label %620
-
-618:                                              ; preds = %615
-  store i64 %563, ptr %18, align 8
-  call void @Py_DecRef(ptr noundef %603) #16
-  %619 = getelementptr inbounds ptr, ptr %560, i64 %564
-  store ptr null, ptr %619, align 8
+609:                                              ; preds = %601
+  %610 = zext i32 %607 to i64
+  %611 = getelementptr inbounds ptr, ptr %1, i64 %610
+  %612 = load ptr, ptr %611, align 8
+  %613 = getelementptr inbounds ptr, ptr %599, i64 %603
+  store ptr %612, ptr %613, align 8
+  call void @Py_IncRef(ptr noundef %612) #16
+  %614 = load ptr, ptr %613, align 8
   br label %692
 
-620:                                              ; preds = %615
-  %621 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
-  %622 = zext i8 %580 to i32
-  %623 = call ptr %604(ptr noundef %621, ptr noundef %603, i32 noundef %622, ptr noundef %565, ptr noundef null, ptr noundef null, i32 noundef 0, ptr noundef null) #16
-  %624 = call ptr %605(ptr noundef nonnull %616) #16
-  call void @Py_DecRef(ptr noundef nonnull %616) #16
-  %625 = icmp eq ptr %624, null
-  br i1 %625, label %627, label %626
+615:                                              ; preds = %601
+  %616 = getelementptr inbounds %struct.Output, ptr %605, i64 %603, i32 7
+  %617 = load i64, ptr %616, align 8
+  %618 = getelementptr inbounds %struct.Output, ptr %605, i64 %603, i32 1
+  %619 = load i8, ptr %618, align 1
+  %620 = zext i8 %619 to i64
+  %621 = icmp eq i8 %619, 0
+  br i1 %621, label %639, label %622
 
-626:                                              ; preds = %620
-  call void @Py_DecRef(ptr noundef nonnull %624) #16
-  br label %627
+622:                                              ; preds = %615
+  %623 = and i64 %620, 1
+  %624 = icmp eq i8 %619, 1
+  br i1 %624, label %627, label %625
 
-627:                                              ; preds = %626, %620, %611
-  %628 = phi ptr [ %614, %611 ], [ %623, %626 ], [ %623, %620 ]
-  %629 = getelementptr inbounds ptr, ptr %560, i64 %564
-  store ptr %628, ptr %629, align 8
-  %630 = icmp eq ptr %628, null
-  br i1 %630, label %691, label %651
-
-631:                                              ; preds = %631, %586
-  %632 = phi i64 [ 0, %586 ], [ %648, %631 ]
-  %633 = phi i64 [ %578, %586 ], [ %647, %631 ]
-  %634 = phi i64 [ 0, %586 ], [ %649, %631 ]
-  %635 = getelementptr inbounds i64, ptr %565, i64 %632
-  %636 = load i64, ptr %635, align 8
-  %637 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %633, i64 %636)
-  %638 = extractvalue { i64, i1 } %637, 1
-  %639 = extractvalue { i64, i1 } %637, 0
-  %640 = select i1 %638, i64 0, i64 %639
-  %641 = or i64 %632, 1
-  %642 = getelementptr inbounds i64, ptr %565, i64 %641
-  %643 = load i64, ptr %642, align 8
-  %644 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %640, i64 %643)
-  %645 = extractvalue { i64, i1 } %644, 1
-  %646 = extractvalue { i64, i1 } %644, 0
-  %647 = select i1 %645, i64 0, i64 %646
-  %648 = add nuw nsw i64 %632, 2
-  %649 = add i64 %634, 2
-  %650 = icmp eq i64 %649, %587
-  br i1 %650, label %588, label %631, !llvm.loop !29
-
-651:                                              ; preds = %627
-  %652 = add nsw i64 %563, %601
-  br label %653
-
-653:                                              ; preds = %651, %570
-  %654 = phi ptr [ %628, %651 ], [ %575, %570 ]
-  %655 = phi i64 [ %652, %651 ], [ %563, %570 ]
-  %656 = getelementptr inbounds %struct.Output, ptr %566, i64 %564, i32 1
-  %657 = load i8, ptr %656, align 1
-  %658 = zext i8 %657 to i64
-  %659 = getelementptr inbounds i64, ptr %565, i64 %658
-  %660 = add nuw nsw i64 %564, 1
-  %661 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
-  %662 = getelementptr inbounds i8, ptr %654, i64 %661
-  %663 = load ptr, ptr %662, align 8
-  %664 = load i64, ptr %26, align 8
-  %665 = add nsw i64 %664, %564
-  %666 = getelementptr inbounds ptr, ptr %561, i64 %665
-  store ptr %663, ptr %666, align 8
-  %667 = load i64, ptr %31, align 8
-  %668 = icmp slt i64 %660, %667
-  br i1 %668, label %562, label %669, !llvm.loop !30
-
-669:                                              ; preds = %653
-  store i64 %655, ptr %18, align 8
+625:                                              ; preds = %622
+  %626 = and i64 %620, 254
   br label %670
 
-670:                                              ; preds = %554, %669
-  %671 = phi i64 [ %555, %554 ], [ %655, %669 ]
-  %672 = phi i64 [ 0, %554 ], [ %660, %669 ]
-  %673 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 8
-  %674 = load i64, ptr %673, align 8
-  %675 = icmp slt i64 %674, 0
-  %676 = icmp slt i64 %671, %674
-  %677 = select i1 %675, i1 true, i1 %676
-  br i1 %677, label %685, label %678
+627:                                              ; preds = %670, %622
+  %628 = phi i64 [ undef, %622 ], [ %686, %670 ]
+  %629 = phi i64 [ 0, %622 ], [ %687, %670 ]
+  %630 = phi i64 [ %617, %622 ], [ %686, %670 ]
+  %631 = icmp eq i64 %623, 0
+  br i1 %631, label %639, label %632
 
-678:                                              ; preds = %670
-  %679 = call ptr @PyEval_SaveThread() #16
-  %680 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 9
-  %681 = load ptr, ptr %680, align 8
-  %682 = load ptr, ptr %9, align 8
-  %683 = load ptr, ptr %15, align 8
-  %684 = call i64 %681(ptr noundef %682, ptr noundef %683, ptr noundef %551, ptr noundef nonnull %7) #16
-  call void @PyEval_RestoreThread(ptr noundef %679) #16
+632:                                              ; preds = %627
+  %633 = getelementptr inbounds i64, ptr %604, i64 %629
+  %634 = load i64, ptr %633, align 8
+  %635 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %630, i64 %634)
+  %636 = extractvalue { i64, i1 } %635, 1
+  %637 = extractvalue { i64, i1 } %635, 0
+  %638 = select i1 %636, i64 0, i64 %637
+  br label %639
+
+639:                                              ; preds = %632, %627, %615
+  %640 = phi i64 [ %617, %615 ], [ %628, %627 ], [ %638, %632 ]
+  %641 = getelementptr inbounds %struct.Output, ptr %605, i64 %603, i32 4
+  %642 = load ptr, ptr %641, align 8
+  %643 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 5), align 8
+  %644 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 6), align 8
+  call void @Py_IncRef(ptr noundef %642) #16
+  %645 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 3), align 8
+  %646 = icmp sgt i64 %645, %640
+  %647 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 8), align 8
+  %648 = icmp eq ptr %647, null
+  %649 = select i1 %646, i1 true, i1 %648
+  br i1 %649, label %650, label %654, !prof !17
+
+650:                                              ; preds = %639
+  %651 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
+  %652 = zext i8 %619 to i32
+  %653 = call ptr %643(ptr noundef %651, ptr noundef %642, i32 noundef %652, ptr noundef %604, ptr noundef null, ptr noundef null, i32 noundef 0, ptr noundef null) #16
+  br label %666
+
+654:                                              ; preds = %639
+  %655 = call ptr %644(ptr noundef nonnull %647) #16
+  %656 = icmp eq ptr %655, null
+  br i1 %656, label %657, label %659
+
+657:                                              ; preds = %654
+  store i64 %602, ptr %19, align 8
+  call void @Py_DecRef(ptr noundef %642) #16
+  %658 = getelementptr inbounds ptr, ptr %599, i64 %603
+  store ptr null, ptr %658, align 8
+  br label %731
+
+659:                                              ; preds = %654
+  %660 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 4), align 8
+  %661 = zext i8 %619 to i32
+  %662 = call ptr %643(ptr noundef %660, ptr noundef %642, i32 noundef %661, ptr noundef %604, ptr noundef null, ptr noundef null, i32 noundef 0, ptr noundef null) #16
+  %663 = call ptr %644(ptr noundef nonnull %655) #16
+  call void @Py_DecRef(ptr noundef nonnull %655) #16
+  %664 = icmp eq ptr %663, null
+  br i1 %664, label %666, label %665
+
+665:                                              ; preds = %659
+  call void @Py_DecRef(ptr noundef nonnull %663) #16
+  br label %666
+
+666:                                              ; preds = %665, %659, %650
+  %667 = phi ptr [ %653, %650 ], [ %662, %665 ], [ %662, %659 ]
+  %668 = getelementptr inbounds ptr, ptr %599, i64 %603
+  store ptr %667, ptr %668, align 8
+  %669 = icmp eq ptr %667, null
+  br i1 %669, label %730, label %690
+
+670:                                              ; preds = %670, %625
+  %671 = phi i64 [ 0, %625 ], [ %687, %670 ]
+  %672 = phi i64 [ %617, %625 ], [ %686, %670 ]
+  %673 = phi i64 [ 0, %625 ], [ %688, %670 ]
+  %674 = getelementptr inbounds i64, ptr %604, i64 %671
+  %675 = load i64, ptr %674, align 8
+  %676 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %672, i64 %675)
+  %677 = extractvalue { i64, i1 } %676, 1
+  %678 = extractvalue { i64, i1 } %676, 0
+  %679 = select i1 %677, i64 0, i64 %678
+  %680 = or i64 %671, 1
+  %681 = getelementptr inbounds i64, ptr %604, i64 %680
+  %682 = load i64, ptr %681, align 8
+  %683 = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %679, i64 %682)
+  %684 = extractvalue { i64, i1 } %683, 1
+  %685 = extractvalue { i64, i1 } %683, 0
+  %686 = select i1 %684, i64 0, i64 %685
+  %687 = add nuw nsw i64 %671, 2
+  %688 = add i64 %673, 2
+  %689 = icmp eq i64 %688, %626
+  br i1 %689, label %627, label %670, !llvm.loop !31
+
+690:                                              ; preds = %666
+  %691 = add nsw i64 %602, %640
   br label %692
 
-685:                                              ; preds = %670
-  %686 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 9
-  %687 = load ptr, ptr %686, align 8
-  %688 = load ptr, ptr %9, align 8
-  %689 = load ptr, ptr %15, align 8
-  %690 = call i64 %687(ptr noundef %688, ptr noundef %689, ptr noundef %551, ptr noundef nonnull %7) #16
-  br label %692
+692:                                              ; preds = %690, %609
+  %693 = phi ptr [ %667, %690 ], [ %614, %609 ]
+  %694 = phi i64 [ %691, %690 ], [ %602, %609 ]
+  %695 = getelementptr inbounds %struct.Output, ptr %605, i64 %603, i32 1
+  %696 = load i8, ptr %695, align 1
+  %697 = zext i8 %696 to i64
+  %698 = getelementptr inbounds i64, ptr %604, i64 %697
+  %699 = add nuw nsw i64 %603, 1
+  %700 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 10), align 8
+  %701 = getelementptr inbounds i8, ptr %693, i64 %700
+  %702 = load ptr, ptr %701, align 8
+  %703 = load i64, ptr %597, align 8
+  %704 = add nsw i64 %703, %603
+  %705 = getelementptr inbounds ptr, ptr %600, i64 %704
+  store ptr %702, ptr %705, align 8
+  %706 = load i64, ptr %33, align 8
+  %707 = icmp slt i64 %699, %706
+  br i1 %707, label %601, label %708, !llvm.loop !32
 
-691:                                              ; preds = %627
-  store i64 %563, ptr %18, align 8
-  br label %692
+708:                                              ; preds = %692
+  store i64 %694, ptr %19, align 8
+  br label %709
 
-692:                                              ; preds = %691, %685, %678, %618
-  %693 = phi i1 [ true, %678 ], [ true, %685 ], [ false, %618 ], [ false, %691 ]
-  %694 = phi i64 [ %672, %678 ], [ %672, %685 ], [ %564, %618 ], [ %564, %691 ]
-  %695 = phi i64 [ %684, %678 ], [ %690, %685 ], [ 0, %618 ], [ 0, %691 ]
-  %696 = icmp ne ptr %551, null
-  %697 = icmp ne ptr %551, %6
-  %698 = and i1 %696, %697
-  br i1 %698, label %699, label %700
+709:                                              ; preds = %592, %708
+  %710 = phi i64 [ %593, %592 ], [ %694, %708 ]
+  %711 = phi i64 [ 0, %592 ], [ %699, %708 ]
+  %712 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 8
+  %713 = load i64, ptr %712, align 8
+  %714 = icmp slt i64 %713, 0
+  %715 = icmp slt i64 %710, %713
+  %716 = select i1 %714, i1 true, i1 %715
+  br i1 %716, label %724, label %717
 
-699:                                              ; preds = %692
-  call void @gc_block_give(ptr noundef nonnull %551) #17
-  br label %700
+717:                                              ; preds = %709
+  %718 = call ptr @PyEval_SaveThread() #16
+  %719 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 10
+  %720 = load ptr, ptr %719, align 8
+  %721 = load ptr, ptr %10, align 8
+  %722 = load ptr, ptr %16, align 8
+  %723 = call i64 %720(ptr noundef %721, ptr noundef %722, ptr noundef %589, ptr noundef nonnull %8) #16
+  call void @PyEval_RestoreThread(ptr noundef %718) #16
+  br label %731
 
-700:                                              ; preds = %699, %692
-  %701 = icmp eq i64 %695, 0
-  %702 = select i1 %693, i1 %701, i1 false, !prof !17
-  br i1 %702, label %703, label %779, !prof !17
+724:                                              ; preds = %709
+  %725 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 10
+  %726 = load ptr, ptr %725, align 8
+  %727 = load ptr, ptr %10, align 8
+  %728 = load ptr, ptr %16, align 8
+  %729 = call i64 %726(ptr noundef %727, ptr noundef %728, ptr noundef %589, ptr noundef nonnull %8) #16
+  br label %731
 
-703:                                              ; preds = %700
-  %704 = load i64, ptr %31, align 8
-  %705 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 7), align 8
-  %706 = icmp sgt i64 %704, 0
-  br i1 %706, label %707, label %734
+730:                                              ; preds = %666
+  store i64 %602, ptr %19, align 8
+  br label %731
 
-707:                                              ; preds = %703
-  %708 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 6
-  %709 = load ptr, ptr %17, align 8
-  br label %710
+731:                                              ; preds = %730, %724, %717, %657
+  %732 = phi i1 [ true, %717 ], [ true, %724 ], [ false, %657 ], [ false, %730 ]
+  %733 = phi i64 [ %711, %717 ], [ %711, %724 ], [ %603, %657 ], [ %603, %730 ]
+  %734 = phi i64 [ %723, %717 ], [ %729, %724 ], [ 0, %657 ], [ 0, %730 ]
+  %735 = icmp ne ptr %589, null
+  %736 = icmp ne ptr %589, %7
+  %737 = and i1 %735, %736
+  br i1 %737, label %738, label %739
 
-710:                                              ; preds = %731, %707
-  %711 = phi i64 [ 0, %707 ], [ %732, %731 ]
-  %712 = load ptr, ptr %708, align 8
-  %713 = getelementptr inbounds %struct.Output, ptr %712, i64 %711
-  %714 = load i8, ptr %713, align 8
-  %715 = and i8 %714, 1
-  %716 = icmp eq i8 %715, 0
-  br i1 %716, label %731, label %717, !prof !17
+738:                                              ; preds = %731
+  call void @gc_block_give(ptr noundef nonnull %589) #17
+  br label %739
 
-717:                                              ; preds = %710
-  %718 = getelementptr inbounds ptr, ptr %709, i64 %711
-  %719 = load ptr, ptr %718, align 8
-  %720 = call ptr %705(ptr noundef %719) #16
-  store ptr %720, ptr %718, align 8
-  %721 = icmp eq ptr %720, null
-  br i1 %721, label %722, label %731
+739:                                              ; preds = %738, %731
+  %740 = icmp eq i64 %734, 0
+  %741 = select i1 %732, i1 %740, i1 false, !prof !17
+  br i1 %741, label %742, label %818, !prof !17
 
-722:                                              ; preds = %717, %728
-  %723 = phi i64 [ %729, %728 ], [ 0, %717 ]
-  %724 = icmp eq i64 %723, %711
-  br i1 %724, label %728, label %725
+742:                                              ; preds = %739
+  %743 = load i64, ptr %33, align 8
+  %744 = load ptr, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 7), align 8
+  %745 = icmp sgt i64 %743, 0
+  br i1 %745, label %746, label %773
 
-725:                                              ; preds = %722
-  %726 = getelementptr inbounds ptr, ptr %709, i64 %723
-  %727 = load ptr, ptr %726, align 8
-  call void @Py_DecRef(ptr noundef %727) #16
-  br label %728
+746:                                              ; preds = %742
+  %747 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 6
+  %748 = load ptr, ptr %18, align 8
+  br label %749
 
-728:                                              ; preds = %725, %722
-  %729 = add nuw nsw i64 %723, 1
-  %730 = icmp eq i64 %729, %704
-  br i1 %730, label %797, label %722, !llvm.loop !31
+749:                                              ; preds = %770, %746
+  %750 = phi i64 [ 0, %746 ], [ %771, %770 ]
+  %751 = load ptr, ptr %747, align 8
+  %752 = getelementptr inbounds %struct.Output, ptr %751, i64 %750
+  %753 = load i8, ptr %752, align 8
+  %754 = and i8 %753, 1
+  %755 = icmp eq i8 %754, 0
+  br i1 %755, label %770, label %756, !prof !17
 
-731:                                              ; preds = %717, %710
-  %732 = add nuw nsw i64 %711, 1
-  %733 = icmp eq i64 %732, %704
-  br i1 %733, label %734, label %710, !llvm.loop !32
+756:                                              ; preds = %749
+  %757 = getelementptr inbounds ptr, ptr %748, i64 %750
+  %758 = load ptr, ptr %757, align 8
+  %759 = call ptr %744(ptr noundef %758) #16
+  store ptr %759, ptr %757, align 8
+  %760 = icmp eq ptr %759, null
+  br i1 %760, label %761, label %770
 
-734:                                              ; preds = %731, %703
-  %735 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 5
-  %736 = load i64, ptr %735, align 8
-  switch i64 %736, label %755 [
-    i64 0, label %737
-    i64 1, label %740
+761:                                              ; preds = %756, %767
+  %762 = phi i64 [ %768, %767 ], [ 0, %756 ]
+  %763 = icmp eq i64 %762, %750
+  br i1 %763, label %767, label %764
+
+764:                                              ; preds = %761
+  %765 = getelementptr inbounds ptr, ptr %748, i64 %762
+  %766 = load ptr, ptr %765, align 8
+  call void @Py_DecRef(ptr noundef %766) #16
+  br label %767
+
+767:                                              ; preds = %764, %761
+  %768 = add nuw nsw i64 %762, 1
+  %769 = icmp eq i64 %768, %743
+  br i1 %769, label %836, label %761, !llvm.loop !33
+
+770:                                              ; preds = %756, %749
+  %771 = add nuw nsw i64 %750, 1
+  %772 = icmp eq i64 %771, %743
+  br i1 %772, label %773, label %749, !llvm.loop !34
+
+773:                                              ; preds = %770, %742
+  %774 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 5
+  %775 = load i64, ptr %774, align 8
+  switch i64 %775, label %794 [
+    i64 0, label %776
+    i64 1, label %779
   ]
 
-737:                                              ; preds = %734
-  %738 = load ptr, ptr %17, align 8
-  %739 = load ptr, ptr %738, align 8
-  br label %797
+776:                                              ; preds = %773
+  %777 = load ptr, ptr %18, align 8
+  %778 = load ptr, ptr %777, align 8
+  br label %836
 
-740:                                              ; preds = %734
-  %741 = call ptr @PyTuple_New(i64 noundef %704) #16
-  br i1 %706, label %742, label %797
+779:                                              ; preds = %773
+  %780 = call ptr @PyTuple_New(i64 noundef %743) #16
+  br i1 %745, label %781, label %836
 
-742:                                              ; preds = %740
-  %743 = icmp eq ptr %741, null
-  %744 = load ptr, ptr %17, align 8
-  br label %745
+781:                                              ; preds = %779
+  %782 = icmp eq ptr %780, null
+  %783 = load ptr, ptr %18, align 8
+  br label %784
 
-745:                                              ; preds = %752, %742
-  %746 = phi i64 [ 0, %742 ], [ %753, %752 ]
-  %747 = getelementptr inbounds ptr, ptr %744, i64 %746
-  %748 = load ptr, ptr %747, align 8
-  br i1 %743, label %751, label %749
+784:                                              ; preds = %791, %781
+  %785 = phi i64 [ 0, %781 ], [ %792, %791 ]
+  %786 = getelementptr inbounds ptr, ptr %783, i64 %785
+  %787 = load ptr, ptr %786, align 8
+  br i1 %782, label %790, label %788
 
-749:                                              ; preds = %745
-  %750 = call i32 @PyTuple_SetItem(ptr noundef nonnull %741, i64 noundef %746, ptr noundef %748) #16
-  br label %752
+788:                                              ; preds = %784
+  %789 = call i32 @PyTuple_SetItem(ptr noundef nonnull %780, i64 noundef %785, ptr noundef %787) #16
+  br label %791
 
-751:                                              ; preds = %745
-  call void @Py_DecRef(ptr noundef %748) #16
-  br label %752
+790:                                              ; preds = %784
+  call void @Py_DecRef(ptr noundef %787) #16
+  br label %791
 
-752:                                              ; preds = %751, %749
-  %753 = add nuw nsw i64 %746, 1
-  %754 = icmp eq i64 %753, %704
-  br i1 %754, label %797, label %745, !llvm.loop !33
+791:                                              ; preds = %790, %788
+  %792 = add nuw nsw i64 %785, 1
+  %793 = icmp eq i64 %792, %743
+  br i1 %793, label %836, label %784, !llvm.loop !35
 
-755:                                              ; preds = %734
-  %756 = load ptr, ptr %17, align 8
-  %757 = call ptr @PyList_New(i64 noundef %704) #16
-  br i1 %706, label %758, label %770
+794:                                              ; preds = %773
+  %795 = load ptr, ptr %18, align 8
+  %796 = call ptr @PyList_New(i64 noundef %743) #16
+  br i1 %745, label %797, label %809
 
-758:                                              ; preds = %755
-  %759 = icmp eq ptr %757, null
-  br label %760
+797:                                              ; preds = %794
+  %798 = icmp eq ptr %796, null
+  br label %799
 
-760:                                              ; preds = %767, %758
-  %761 = phi i64 [ 0, %758 ], [ %768, %767 ]
-  %762 = getelementptr inbounds ptr, ptr %756, i64 %761
-  %763 = load ptr, ptr %762, align 8
-  br i1 %759, label %766, label %764
+799:                                              ; preds = %806, %797
+  %800 = phi i64 [ 0, %797 ], [ %807, %806 ]
+  %801 = getelementptr inbounds ptr, ptr %795, i64 %800
+  %802 = load ptr, ptr %801, align 8
+  br i1 %798, label %805, label %803
 
-764:                                              ; preds = %760
-  %765 = call i32 @PyList_SetItem(ptr noundef nonnull %757, i64 noundef %761, ptr noundef %763) #16
-  br label %767
+803:                                              ; preds = %799
+  %804 = call i32 @PyList_SetItem(ptr noundef nonnull %796, i64 noundef %800, ptr noundef %802) #16
+  br label %806
 
-766:                                              ; preds = %760
-  call void @Py_DecRef(ptr noundef %763) #16
-  br label %767
+805:                                              ; preds = %799
+  call void @Py_DecRef(ptr noundef %802) #16
+  br label %806
 
-767:                                              ; preds = %766, %764
-  %768 = add nuw nsw i64 %761, 1
-  %769 = icmp eq i64 %768, %704
-  br i1 %769, label %770, label %760, !llvm.loop !34
+806:                                              ; preds = %805, %803
+  %807 = add nuw nsw i64 %800, 1
+  %808 = icmp eq i64 %807, %743
+  br i1 %808, label %809, label %799, !llvm.loop !36
 
-770:                                              ; preds = %767, %755
-  %771 = icmp eq ptr %757, null
-  br i1 %771, label %797, label %772
+809:                                              ; preds = %806, %794
+  %810 = icmp eq ptr %796, null
+  br i1 %810, label %836, label %811
 
-772:                                              ; preds = %770
-  %773 = load i64, ptr %735, align 8
-  %774 = icmp eq i64 %773, 2
-  br i1 %774, label %797, label %775
+811:                                              ; preds = %809
+  %812 = load i64, ptr %774, align 8
+  %813 = icmp eq i64 %812, 2
+  br i1 %813, label %836, label %814
 
-775:                                              ; preds = %772
-  %776 = getelementptr inbounds %struct.Specialization, ptr %524, i64 0, i32 8, i32 11
-  %777 = load ptr, ptr %776, align 8
-  %778 = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr noundef %777, ptr noundef nonnull %757, ptr noundef null) #16
-  call void @Py_DecRef(ptr noundef nonnull %757) #16
-  br label %797
+814:                                              ; preds = %811
+  %815 = getelementptr inbounds %struct.Specialization, ptr %562, i64 0, i32 8, i32 12
+  %816 = load ptr, ptr %815, align 8
+  %817 = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr noundef %816, ptr noundef nonnull %796, ptr noundef null) #16
+  call void @Py_DecRef(ptr noundef nonnull %796) #16
+  br label %836
 
-779:                                              ; preds = %700
-  br i1 %693, label %784, label %780
+818:                                              ; preds = %739
+  br i1 %732, label %823, label %819
 
-780:                                              ; preds = %779
-  %781 = icmp sgt i64 %694, 0
-  br i1 %781, label %782, label %797
+819:                                              ; preds = %818
+  %820 = icmp sgt i64 %733, 0
+  br i1 %820, label %821, label %836
 
-782:                                              ; preds = %780
-  %783 = load ptr, ptr %17, align 8
-  br label %785
+821:                                              ; preds = %819
+  %822 = load ptr, ptr %18, align 8
+  br label %824
 
-784:                                              ; preds = %779
-  call fastcc void @fail(ptr noundef %0, i64 noundef %695, ptr noundef nonnull %9, i64 noundef %694) #17
-  br label %797
+823:                                              ; preds = %818
+  call fastcc void @fail(ptr noundef %0, i64 noundef %734, ptr noundef nonnull %10, i64 noundef %733) #17
+  br label %836
 
-785:                                              ; preds = %782, %785
-  %786 = phi i64 [ %789, %785 ], [ 0, %782 ]
-  %787 = getelementptr inbounds ptr, ptr %783, i64 %786
-  %788 = load ptr, ptr %787, align 8
-  call void @Py_DecRef(ptr noundef %788) #16
-  %789 = add nuw nsw i64 %786, 1
-  %790 = icmp eq i64 %789, %694
-  br i1 %790, label %797, label %785, !llvm.loop !35
+824:                                              ; preds = %821, %824
+  %825 = phi i64 [ %828, %824 ], [ 0, %821 ]
+  %826 = getelementptr inbounds ptr, ptr %822, i64 %825
+  %827 = load ptr, ptr %826, align 8
+  call void @Py_DecRef(ptr noundef %827) #16
+  %828 = add nuw nsw i64 %825, 1
+  %829 = icmp eq i64 %828, %733
+  br i1 %829, label %836, label %824, !llvm.loop !37
 
-791:                                              ; preds = %181
-  store i64 %46, ptr %18, align 8
-  br label %794
+830:                                              ; preds = %212
+  store i64 %76, ptr %19, align 8
+  br label %833
 
-792:                                              ; preds = %138, %128
-  store i64 %46, ptr %18, align 8
-  br label %794
+831:                                              ; preds = %169, %159
+  store i64 %76, ptr %19, align 8
+  br label %833
 
-793:                                              ; preds = %215, %203, %219, %226, %60, %54, %92, %93, %87, %75
-  store i64 %46, ptr %18, align 8
-  br label %794
+832:                                              ; preds = %252, %240, %256, %263, %91, %84, %123, %124, %118, %106, %229
+  store i64 %76, ptr %19, align 8
+  br label %833
 
-794:                                              ; preds = %463, %793, %792, %791, %520, %235, %22, %450
-  %795 = load atomic i64, ptr %25 acquire, align 8
-  %796 = icmp eq i64 %795, 0
-  br i1 %796, label %799, label %22, !llvm.loop !36
+833:                                              ; preds = %501, %54, %832, %831, %830, %558, %272, %68, %48, %45, %66, %488
+  %834 = load atomic i64, ptr %27 acquire, align 8
+  %835 = icmp eq i64 %834, 0
+  br i1 %835, label %838, label %24, !llvm.loop !38
 
-797:                                              ; preds = %785, %728, %752, %737, %740, %770, %772, %775, %780, %784
-  %798 = phi ptr [ null, %784 ], [ %739, %737 ], [ %778, %775 ], [ %757, %772 ], [ null, %770 ], [ %741, %740 ], [ null, %780 ], [ %741, %752 ], [ null, %728 ], [ null, %785 ]
-  call void @llvm.lifetime.end.p0(i64 24, ptr nonnull %7) #18
-  call void @llvm.lifetime.end.p0(i64 4096, ptr nonnull %6) #18
-  br label %800
+836:                                              ; preds = %824, %767, %791, %776, %779, %809, %811, %814, %819, %823
+  %837 = phi ptr [ null, %823 ], [ %778, %776 ], [ %817, %814 ], [ %796, %811 ], [ null, %809 ], [ %780, %779 ], [ null, %819 ], [ %780, %791 ], [ null, %767 ], [ null, %824 ]
+  call void @llvm.lifetime.end.p0(i64 24, ptr nonnull %8) #18
+  call void @llvm.lifetime.end.p0(i64 4096, ptr nonnull %7) #18
+  br label %839
 
-799:                                              ; preds = %794, %5
-  store i32 0, ptr %4, align 4
-  br label %800
+838:                                              ; preds = %833, %6
+  store i32 0, ptr %5, align 4
+  br label %839
 
-800:                                              ; preds = %548, %797, %799
-  %801 = phi ptr [ null, %799 ], [ %549, %548 ], [ %798, %797 ]
-  call void @llvm.lifetime.end.p0(i64 48, ptr nonnull %9) #18
-  ret ptr %801
+839:                                              ; preds = %586, %836, %838
+  %840 = phi ptr [ null, %838 ], [ %587, %586 ], [ %837, %836 ]
+  call void @llvm.lifetime.end.p0(i64 48, ptr nonnull %10) #18
+  ret ptr %840
 }
 
 declare ptr @PyErr_NoMemory() local_unnamed_addr #3
 
 declare ptr @PyObject_Vectorcall(ptr noundef, ptr noundef, i64 noundef, ptr noundef) local_unnamed_addr #3
+
+; Function Attrs: nounwind
+define internal fastcc i32 @same_static(ptr noundef %0, ptr noundef %1) unnamed_addr #0 {
+  %3 = icmp eq ptr %0, %1
+  br i1 %3, label %19, label %4
+
+4:                                                ; preds = %2
+  %5 = load i64, ptr getelementptr inbounds (%struct.GcConfig, ptr @gc_config, i64 0, i32 9), align 8
+  %6 = getelementptr inbounds i8, ptr %0, i64 %5
+  %7 = load ptr, ptr %6, align 8
+  %8 = getelementptr inbounds i8, ptr %1, i64 %5
+  %9 = load ptr, ptr %8, align 8
+  %10 = icmp eq ptr %7, %9
+  br i1 %10, label %11, label %19
+
+11:                                               ; preds = %4
+  %12 = icmp ne ptr %7, @PyLong_Type
+  %13 = icmp ne ptr %7, @PyUnicode_Type
+  %14 = and i1 %12, %13
+  br i1 %14, label %19, label %15
+
+15:                                               ; preds = %11
+  %16 = tail call i32 @PyObject_RichCompareBool(ptr noundef nonnull %0, ptr noundef nonnull %1, i32 noundef 2) #16
+  %17 = icmp eq i32 %16, 1
+  %18 = zext i1 %17 to i32
+  br label %19
+
+19:                                               ; preds = %15, %11, %4, %2
+  %20 = phi i32 [ 1, %2 ], [ %18, %15 ], [ 0, %11 ], [ 0, %4 ]
+  ret i32 %20
+}
 
 declare double @PyFloat_AsDouble(ptr noundef) local_unnamed_addr #3
 
@@ -2924,6 +3022,8 @@ declare double @PyComplex_ImagAsDouble(ptr noundef) local_unnamed_addr #3
 
 ; Function Attrs: mustprogress nocallback nofree nosync nounwind speculatable willreturn memory(none)
 declare i64 @llvm.cttz.i64(i64, i1 immarg) #12
+
+declare i32 @PyObject_RichCompareBool(ptr noundef, ptr noundef, i32 noundef) local_unnamed_addr #3
 
 ; Function Attrs: noinline nounwind
 define internal fastcc ptr @out_of_memory(i64 noundef %0) unnamed_addr #14 {
@@ -2965,7 +3065,7 @@ define internal fastcc void @fail(ptr nocapture noundef readonly %0, i64 noundef
 18:                                               ; preds = %17, %15
   %19 = add nuw nsw i64 %12, 1
   %20 = icmp eq i64 %19, %3
-  br i1 %20, label %21, label %11, !llvm.loop !34
+  br i1 %20, label %21, label %11, !llvm.loop !36
 
 21:                                               ; preds = %18, %4
   %22 = icmp eq ptr %7, null
@@ -3079,9 +3179,9 @@ attributes #18 = { nounwind }
 !16 = distinct !{!16, !4}
 !17 = !{!"branch_weights", i32 2000, i32 1}
 !18 = distinct !{!18, !4}
-!19 = !{i64 0, i64 65}
+!19 = !{!"branch_weights", i32 1, i32 4000, i32 1}
 !20 = distinct !{!20, !4}
-!21 = distinct !{!21, !4}
+!21 = !{i64 0, i64 65}
 !22 = distinct !{!22, !4}
 !23 = distinct !{!23, !4}
 !24 = distinct !{!24, !4}
@@ -3097,3 +3197,5 @@ attributes #18 = { nounwind }
 !34 = distinct !{!34, !4}
 !35 = distinct !{!35, !4}
 !36 = distinct !{!36, !4}
+!37 = distinct !{!37, !4}
+!38 = distinct !{!38, !4}

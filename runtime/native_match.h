@@ -24,13 +24,14 @@ extern PyObject *PyTuple_GetItem(PyObject *, long);
 extern double PyFloat_AsDouble(PyObject *), PyComplex_RealAsDouble(PyObject *),
     PyComplex_ImagAsDouble(PyObject *);
 extern long long PyLong_AsLongLongAndOverflow(PyObject *, int *);
+extern int PyObject_RichCompareBool(PyObject *, PyObject *, int);
 extern void *PyEval_SaveThread(void);
 extern void PyEval_RestoreThread(void *);
 extern PyObject *PyErr_NoMemory(void), *PyErr_Format(PyObject *, const char *, ...),
     *PyErr_Occurred(void);
 extern PyObject *PyExc_MemoryError, *PyExc_TypeError, *PyExc_RuntimeError;
-extern char PyFloat_Type[], PyLong_Type[], PyComplex_Type[], _Py_NoneStruct[], _Py_TrueStruct[],
-    _Py_FalseStruct[];
+extern char PyFloat_Type[], PyLong_Type[], PyComplex_Type[], PyUnicode_Type[], _Py_NoneStruct[],
+    _Py_TrueStruct[], _Py_FalseStruct[];
 
 #define FIELD(object, offset, type) (*(type *)((char *)(object) + (offset)))
 #define TYPE_OF(object) FIELD(object, gc_config.off_type, void *)
@@ -42,7 +43,7 @@ extern char PyFloat_Type[], PyLong_Type[], PyComplex_Type[], _Py_NoneStruct[], _
  * call.py packs one as bytes: Head, the Argument records, the Output records, then 64-bit axis
  * words. An axis word >= 0 is a constant extent; a negative one names a slot s of the extents: ~(2
  * s) binds it, ~(2 s + 1) compares with it. */
-enum { ARRAY, PY_FLOAT, PY_INT, PY_BOOL, PY_COMPLEX };
+enum { ARRAY, PY_FLOAT, PY_INT, PY_BOOL, PY_COMPLEX, STATIC };
 enum { SINGLE, TUPLE, LIST, CALLABLE };
 enum { STRIDED = 1, DONATED = 2 };
 enum { SCALAR_RESULT = 1 };
@@ -51,7 +52,7 @@ typedef struct {
     u8 kind, flags, rank,
         other_type_num; /* the other: int64 is both `long` and `long long`; 255 for none */
     i32 type_num;
-    PyObject *descr;
+    PyObject *descr;   /* of a STATIC argument: the object itself */
     i32 axes, strides; /* first axis word; first slot of the strides */
     i64 item_bytes;
 } Argument;
@@ -65,9 +66,11 @@ typedef struct {
 typedef struct {
     i64 arguments, outputs, slots, out_dims, donated, result, arena_bytes, arena_worker_bytes,
         gil_bytes;
+    i64 inputs; /* arguments that have a buffer: all but the static ones */
     GcEntry entry;
     GcShapes shapes;
     PyObject *assemble; /* for CALLABLE */
+    PyObject *keywords; /* a tuple of names for the last arguments, or NULL */
     i64 words;
 } Head;
 typedef struct Specialization Specialization;
@@ -190,17 +193,42 @@ static int donations_overlap(const Specialization *s, PyObject *const *args) {
     return 0;
 }
 
+/* Numbers and texts may be equal without being one object; comparing them runs no code of others.
+ */
+static int same_static(PyObject *found, PyObject *wanted) {
+    if (found == wanted) return 1;
+    void *type = TYPE_OF(found);
+    if (type != TYPE_OF(wanted) || (type != PyLong_Type && type != PyUnicode_Type)) return 0;
+    return PyObject_RichCompareBool(found, wanted, 2 /* == */) == 1;
+}
+
+/* Names are interned where they are written in a call, and here, so identity is enough. */
+static int same_keywords(PyObject *found, PyObject *wanted) {
+    if (found == wanted) return 1;
+    if (!found || !wanted) return 0;
+    long n = PyTuple_Size(found);
+    if (n != PyTuple_Size(wanted)) return 0;
+    for (long i = 0; i < n; i++)
+        if (PyTuple_GetItem(found, i) != PyTuple_GetItem(wanted, i)) return 0;
+    return 1;
+}
+
 static int match(const Specialization *s, PyObject *const *args, i64 nargs, Frame *f) {
     if (nargs != s->head.arguments) return 0;
+    i64 buffer = 0;
     for (i64 i = 0; i < nargs; i++) {
         const Argument *a = &s->argument[i];
         PyObject *o = args[i];
         if (LIKELY(a->kind == ARRAY)) {
-            if (!match_array(s, a, o, f, i)) return 0;
+            if (!match_array(s, a, o, f, buffer++)) return 0;
+            continue;
+        }
+        if (a->kind == STATIC) {
+            if (!same_static(o, a->descr)) return 0;
             continue;
         }
         char *slot = f->scalars + 16 * i;
-        f->buffers[i] = slot;
+        f->buffers[buffer++] = slot;
         if (a->kind == PY_FLOAT) {
             if (TYPE_OF(o) != PyFloat_Type) return 0;
             *(double *)slot = PyFloat_AsDouble(o);

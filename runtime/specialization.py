@@ -8,6 +8,7 @@ Nothing here calls anything.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ Extent = int | str | None
 """A constant, the name of a symbol, or None where the shapes function alone knows it (outputs
 only)."""
 
-_KINDS = {"array": 0, "float": 1, "int": 2, "bool": 3, "complex": 4}
+_KINDS = {"array": 0, "float": 1, "int": 2, "bool": 3, "complex": 4, "static": 5}
 _RESULTS = {"single": 0, "tuple": 1, "list": 2}
 _CALLABLE = 3
 _STRIDED, _DONATED, _SCALAR = 1, 2, 1
@@ -30,7 +31,7 @@ _STRIDED, _DONATED, _SCALAR = 1, 2, 1
 _SAME_INTEGER = {7: 9, 9: 7, 8: 10, 10: 8} if np.dtype("l").itemsize == 8 else {}
 _NO_TYPE_NUMBER = 255
 
-HEAD = struct.Struct("<9q3Qq")
+HEAD = struct.Struct("<10q4Qq")
 ARGUMENT = struct.Struct("<4BiQiiq")
 OUTPUT = struct.Struct("<2BxxiQiiq")
 
@@ -46,15 +47,17 @@ class ArgumentSpec:
 
     `kind` "array" takes an exact `numpy.ndarray` of `dtype` and `shape`; the others an exact Python
     scalar, which the entry gets as a pointer to float64, int64, one byte of bool, or two float64.
+    "static" takes `value` itself, or an int or str equal to it; the entry gets no buffer for it.
     `strided` takes any strides that are multiples of the item size, and passes them (in elements)
     in the extents. `donated` takes writable memory that no other argument shares.
     """
 
-    kind: Literal["array", "float", "int", "bool", "complex"] = "array"
+    kind: Literal["array", "float", "int", "bool", "complex", "static"] = "array"
     dtype: np.dtype[Any] | None = None
     shape: tuple[int | str, ...] = ()
     strided: bool = False
     donated: bool = False
+    value: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class Specialization:
     them. `result`: how the outputs are handed over; a callable gets the list of them.
     `release_gil_bytes`: the GIL is released when inputs and outputs together have at least so many
     bytes; 0 always, -1 never. `arena_bytes` is for a call without `shapes`; `arena_worker_bytes` is
-    added once per worker, always.
+    added once per worker, always. `keywords` names the last arguments: the entry serves calls that
+    give just these by keyword, in this order, and the others by position.
 
     Raises:
         SpecializationError: at construction, when the parts contradict each other.
@@ -98,6 +102,7 @@ class Specialization:
     arena_worker_bytes: int = 0
     release_gil_bytes: int = 1 << 16
     keep: object = None
+    keywords: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.entry == 0:
@@ -108,6 +113,10 @@ class Specialization:
             )
         if not callable(self.result) and self.result not in _RESULTS:
             raise SpecializationError(f"{self.result!r} is no form of result")
+        if len(self.keywords) > len(self.arguments):
+            raise SpecializationError(f"{self.keywords} are more names than there are arguments")
+        # interned, as the names in a call are, so that native code compares identities
+        object.__setattr__(self, "keywords", tuple(sys.intern(name) for name in self.keywords))
         bound: set[str] = set()
         for number, argument in enumerate(self.arguments):
             self._check_argument(number, argument)
@@ -170,8 +179,9 @@ class Specialization:
     @property
     def held(self) -> tuple[object, ...]:
         """What has to live as long as the packed form is in use."""
-        dtypes = [a.dtype for a in self.arguments] + [o.dtype for o in self.outputs]
-        return (*dtypes, self.result, self.keep)
+        arguments = [part for a in self.arguments for part in (a.dtype, a.value)]
+        outputs = [o.dtype for o in self.outputs]
+        return (*arguments, *outputs, self.result, self.keep, self.keywords)
 
 
 def pack(spec: Specialization) -> bytes:
@@ -191,8 +201,9 @@ def pack(spec: Specialization) -> bytes:
         flags = _STRIDED * a.strided | _DONATED * a.donated
         kind, rank, strides = _KINDS[a.kind], len(a.shape), spec.stride_slot(number)
         if a.dtype is None:
+            held = id(a.value) if a.kind == "static" else 0
             records.append(
-                ARGUMENT.pack(kind, flags, rank, _NO_TYPE_NUMBER, -1, 0, first, strides, 0)
+                ARGUMENT.pack(kind, flags, rank, _NO_TYPE_NUMBER, -1, held, first, strides, 0)
             )
             continue
         # a number stands for a dtype only where NumPy has one dtype of that number: the plain
@@ -233,9 +244,11 @@ def pack(spec: Specialization) -> bytes:
         spec.arena_bytes,
         spec.arena_worker_bytes,
         spec.release_gil_bytes,
+        sum(a.kind != "static" for a in spec.arguments),
         spec.entry,
         spec.shapes,
         id(spec.result) if callable(spec.result) else 0,
+        id(spec.keywords) if spec.keywords else 0,
         len(axes),
     )
     return b"".join([head, *records, struct.pack(f"<{len(axes)}q", *axes)])

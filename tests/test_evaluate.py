@@ -46,6 +46,8 @@ def test_extents_are_solved_for() -> None:
 def test_an_extent_of_zero_may_leave_another_open() -> None:
     x = param(ty.parse_type("f32[b, b*n, n]"), "x")
     assert bind_extents(Graph("f", (x,), (), ()), [(0, 0, 4)]) == {"b": 0, "n": 4}
+    x = param(ty.parse_type("f32[b, b*n]"), "x")
+    assert bind_extents(Graph("f", (x,), (), ()), [(0, 0)]) == {"b": 0, "n": 0}
 
 
 def test_extents_must_agree() -> None:

@@ -10,7 +10,7 @@ What the loops of graphc/loops/schedule_cuda.py mean here (and a sequential eval
   buffer is a copy per thread, so outside thread loops all copies are equal.
 - An Accumulate inside thread loops whose buffer and place lie outside them reduces across the threads: partial
   results per thread, a warp's shuffle tree, then the warps in order. The order is fixed.
-- A `Barrier` stands between thread loops, never inside. A shared buffer inside an outer thread loop exists once
+- A thread loop of nothing but a `Barrier` is one: barriers stand between other thread loops. A shared buffer inside an outer thread loop exists once
   for each of its threads.
 - Global buffers without strides of their own start at a multiple of 16 bytes; the launcher sees to it.
 
@@ -180,7 +180,8 @@ class _Kernel:
     def print(self, name: str) -> CudaKernel:
         grid = self.grid()
         self.statement(self.phase)
-        buffers = [b for b in (*self.func.params, *workspace(self.func)) if b.name in self.used]
+        everything = {b.name: b for b in (*self.func.params, *workspace(self.func))}
+        buffers = [b for b in everything.values() if b.name in self.used]
         symbols = [s for s in self.func.symbols if s in self.used_symbols]
         if self.shared_bytes > MAX_SHARED_BYTES:
             raise LoweringError(f"{name} asks for {self.shared_bytes} bytes of shared memory")
@@ -439,6 +440,9 @@ class _Kernel:
         self.synchronizes |= before
 
     def thread_loop(self, loop: For) -> None:
+        if loop.body == (L.Barrier(),):
+            self.barrier()
+            return
         axis = _thread_height(loop.body)
         letter = "xyz"[axis]
         assert isinstance(loop.extent, int)
@@ -606,35 +610,37 @@ class _Kernel:
     # -- tiles
     def transpose(self, stmt: L.Transpose) -> None:
         """Through shared memory where the whole block is here, else element by element."""
-        rows = columns = stmt.size
-        r, c = self.fresh("r"), self.fresh("c")
-        for var, extent in ((r, rows), (c, columns)):
-            self.bounds.loop(var, extent)
+        size = stmt.size
+        r, c, k = self.fresh("r"), self.fresh("c"), self.fresh("k")
+        for var in (r, c):
+            self.bounds.loop(var, size)
+            self.names[var] = var
         row, column = ty.Dim.symbol(r), ty.Dim.symbol(c)
-        source = (stmt.source_index[0] + row * stmt.source_step + column,)
-        target = (stmt.target_index[0] + column * stmt.target_step + row,)
-        threads = self.block[0] * self.block[1] * self.block[2]
+        source_at = self.offset(stmt.source, stmt.source_index) + row * stmt.source_step + column
+        target_at = self.offset(stmt.target, stmt.target_index) + column * stmt.target_step + row
+        self.used |= {stmt.source.name: stmt.source, stmt.target.name: stmt.target}
         self.stored.add(stmt.target.name)
+        source = f"{self.name(stmt.source.name)}[{self.index(source_at)}]"
+        target = f"{self.name(stmt.target.name)}[{self.index(target_at)}]"
+        threads = self.block[0] * self.block[1] * self.block[2]
         if self.bound or threads == 1:
-            self.open(f"for (int {r} = 0; {r} < {rows}; ++{r})")
-            self.open(f"for (int {c} = 0; {c} < {columns}; ++{c})")
-            self.once(f"{self.place(stmt.target, target)} = {self.place(stmt.source, source)};")
+            self.open(f"for (int {r} = 0; {r} < {size}; ++{r})")
+            self.open(f"for (int {c} = 0; {c} < {size}; ++{c})")
+            self.once(f"{target} = {source};")
             self.close()
             self.close()
             return
         self.synchronizes = True
-        tile, k = self.fresh("tile"), self.fresh("k")
-        self.shared_bytes += rows * (columns + 1) * stmt.source.dtype.nbytes
+        tile = self.fresh("tile")
+        self.shared_bytes += size * (size + 1) * stmt.source.dtype.nbytes
         thread = "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)"
+        held = f"{tile}[{r}][{c}]"
         self.open("")
-        self.emit(f"__shared__ {C_TYPE[stmt.source.dtype]} {tile}[{rows}][{columns + 1}];")
-        for fill in (True, False):
-            self.open(f"for (int {k} = {thread}; {k} < {rows * columns}; {k} += {threads})")
-            major, minor, width = (r, c, columns) if fill else (c, r, rows)
-            self.emit(f"const int {major} = {k} / {width}, {minor} = {k} % {width};")
-            held = f"{tile}[{r}][{c}]"
-            left, right = (held, self.place(stmt.source, source)) if fill else (self.place(stmt.target, target), held)
-            self.emit(f"{left} = {right};")
+        self.emit(f"__shared__ {C_TYPE[stmt.source.dtype]} {tile}[{size}][{size + 1}];")
+        for major, minor, text in ((r, c, f"{held} = {source};"), (c, r, f"{target} = {held};")):
+            self.open(f"for (int {k} = {thread}; {k} < {size * size}; {k} += {threads})")
+            self.emit(f"const int {major} = {k} / {size}, {minor} = {k} % {size};")
+            self.emit(text)
             self.close()
             self.emit("__syncthreads();")
         self.close()

@@ -195,7 +195,10 @@ class Printer:
             cond = self.b.any(cond)
 
         def report() -> list[Val]:
-            self.b.line(f"store i64 {stmt.code}, ptr %error, align 8")
+            # the first error is kept; which of two threads comes first does not matter
+            before = self.b.load("%error", I64, align=8)
+            code = self.b.select(self.b.cmp("eq", before, 0), self.b.const(stmt.code, I64), before)
+            self.b.store("%error", code, align=8)
             return []
 
         self.b.branch(cond, report, lambda: [], likely=False)
@@ -409,7 +412,10 @@ class Printer:
         if isinstance(expr, L.Cast):
             return self.b.cast(self.expr(expr.value), expr.dtype)
         if isinstance(expr, L.Bitcast):
-            return self.b.bitcast(self.expr(expr.value), expr.dtype)
+            value = self.expr(expr.value)
+            if BOOL in (value.dtype, expr.dtype):  # one byte, 0 or 1
+                return self.b.cast(value, expr.dtype)
+            return self.b.bitcast(value, expr.dtype)
         cond, a, b = (self.expr(e) for e in (expr.cond, expr.a, expr.b))
         if cond.lanes == 1 and max(a.lanes, b.lanes) == 1:
             return self.b.select(cond, a, b)

@@ -6,7 +6,7 @@ temporary's bytes are free again after the last kernel that reads it; a symbolic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,9 +95,7 @@ def distinct_results(graph: Graph) -> Graph:
     results: list[Value] = []
     for value in graph.results:
         if value in seen:
-            inner = param(value.type, "p0")
-            body = Graph("body", (inner,), (), (inner,))
-            value = make(FUSION, (value,), {"body": body}).results[0]
+            value = _copy(value).results[0]
         seen.add(value)
         results.append(value)
     if all(a is b for a, b in zip(results, graph.results, strict=True)):
@@ -105,12 +103,67 @@ def distinct_results(graph: Graph) -> Graph:
     return Graph.of(graph.name, graph.params, results)
 
 
-def plan(graph: Graph, machine: Machine, strided: Sequence[int] = ()) -> Plan:
+def separate_aliases(graph: Graph, aliases: Mapping[int, int]) -> Graph:
+    """The graph in which a result may be written over the parameter that it replaces.
+
+    That is safe where one kernel reads the parameter last and writes each element after it has read the same element;
+    elsewhere the result is made apart and copied at the end.
+    """
+    results = list(graph.results)
+    copies: list[Node] = []
+    for k, i in aliases.items():
+        if not _writes_in_place(graph, results[k], graph.params[i]):
+            copies.append(_copy(results[k]))
+            results[k] = copies[-1].results[0]
+    if not copies:
+        return graph
+    return Graph(graph.name, graph.params, (*graph.nodes, *copies), tuple(results))
+
+
+def _writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
+    writer = result.node
+    if writer.op is not FUSION or graph.results.count(result) != 1:
+        return False
+    position = graph.nodes.index(writer)
+    if any(parameter in node.operands for node in graph.nodes[position + 1 :]):
+        return False
+    if parameter not in writer.operands:
+        return True
+    lowered = lower(writer.attrs["body"], "probe")
+    source = lowered.inputs[writer.operands.index(parameter)].name
+    target = lowered.outputs[result.index].name
+    places: set[tuple[L.Index, ...]] = set()
+    for stmt in L.statements(lowered.func.body):
+        if isinstance(stmt, (L.Accumulate, L.Transpose)):
+            return False
+        if isinstance(stmt, L.Store) and stmt.buffer.name == target:
+            places.add(stmt.index)
+        for expr in L.expressions(stmt):
+            for one in L.walk(expr):
+                if isinstance(one, L.Load) and one.buffer.name == source:
+                    places.add(one.index)
+    return len(places) == 1
+
+
+def _copy(value: Value) -> Node:
+    inner = param(value.type, "p0")
+    return make(FUSION, (value,), {"body": Graph("body", (inner,), (), (inner,))})
+
+
+def plan(
+    graph: Graph,
+    machine: Machine,
+    strided: Sequence[int] = (),
+    aliases: Mapping[int, int] | None = None,
+    check_finite: bool = False,
+) -> Plan:
     """Lowers and schedules every fusion and places every buffer.
 
     `strided` lists the parameters that may have any strides; these are passed in the extents, after the symbols.
+    `aliases` says which results are written over which (donated) parameters. `check_finite` reports the first op that
+    makes a NaN or an infinity.
     """
-    graph = distinct_results(graph)
+    graph = separate_aliases(distinct_results(graph), aliases or {})
     slots: dict[str, int] = {s: k for k, s in enumerate(graph.symbols)}
     strides: dict[Value, tuple[L.Index, ...]] = {}
     for k in strided:
@@ -138,7 +191,7 @@ def plan(graph: Graph, machine: Machine, strided: Sequence[int] = ()) -> Plan:
         if node.op.name == "constant":
             _place_constant(node, places, embedded, table)
             continue
-        kernel = _kernel(node, machine, strides, known, messages)
+        kernel = _kernel(node, machine, strides, known, messages, check_finite)
         kernels.append(kernel)
         for value in node.results:
             if value not in places:
@@ -185,11 +238,12 @@ def _kernel(
     strides: dict[Value, tuple[L.Index, ...]],
     known: dict[str, Kernel],
     messages: list[str],
+    check_finite: bool,
 ) -> Kernel:
     body = node.attrs["body"]
     own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
     name = _name(body, len(known))
-    naive = lower(body, name, own)
+    naive = lower(body, name, own, check_finite)
     # error codes are positions in one table for the whole entry
     first = len(messages)
     messages.extend(naive.messages)

@@ -69,7 +69,7 @@ def used_names(body: tuple[Stmt, ...]) -> set[str]:
         elif isinstance(stmt, (Store, Accumulate)):
             found |= index_names(stmt.index) | {stmt.buffer.name}
         elif isinstance(stmt, L.Transpose):
-            found |= index_names((*stmt.target_index, *stmt.source_index))
+            found |= index_names((*stmt.target_index, stmt.target_step, *stmt.source_index, stmt.source_step))
             found |= {stmt.target.name, stmt.source.name}
         for root in L.expressions(stmt):
             found |= expression_names(root)

@@ -77,6 +77,11 @@ def guarded(index: Index, extent: Index, known: dict[str, int], body: tuple[Stmt
     return body if cond == L.TRUE else (L.If(cond, body),)
 
 
+def barrier(names: Names, threads: int) -> For:
+    """Between thread loops: all threads of the block (or of the row's warp) meet."""
+    return For(names.fresh("thread"), threads, "thread", (L.Barrier(),))
+
+
 def symbol(name: str) -> Dim:
     return Dim.symbol(name)
 
@@ -213,7 +218,7 @@ def transposing(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], posi
     body = (
         *(Alloc(tile) for tile in tiles.values()),
         nest(i0 + symbol(x), j0 + line, fill),
-        L.Barrier(),
+        barrier(names, TILE),
         nest(i0 + line, j0 + symbol(x), drain),
     )
     env: dict[str, Index] = {}
@@ -275,7 +280,7 @@ def row_statements(names: Names, core: tuple[Stmt, ...], threads: int) -> tuple[
         reads = {load.buffer.name for load in A.loads((stmt,))} - own
         wrote = {w.buffer.name for w in A.writes((stmt,))} - own
         if reads & dirty or wrote & (dirty | seen):
-            done.append(L.Barrier())
+            done.append(barrier(names, threads))
             dirty, seen = set(), set()
         dirty |= wrote
         seen |= reads
@@ -413,7 +418,7 @@ def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For |
     return For(block, ceil_div(total, WARP), "block", (
         *(Alloc(p) for p in parts.values()),
         For(y, share, "thread", (For(x, WARP, "thread", guarded(column, total, known, first)),)),
-        L.Barrier(),
+        barrier(names, WARP),
         For(x, WARP, "thread", guarded(column, total, known, second)),
     ))  # fmt: skip
 

@@ -1,15 +1,17 @@
 """The meaning of a LoopFunc: runs it over NumPy arrays, slowly and with every access checked.
 
-A function becomes Python source once (one Python statement for each of ours), so that the tests of a schedule can
-afford it. Loops of every kind run in order; the threads of thread loops are generators that meet at each barrier.
-A value is a NumPy scalar of its dtype, an index a Python int; fresh memory holds NaN or a strange number.
+A function becomes Python source once (one Python statement for each of ours), so that the tests of
+a schedule can afford it. Loops of every kind run in order; the threads of thread loops are
+generators that meet at each barrier.
+A value is a NumPy scalar of its dtype, an index a Python int; fresh memory holds NaN or a strange
+number.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,14 +54,16 @@ _CACHE_ENTRIES = 64
 def evaluate(
     func: LoopFunc, buffers: Mapping[str, np.ndarray], symbols: Mapping[str, int]
 ) -> list[int]:
-    """Runs the function on arrays, which it changes; the codes of the errors that it reported, each once.
+    """Runs the function on arrays, which it changes; the codes that its Fails reported, each once.
 
-    `buffers` holds an array for every parameter; those of access "temp" may be absent. A bfloat16 buffer is an array
-    of ml_dtypes' dtype.
+    `buffers` holds an array for every parameter; those of access "temp" may be absent. A bfloat16
+    buffer is an array of ml_dtypes' dtype.
 
     Raises:
-        IndexError: a Load, Store or Accumulate outside its buffer: the buffer, the index and the statement.
-        VerifyError: the function is not well-formed, an array does not fit its Buffer, or threads part at a barrier.
+        IndexError: a Load, Store or Accumulate outside its buffer: the buffer, the index and the
+        statement.
+        VerifyError: the function is not well-formed, an array does not fit its Buffer, or threads
+        part at a barrier.
     """
     cached = _CACHE.get(id(func))
     if cached is None:  # by identity: 0.0 == -0.0 makes equal functions that differ
@@ -98,7 +102,7 @@ def access(array, stray{extents}):
 """
 
 
-@lru_cache(maxsize=None)
+@cache
 def _access(rank: int) -> Callable[..., Any]:
     """A function of an array of that rank that gives its checked load, store and accumulate."""
     names = [f"i{d}" for d in range(rank)]
@@ -125,9 +129,7 @@ def _open(buffer: Buffer, array: np.ndarray, stmts: Sequence[Stmt]) -> Any:
     return _access(array.ndim)(array, stray, *array.shape)
 
 
-def _given(
-    buffer: Buffer, shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def _given(buffer: Buffer, shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The array of a parameter, checked."""
     array = arrays.get(buffer.name)
     if array is None and buffer.access == "temp":
@@ -226,9 +228,7 @@ class _Source:
     # -- statements
     def open(self, buffer: Buffer, array: str, indent: str) -> None:
         names = ", ".join(f"{what}_{buffer.name}" for what in ("load", "store", "add"))
-        self.lines.append(
-            f"{indent}{names} = access({self.shared(buffer, 'b')}, {array}, stmts)"
-        )
+        self.lines.append(f"{indent}{names} = access({self.shared(buffer, 'b')}, {array}, stmts)")
 
     def block(self, body: tuple[Stmt, ...], indent: str) -> None:
         if not body:

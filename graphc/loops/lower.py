@@ -86,6 +86,7 @@ class Lowering:
     graph: Graph
     buffers: dict[Value, Buffer]
     """Values that stand in memory: parameters, and results that were written by an earlier nest."""
+    check_finite: bool = False
     root: Scope = field(default_factory=lambda: Scope(None, "", 1))
     scope_of_name: dict[str, Scope] = field(default_factory=dict)
     extents: dict[str, Index] = field(default_factory=dict)
@@ -149,6 +150,8 @@ class Lowering:
         if found is None:
             before, self.scope = self.scope, scope
             found = self.bind(self.compute(value.node, index))
+            if self.check_finite:
+                self.require_finite(value, found, index)
             self.scope = before
             scope.memo[key] = found
         return found
@@ -161,6 +164,25 @@ class Lowering:
             args = [self.element(v, index) for v in node.operands]
             return card.lower(args, node.results[0].type)
         return card.lower(Context(self, node), index)
+
+    def require_finite(self, value: Value, element: Element, index: tuple[Index, ...]) -> None:
+        """Reports an op that made a NaN or an infinity out of finite numbers."""
+        node = value.node
+        if value.type.dtype.kind not in "fc" or node.op.kind in ("movement", "creation"):
+            return
+        cond: Expr = L.FALSE
+        for part in [element.re, element.im] if isinstance(element, Pair) else [element]:
+            finite = L.Scalar("isfinite", (part,), BOOL)
+            broken = L.Scalar("not", (finite,), BOOL)
+            cond = broken if cond == L.FALSE else L.Scalar("or", (cond, broken), BOOL)
+        if node.op.kind == "elementwise":
+            for operand in node.operands:
+                if operand.type.dtype.kind not in "fc":
+                    continue
+                source = self.element(operand, index)
+                for part in [source.re, source.im] if isinstance(source, Pair) else [source]:
+                    cond = L.Scalar("and", (cond, L.Scalar("isfinite", (part,), BOOL)), BOOL)
+        Context(self, node).fail(cond, f"made a NaN or an infinity in {value.type}")
 
     def load(self, buffer: Buffer, index: tuple[Index, ...], is_complex: bool) -> Element:
         if is_complex:
@@ -198,21 +220,35 @@ class Lowering:
             scopes.append(self.open(extent, "r"))
         element = body(tuple(Dim.symbol(s.var) for s in scopes))
         parts = [element.re, element.im] if isinstance(element, Pair) else [element]
-        if isinstance(element, Pair) and kind not in ("sum",):
+        if isinstance(element, Pair) and kind not in ("sum", "prod"):
             raise LoweringError(f"reduce {kind} of complex numbers has no loop form")
-        accumulators = []
+        accumulators: list[Buffer] = []
         for part in parts:
             accumulator = Buffer(self.fresh("acc"), part.dtype, (1,), None, "register", "temp")
             accumulators.append(accumulator)
             identity = L.const(IDENTITY[kind](part.dtype), part.dtype)
             home.stmts.append(L.Alloc(accumulator))
+            if kind == "prod" and len(accumulators) == 2:
+                identity = L.const(0, part.dtype)  # the product of nothing is 1 + 0i
             home.stmts.append(L.Store(accumulator, (0,), identity))
-            self.scope.stmts.append(L.Accumulate(accumulator, (0,), ACCUMULATE[kind], part))
+            if not (kind == "prod" and isinstance(element, Pair)):
+                self.scope.stmts.append(L.Accumulate(accumulator, (0,), ACCUMULATE[kind], part))
+        if kind == "prod" and isinstance(element, Pair):
+            self.multiply(accumulators, element)
         for scope in reversed(scopes):
             self.close(scope)
         self.guard = guard
         results = [self.bind(Load(a, (0,))) for a in accumulators]
         return Pair(*results) if len(results) == 2 else results[0]
+
+    def multiply(self, accumulators: Sequence[Buffer], element: Pair) -> None:
+        """(a, b) *= (c, d), as complex numbers."""
+        a, b = (self.bind(Load(x, (0,))) for x in accumulators)
+        c, d = element.re, element.im
+        re = L.scalar("sub", L.scalar("mul", a, c), L.scalar("mul", b, d))
+        im = L.scalar("add", L.scalar("mul", a, d), L.scalar("mul", b, c))
+        for buffer, value in zip(accumulators, (self.bind(re), self.bind(im)), strict=True):
+            self.scope.stmts.append(L.Store(buffer, (0,), value))
 
 
 def index_names(index: tuple[Index, ...]) -> frozenset[str]:
@@ -384,10 +420,16 @@ def _divided(atom: tuple, extents: dict[str, Index]) -> Index:
 # ------------------------------------------------------------------------------------ whole bodies
 
 
-def lower(graph: Graph, name: str, strides: dict[int, tuple[Index, ...]] | None = None) -> Lowered:
+def lower(
+    graph: Graph,
+    name: str,
+    strides: dict[int, tuple[Index, ...]] | None = None,
+    check_finite: bool = False,
+) -> Lowered:
     """The LoopFunc of a graph whose ops can share one kernel.
 
-    `strides` gives element strides of parameters that are not C-contiguous, by position.
+    `strides` gives element strides of parameters that are not C-contiguous, by position. `check_finite` adds a Fail
+    after every op of floats: NaN or infinity out of finite operands.
     Parameters of the function: the graph's parameters, its results, and temporaries that opaque ops asked for.
     """
     strides = strides or {}
@@ -395,7 +437,7 @@ def lower(graph: Graph, name: str, strides: dict[int, tuple[Index, ...]] | None 
         buffer_of(v.type, f"x{i}", "in", strides.get(i)) for i, v in enumerate(graph.params)
     )
     outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
-    state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)))
+    state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)), check_finite)
     _lower_opaque(state, graph, outputs)
     for nest in nests(graph.results, state.buffers):
         _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])

@@ -122,8 +122,11 @@ class _Schedule:
 
     def split(self, stmt: For, core: tuple[Stmt, ...], ops: dict[str, str]) -> None:
         """A large reduction: partial results, and the loop over these in the block segment that follows."""
-        segment = self.here("partial")
-        segment.stmts.append(stmt)
+        segment = _Segment("partial", [stmt])
+        position = len(self.segments)
+        if position and self.segments[-1].kind == "block" and not self.depends(stmt, self.segments[-1]):
+            position -= 1  # before that block, which then joins the partial results itself
+        self.segments.insert(position, segment)
         part_var = self.names.fresh("part")
         join: list[Stmt] = []
         for name in ops:
@@ -132,6 +135,15 @@ class _Schedule:
             segment.parts[name] = part
             join.append(Accumulate(write.buffer, write.index, ops[name], Load(part, (symbol(part_var),))))
         self.here("block").stmts.append(For(part_var, PARTIAL_BLOCKS, "serial", tuple(join)))
+
+    def depends(self, stmt: For, segment: _Segment) -> bool:
+        """Does a reduction read what the segment makes (but for Lets that can be computed again)?"""
+        stmts = tuple(segment.stmts)
+        lets = {s.name: (0, s) for s in stmts if isinstance(s, L.Let)}
+        made = {w.buffer.name for w in A.writes(stmts)} | set(lets)
+        made -= self.copyable(lets, {w.buffer.name for w in A.writes(self.func.body)})
+        reads = A.used_names((stmt,)) - {w.buffer.name for w in A.writes((stmt,))}
+        return bool(reads & made)
 
     # -- names that cross segments
     def connect(self) -> None:
@@ -180,7 +192,8 @@ class _Schedule:
         own = A.allocated(self.func.body) | {b.name for b in self.names.workspace}
         for name, (_, let) in lets.items():
             needs = A.expression_names(let.value)
-            if not needs & (written | own) and all(n in found for n in needs if n in lets):
+            known = found | self.names.symbols | {b.name for b in self.func.params}
+            if not needs & (written | own) and needs <= known:
                 found.add(name)
         return found
 
@@ -231,10 +244,11 @@ class _Schedule:
         moved: dict[str, tuple[Buffer, tuple[Index, ...]]] = {}
         for name, write in own.items():
             # under a name of its own: the place itself may be an output
-            buffer = Buffer(self.names.fresh(name), write.buffer.dtype, write.buffer.shape, None, "register")
-            moved[name] = (buffer, ())
-            start += [Alloc(buffer), Store(buffer, write.index, neutral_of(ops[name], buffer))]
-            end.append(Store(segment.parts[name], (symbol(block),), Load(buffer, write.index)))
+            shape = (1, *write.buffer.shape)
+            buffer = Buffer(self.names.fresh(name), write.buffer.dtype, shape, None, "register")
+            moved[name] = (buffer, (0,))
+            start += [Alloc(buffer), Store(buffer, (0, *write.index), neutral_of(ops[name], buffer))]
+            end.append(Store(segment.parts[name], (symbol(block),), Load(buffer, (0, *write.index))))
         body = rename(guarded(flat, extent, known, at(loops, core, flat)), moved)
         walk = For(thread, THREADS, "thread", (For(turn, turns, "serial", body),))
         return For(block, PARTIAL_BLOCKS, "block", (*segment.imports, *start, walk, *end))

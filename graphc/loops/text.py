@@ -1,4 +1,4 @@
-"""Loops as Python-like text: for people, for golden tests, and as a key, since equal text means an equal function.
+"""Loops as Python-like text: for people, golden tests, and as a key: equal text, equal function.
 
     def softmax(x: in f32[n, 784], y: out f32[n, 784]; n):
         for i in parallel(n):
@@ -10,7 +10,8 @@
                 e: f32 = exp(x[i, j] - m[0])
                 y[i, j] = e
 
-A constant is bare where its neighbours say its dtype, else `f32(1.5)`. `(x[i] if c)` is a guarded load.
+A constant is bare where its neighbours say its dtype, else `f32(1.5)`. `(x[i] if c)` is a guarded
+load.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ def _scalar(expr: Scalar, known: DType | None) -> str:
 
 
 def _evident(args: tuple[Expr, ...]) -> DType | None:
-    """The dtype that the arguments show by themselves: one of them is neither a constant nor made of them."""
+    """The dtype that the arguments show by themselves, unless all of them are made of constants."""
     for arg in args:
         if isinstance(arg, (Name, Load, Cast, Bitcast)):
             return arg.dtype
@@ -214,5 +215,7 @@ def _const(expr: Const, known: DType | None) -> str:
     text = repr(value)
     if expr.dtype.is_float:
         value = float(value)
-        text = ("-nan" if math.copysign(1.0, value) < 0 else "nan") if value != value else repr(value)
+        text = (
+            ("-nan" if math.copysign(1.0, value) < 0 else "nan") if value != value else repr(value)
+        )
     return text if expr.dtype is known else f"{expr.dtype.name}({text})"

@@ -1,4 +1,4 @@
-"""The invariants of a LoopFunc. A function that breaks one is a bug of graphc, found here rather than in machine code."""
+"""The invariants of a LoopFunc: who breaks one is a bug of graphc, found before machine code."""
 
 from __future__ import annotations
 
@@ -46,27 +46,32 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     """Returns the function when all of this holds.
 
     Names:
-    - A buffer, symbol, loop variable or Let is bound before it is used, and only used inside its block.
-    - No name is bound where it is bound already; one buffer name stands for one Buffer in the whole function.
+    - A buffer, symbol, loop variable or Let is bound before it is used, and only used inside its
+      block.
+    - No name is bound where it is bound already; one buffer name stands for one Buffer in the whole
+      function.
     Types:
-    - A stored or accumulated value has the buffer's dtype; the arguments of a scalar op have one dtype, which
-      the op admits, and its result is theirs or bool; conditions and guards are bool; no dtype is complex.
+    - A stored or accumulated value has the buffer's dtype; the arguments of a scalar op have one
+      dtype, which the op admits, and its result is theirs or bool; conditions and guards are bool;
+      no dtype is complex.
     - A Name has the dtype of its Let. A Bitcast keeps the width.
     Indices:
-    - An access has one index for each axis of its buffer; an index, an extent or a stride is made of symbols,
-      loop variables and Lets of dtype i64.
+    - An access has one index for each axis of its buffer; an index, an extent or a stride is made
+      of symbols, loop variables and Lets of dtype i64.
     Memory:
-    - Nothing is stored to a buffer of access "in". Allocated buffers have access "temp"; register buffers have
-      constant extents. Strides, where given, are one for each axis.
+    - Nothing is stored to a buffer of access "in". Allocated buffers have access "temp"; register
+      buffers have constant extents. Strides, where given, are one for each axis.
     - Accumulate ops are add, mul, min, max, and, or, xor.
     Loops:
-    - Vector and unroll extents are constants, at least 1; there is no loop but `unroll`, no Alloc and no Transpose
-      inside a vector loop.
-    - A parallel loop stands at the top level of the function, and has no block or thread loop inside.
+    - Vector and unroll extents are constants, at least 1; there is no loop but `unroll`, no Alloc
+      and no Transpose inside a vector loop.
+    - A parallel loop stands at the top level of the function, and has no block or thread loop
+      inside.
     - A Barrier stands under a thread loop; block loops are not under thread loops.
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - A Fail's code is at least 1.
-    Targets: "cpu" has no block, thread, shared or Barrier; "cuda" has no parallel loop and no Transpose.
+    Targets: "cpu" has no block, thread, shared or Barrier; "cuda" has no parallel loop and no
+    Transpose.
 
     Raises:
         VerifyError: with the statement.
@@ -114,7 +119,9 @@ class _Checker:
         self.require(
             self.buffers.setdefault(name, buffer) == buffer, f"there are two buffers named {name}"
         )
-        self.require(buffer.space in SPACES, f"{name}: space {buffer.space!r} is not one of {SPACES}")
+        self.require(
+            buffer.space in SPACES, f"{name}: space {buffer.space!r} is not one of {SPACES}"
+        )
         self.require(buffer.access in ACCESS, f"{name}: access {buffer.access!r} is unknown")
         self.require(not buffer.dtype.is_complex, f"{name}: a buffer has a real dtype")
         self.index((*buffer.shape, *(buffer.strides or ())))
@@ -264,6 +271,7 @@ class _Checker:
         self.require("vector" not in self.loops, "a Transpose in a vector loop")
         self.place(stmt.target, stmt.target_index, writes=True)
         self.place(stmt.source, stmt.source_index, writes=False)
+        self.index((stmt.target_step, stmt.source_step))
         self.require(stmt.target.dtype is stmt.source.dtype, "a Transpose changes the dtype")
         ranks = max(len(stmt.target.shape), len(stmt.source.shape))
         self.require(ranks == 1, "a Transpose moves between buffers of one axis")

@@ -20,6 +20,7 @@ from ..opdef import OpDef
 from ..types import BF16, BOOL, C128, F32, F64, I64, U64, Dim, DType, Extent, TensorType
 from .complexes import CAST, SELECT, convert
 from .creation import CONSTANT, EXTENT, FULL, IOTA, number_of
+from .logic import LT
 from .movement import BROADCAST, RESHAPE
 
 Operand = Any
@@ -226,7 +227,20 @@ def elementwise(card: OpDef, *operands: Operand) -> Value:
         numbers = [0 if fits(x, d) else x for x, d in zip(operands, dtypes, strict=True)]
         return full(shape, _COMPARE[card.name](*numbers), BOOL)
     values = [_checked(x, d) for x, d in zip(operands, dtypes, strict=True)]
+    if card.name in _COMPARE and set(dtypes) == {I64, U64}:
+        return _compare_signs(card, *broadcast(*values))
     return card(*broadcast(*values))
+
+
+def _compare_signs(card: OpDef, a: Value, b: Value) -> Value:
+    """A comparison of i64 with u64, exact as NumPy's: first by the sign, then both as u64."""
+    signed = a if a.dtype is I64 else b
+    below = _COMPARE[card.name](*((-1, 0) if signed is a else (0, -1)))
+    return SELECT(
+        LT(signed, full_like(signed, 0)),
+        full(signed.shape, below, BOOL),
+        card(cast(a, U64), cast(b, U64)),
+    )
 
 
 def unary(card: OpDef, x: Operand) -> Value:

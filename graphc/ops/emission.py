@@ -1,7 +1,7 @@
-"""What opaque cards share: whole elements (complex ones are two numbers in memory) and nests of loops.
+"""What opaque cards share: whole elements (a complex one is two numbers) and nests of loops.
 
-Called by the `emit` of opaque cards; `c` is the context of graphc/DESIGN.md section 7. Beyond what is listed there,
-`c.code(message)` is the code with which a Fail reports that message.
+Called by the `emit` of opaque cards; `c` is the context of graphc/DESIGN.md section 7. Beyond what
+is listed there, `c.code(message)` is the code with which a Fail reports that message.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Cards of the ops whose places come from data: gather and scatter.
 
-An index operand has an integer dtype; all of them have one shape S. `mode` says what an index outside its axis does:
-raise (a negative one counts from the end; out of range is reported, and raised after the kernel), wrap (modulo the
-extent), clip (to the nearest end), promise (it never happens: unchecked).
+An index operand has an integer dtype; all of them have one shape S. `mode` says what an index
+outside its axis does:
+raise (a negative one counts from the end; out of range is reported, and raised after the kernel),
+wrap (modulo the extent), clip (to the nearest end), promise (it never happens: unchecked).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
 from ..loops.ir import (
+    FALSE,
     TRUE,
     Accumulate,
     Expr,
@@ -35,9 +37,9 @@ from ..loops.ir import (
 )
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BOOL, I64, Dim, Extent, TensorType
+from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element
 from .emission import bound, load, nest, product, store
-from .movement import check_axes, check_dtype, check_rank, show
 
 MODES = ("raise", "wrap", "clip", "promise")
 COMBINES = ("set", "add", "mul", "min", "max")
@@ -139,7 +141,7 @@ def _settled(i: Expr, n: Extent, mode: str) -> tuple[Expr, Expr | None]:
     """The place that an i64 index means, and when it is within the axis (None: always)."""
     if mode == "promise":
         return i, None
-    nonempty = None if ty.bounds(n - 1)[0] == 0 or not isinstance(n, Dim) else less(0, n)
+    nonempty = both(None, less(0, n))
     zero = const(0, I64)
     if mode == "wrap":
         return scalar("mod", i, Idx(n)), nonempty
@@ -154,7 +156,7 @@ def _clamped(place: Expr, n: Extent) -> Expr:
 
 
 def _opposite(cond: Expr) -> Expr:
-    return scalar("not", cond, dtype=BOOL)
+    return TRUE if cond == FALSE else scalar("not", cond)
 
 
 def _message(axis: int, n: Extent) -> str:
@@ -186,9 +188,7 @@ def _lower_gather(c: Any, index: tuple[Index, ...]) -> Element:
     guard: Expr | None = None
     for k, axis in enumerate(axes):
         n = x.shape[axis]
-        place, ok = _settled(
-            c.bind(cast(c.operand(1 + k, index[:rank]), I64)), n, c.attrs["mode"]
-        )
+        place, ok = _settled(c.bind(cast(c.operand(1 + k, index[:rank]), I64)), n, c.attrs["mode"])
         if ok is not None:
             c.fail(_opposite(ok), _message(axis, n))
             if isinstance(n, int) and n:
@@ -207,7 +207,7 @@ def _lower_gather(c: Any, index: tuple[Index, ...]) -> Element:
 def _infer_scatter(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     if len(types) < 2:
         raise TypeMismatch(
-            f"scatter takes an operand, updates and an index for each axis, got {len(types)} operands"
+            f"scatter takes an operand, updates and an index for each axis; got {len(types)}"
         )
     shape = _index_shape("scatter", types, 2, attrs)
     x, combine = types[0], attrs["combine"]

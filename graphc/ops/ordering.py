@@ -1,7 +1,7 @@
 """Cards of the ops that compare elements to find places: sort and searchsorted.
 
-The order is NumPy's: NaN after everything else (descending too); complex numbers by real part, then imaginary part,
-those with a NaN last in the order (R, NaN), (NaN, R), (NaN, NaN); -0.0 equals 0.0.
+The order is NumPy's: NaN after everything else (descending too); complex numbers by real part, then
+imaginary part, those with a NaN last in the order (R, NaN), (NaN, R), (NaN, NaN); -0.0 equals 0.0.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from ..loops.ir import (
 )
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
+from .checks import check_axes, check_dtype, show
 from .define import Element, check_count
 from .emission import Cells, bound, load, nest, store
-from .movement import check_axes, check_dtype, show
 
 
 def _and(a: Expr, b: Expr) -> Expr:
@@ -95,8 +95,9 @@ def _sort_keys(x: np.ndarray, descending: bool) -> list[np.ndarray]:
     """Arrays whose lexicographic ascending order (first weighs most) is the order of x."""
     dtype = ty.dtype(x.dtype)
     if dtype.is_complex:
-        nans = [np.isnan(x.real), np.isnan(x.imag)]
-        numbers = [np.where(nan, 0, p) for nan, p in zip(nans, (x.real, x.imag), strict=True)]
+        parts = (np.real(x), np.imag(x))
+        nans = [np.isnan(p) for p in parts]
+        numbers = [np.where(nan, 0, p) for nan, p in zip(nans, parts, strict=True)]
     elif dtype.is_float:
         x = x if dtype.bits > 16 else x.astype(np.float32)
         nans = [np.isnan(x)]
@@ -117,7 +118,8 @@ def _infer_sort(types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, 
     for k, one in enumerate(types):
         if one.shape != types[0].shape:
             raise ShapeMismatch(
-                f"sort: operand {k} has shape {show(one.shape)}; operand 0 has {show(types[0].shape)}"
+                f"sort: operand {k} has shape {show(one.shape)}; "
+                f"operand 0 has {show(types[0].shape)}"
             )
     check_axes("sort", (attrs["axis"],), types[0].rank)
     return tuple(types)
@@ -129,14 +131,15 @@ def _evaluate_sort(operands: Sequence[Any], attrs: Attrs) -> Any:
     for x in arrays[: attrs["keys"]]:
         keys += _sort_keys(x, attrs["descending"])
     order = np.lexsort(keys[::-1], axis=attrs["axis"])
-    found = tuple(np.take_along_axis(x, order, attrs["axis"]) for x in arrays)
-    return found if len(found) > 1 else found[0]
+    found = [np.take_along_axis(x, order, attrs["axis"]) for x in arrays]
+    return tuple(found) if len(found) > 1 else found[0]
 
 
 def _emit_sort(c: Any) -> tuple[Stmt, ...]:
-    """A stable merge sort of positions, bottom up, in each lane; then the operands are read by them.
+    """A stable merge sort of positions, bottom up, in each lane, by which the operands are read.
 
-    Each level walks the lane once: output j takes from the left or the right run of its pair of runs.
+    Each level walks the lane once: output j takes from the left or the right run of its pair of
+    runs.
     """
     shape, axis = c.types[0].shape, c.attrs["axis"]
     n = shape[axis]
@@ -174,7 +177,7 @@ def _emit_sort(c: Any) -> tuple[Stmt, ...]:
 def _merge_step(
     c: Any, heads: Cells, source: Any, target: Any, place: Any, n: Extent, width: str, j: Index
 ) -> tuple[Stmt, ...]:
-    """Output j of a level: target[j] = the earlier of the heads of the two runs; the left one if equal."""
+    """target[j] = the earlier of the heads of the two runs that j falls in; the left if equal."""
     stmts: list[Stmt] = []
 
     def let(stem: str, value: Expr) -> Name:
@@ -190,9 +193,7 @@ def _merge_step(
     start = let("start", scalar("and", Idx(j), scalar("neg", pair)))  # pair is a power of 2
     middle = let("middle", capped(scalar("add", start, w)))
     end = let("end", capped(scalar("add", start, pair)))
-    begin = If(
-        scalar("eq", Idx(j), start), (heads.set(start, 0), heads.set(middle, 1))
-    )
+    begin = If(scalar("eq", Idx(j), start), (heads.set(start, 0), heads.set(middle, 1)))
     stmts.append(begin)
     left, right = let("left", heads.get(0)), let("right", heads.get(1))
     last = Idx(n - 1)  # an exhausted run's head is read too, within bounds, and not used
@@ -200,13 +201,14 @@ def _merge_step(
     a, b = (let("p", Load(source, place(Dim.symbol(p.name)))) for p in places)
     earlier: tuple[Expr, Expr] = (FALSE, FALSE)
     for k in range(c.attrs["keys"]):
-        pair_of_keys: list[Element] = []
+        named_keys: list[Element] = []
         for p in (b, a):
             key = load(c.buffer(k), c.types[k].dtype, place(Dim.symbol(p.name)))
             lets, named = bound(c, "key", key)
             stmts.extend(lets)
-            pair_of_keys.append(named)
-        earlier = _then(earlier, _before(*pair_of_keys, c.attrs["descending"]))
+            named_keys.append(named)
+        key_b, key_a = named_keys
+        earlier = _then(earlier, _before(key_b, key_a, c.attrs["descending"]))
     more = scalar("lt", right, end)
     take = let("take", _and(more, _or(scalar("ge", left, middle), earlier[0])))
     stmts.append(Store(target, place(j), Select(take, b, a)))

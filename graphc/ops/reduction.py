@@ -12,9 +12,9 @@ from ..errors import ShapeMismatch, TypeMismatch
 from ..loops.ir import For, Index, Pair, Stmt, cast, const, scalar
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BF16, BOOL, F16, F32, Dim, DType, TensorType
+from .checks import check_axes
 from .define import Element, check_count
 from .emission import Cells, bound, load, nest, product, store, total
-from .movement import check_axes
 
 _KINDS = {"sum": "iufc", "prod": "iufc", "min": "biuf", "max": "biuf", "and": "biu", "or": "biu"}
 REDUCE_KINDS = {**_KINDS, "xor": "biu"}

@@ -7,7 +7,9 @@
 Requires: canonical form (constants are `full` and on the right).
 Guarantees: none of the left sides of the rules below is left. No node costs more than before.
     Exact for NaN, infinities, signed zeros and integers that wrap, with one exception: `pow(x, 3)` and `pow(x, 4)`
-    of floats become products, within 1.5 ulp of the exact power. The sign and the payload of a NaN do not count.
+    Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats: pow(x, 2) and pow(x, -1)
+    become what they approximate, correctly rounded; pow(x, 3) and pow(x, 4) become products, within 1.5 and 2.5 ulp
+    of the exact power. The sign and the payload of a NaN do not count.
     Not done, because some value would change: x + 0.0 (x = -0.0), x - x and x*0 of floats (NaN, infinity),
     pow(x, 0.5) -> sqrt(x) (-infinity, -0.0), sqrt(x*x), exp(log(x)), x/c -> x*(1/c) unless 1/c is exact,
     a reordering of float additions.
@@ -395,12 +397,11 @@ def _reduce_broadcast(node: Node) -> Replacement:
     if not added or not (total or (kind in ("min", "max", "and", "or") and at_least_one(count))):
         return None
     left = [a for a in range(x.type.rank) if a not in added]
-    inner = new(
-        "broadcast",
-        spread.operands[0],
-        shape=tuple(x.shape[a] for a in left),
-        axes=tuple(left.index(a) for a in spread.attrs["axes"]),
-    )
+    found, shape = spread.operands[0], tuple(x.shape[a] for a in left)
+    if found.shape != shape:
+        places = tuple(left.index(a) for a in spread.attrs["axes"])
+        found = new("broadcast", found, shape=shape, axes=places)
     rest = tuple(left.index(a) for a in axes if a not in added)
-    found = new("reduce", inner, kind=kind, axes=rest)
+    if rest:
+        found = new("reduce", found, kind=kind, axes=rest)
     return new("mul", found, full(found.type, count)) if total and isinstance(count, int) else found

@@ -377,11 +377,11 @@ def _pad(node: Node) -> Replacement:
     edges = (*low, *high, *inner.attrs["low"], *inner.attrs["high"])
     if any(inner.attrs["interior"]) or not all(_never_negative(e) for e in edges):
         return None  # what one pad cuts off, the other does not bring back
-    both = {
-        name: tuple(a + b for a, b in zip(node.attrs[name], inner.attrs[name], strict=True))
+    low, high = (
+        tuple(a + b for a, b in zip(node.attrs[name], inner.attrs[name], strict=True))
         for name in ("low", "high")
-    }
-    return new("pad", inner.operands[0], value, interior=interior, **both)
+    )
+    return new("pad", inner.operands[0], value, low=low, high=high, interior=interior)
 
 
 def _never_negative(extent: ty.Extent) -> bool:

@@ -5,10 +5,9 @@
     %3 = log %2
 
 Requires: canonical form, and cse (a rule asks whether two operands are the same value).
-Guarantees: the left sides below are gone, for floats. Results change, never for the worse: each is the exact value
-    with an error no larger than that of the formula as written, and finite where that overflows. Those that are not
-    finite for the exact reason (log of 0, an operand that is NaN) stay. Leave the pass out where bits matter:
-    `pipeline.EXACT`.
+Guarantees: the left sides below are gone, for floats. Values change, never for the worse: the bound of the error is
+    no larger than that of the formula as written (a single value may lose a lucky rounding), and results are finite
+    where only an intermediate value overflowed. Leave the pass out where bits matter: `pipeline.EXACT`.
 
     log(1 + x)               -> log1p(x)                1 + x rounds away the digits of a small x
     exp(x) - 1               -> expm1(x)                the subtraction cancels for a small x

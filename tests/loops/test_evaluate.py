@@ -50,7 +50,7 @@ from graphc.types import (
     DType,
 )
 
-N, M, I, J, K = (Dim.symbol(s) for s in "nmijk")
+N, M, IX, J, K = (Dim.symbol(s) for s in "nmijk")
 X = Buffer("x", F32, (N,), access="in")
 Y = Buffer("y", F32, (N,), access="out")
 KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
@@ -78,7 +78,7 @@ def scalar_value(expr: Expr) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_loops_of_every_kind(kind: str) -> None:
     x = np.arange(4, dtype=np.float32)
-    body = Store(Y, (I,), scalar("add", Load(X, (3 - I,)), Const(1.0, F32)))
+    body = Store(Y, (IX,), scalar("add", Load(X, (3 - IX,)), Const(1.0, F32)))
     y, codes = run(x, For("i", 4, kind, (body,)))
     np.testing.assert_array_equal(y, [4, 3, 2, 1])
     assert codes == []
@@ -87,7 +87,7 @@ def test_loops_of_every_kind(kind: str) -> None:
 def test_symbols_lets_masks_and_accumulation() -> None:
     x = np.arange(10, dtype=np.float32)
     lanes = (
-        Let("k", scalar("add", Idx(4 * I), Idx(J))),
+        Let("k", scalar("add", Idx(4 * IX), Idx(J))),
         If(
             scalar("lt", Idx(K), Idx(N)),
             (Accumulate(Y, (K % 3,), "max", Load(X, (K,))),),
@@ -102,7 +102,7 @@ def test_symbols_lets_masks_and_accumulation() -> None:
 def test_accumulate(op: str, expected: float) -> None:
     x = np.array([1, 2, 3, 4], np.float32)
     init = Store(Y, (0,), Load(X, (0,)))
-    rest = For("i", N - 1, "serial", (Accumulate(Y, (0,), op, Load(X, (I + 1,))),))
+    rest = For("i", N - 1, "serial", (Accumulate(Y, (0,), op, Load(X, (IX + 1,))),))
     assert run(x, init, rest)[0][0] == expected
 
 
@@ -146,15 +146,15 @@ def test_functions_that_differ_in_the_sign_of_zero() -> None:
 
 
 def test_a_guarded_load_reads_nothing() -> None:
-    guarded = Load(X, (I - 1,), scalar("lt", Idx(0), Idx(I)))
-    y, _ = run(np.array([1, 2, 3], np.float32), For("i", N, "serial", (Store(Y, (I,), guarded),)))
+    guarded = Load(X, (IX - 1,), scalar("lt", Idx(0), Idx(IX)))
+    y, _ = run(np.array([1, 2, 3], np.float32), For("i", N, "serial", (Store(Y, (IX,), guarded),)))
     np.testing.assert_array_equal(y, [0, 1, 2])
 
 
 def test_fails_are_reported_once_and_go_on() -> None:
     x = np.array([1, -1, -2], np.float32)
-    negative = scalar("lt", Load(X, (I,)), Const(0.0, F32))
-    body = (Fail(negative, 2), Fail(TRUE, 5), Store(Y, (I,), Load(X, (I,))))
+    negative = scalar("lt", Load(X, (IX,)), Const(0.0, F32))
+    body = (Fail(negative, 2), Fail(TRUE, 5), Store(Y, (IX,), Load(X, (IX,))))
     y, codes = run(x, For("i", N, "serial", body))
     assert codes == [5, 2]
     np.testing.assert_array_equal(y, x)
@@ -163,10 +163,13 @@ def test_fails_are_reported_once_and_go_on() -> None:
 @pytest.mark.parametrize(
     "stmt, text",
     [
-        (Store(Y, (I,), Load(X, (I + 1,))), r"x\[3\] is outside x\[3\], at: y\[i\] = x\[i \+ 1\]"),
-        (Store(Y, (I - 1,), Load(X, (I,))), r"y\[-1\] is outside y\[3\]"),
-        (Accumulate(Y, (2 * I,), "add", Load(X, (I,))), r"y\[4\] is outside y\[3\], at: .* \+= "),
-        (Store(Y, (I,), Select(FALSE, Load(X, (N,)), Const(0.0, F32))), r"x\[3\] is outside"),
+        (
+            Store(Y, (IX,), Load(X, (IX + 1,))),
+            r"x\[3\] is outside x\[3\], at: y\[i\] = x\[i \+ 1\]",
+        ),
+        (Store(Y, (IX - 1,), Load(X, (IX,))), r"y\[-1\] is outside y\[3\]"),
+        (Accumulate(Y, (2 * IX,), "add", Load(X, (IX,))), r"y\[4\] is outside y\[3\], at: .* \+= "),
+        (Store(Y, (IX,), Select(FALSE, Load(X, (N,)), Const(0.0, F32))), r"x\[3\] is outside"),
     ],
 )
 def test_every_access_is_checked(stmt: Stmt, text: str) -> None:
@@ -176,7 +179,11 @@ def test_every_access_is_checked(stmt: Stmt, text: str) -> None:
 
 def test_fresh_memory_is_not_zero() -> None:
     cell = Buffer("t", F32, (1,), space="register")
-    body = (Alloc(cell), Accumulate(cell, (0,), "add", Load(X, (I,))), Store(Y, (I,), Load(cell, (0,))))
+    body = (
+        Alloc(cell),
+        Accumulate(cell, (0,), "add", Load(X, (IX,))),
+        Store(Y, (IX,), Load(cell, (0,))),
+    )
     y, _ = run(np.ones(2, np.float32), For("i", N, "serial", body))
     assert np.isnan(y).all()
     number = Buffer("t", I32, (1,))
@@ -207,8 +214,8 @@ def test_a_transpose_moves_a_tile_within_bounds() -> None:
 def test_a_temporary_parameter_may_be_absent() -> None:
     temp = Buffer("t", F32, (N,))
     body = (
-        For("i", N, "parallel", (Store(temp, (I,), Load(X, (I,))),)),
-        For("i", N, "parallel", (Store(Y, (I,), Load(temp, (N - 1 - I,))),)),
+        For("i", N, "parallel", (Store(temp, (IX,), Load(X, (IX,))),)),
+        For("i", N, "parallel", (Store(Y, (IX,), Load(temp, (N - 1 - IX,))),)),
     )
     y, _ = run(np.array([1, 2, 3], np.float32), *body, params=(X, Y, temp))
     np.testing.assert_array_equal(y, [3, 2, 1])
@@ -245,9 +252,9 @@ def shared(dtype: DType = F32) -> Buffer:
 def reversal(*between: Stmt) -> Stmt:
     """Blocks of 4 threads reverse their part of x through shared memory."""
     thread = (
-        Store(shared(), (J,), Load(X, (4 * I + J,))),
+        Store(shared(), (J,), Load(X, (4 * IX + J,))),
         *between,
-        Store(Y, (4 * I + J,), Load(shared(), (3 - J,))),
+        Store(Y, (4 * IX + J,), Load(shared(), (3 - J,))),
     )
     return For("i", N // 4, "block", (Alloc(shared()), For("j", 4, "thread", thread)))
 
@@ -262,7 +269,7 @@ def test_threads_meet_at_a_barrier() -> None:
 
 def test_barriers_in_nested_thread_loops_and_under_serial_loops() -> None:
     """A tree reduction over 2 x 2 threads."""
-    place = 2 * I + J
+    place = 2 * IX + J
     step = If(
         scalar("lt", Idx(place), Idx(2 - K)),
         (Accumulate(shared(), (place,), "add", Load(shared(), (place + 2 - K,))),),
@@ -287,6 +294,6 @@ def test_a_barrier_that_some_threads_miss_is_refused() -> None:
 def test_bool_and_unused_names() -> None:
     out = Buffer("y", BOOL, (M,), access="out")
     y = np.zeros(2, bool)
-    func = LoopFunc("f", (out,), ("m",), (For("i", M, "serial", (Store(out, (I,), TRUE),)),))
+    func = LoopFunc("f", (out,), ("m",), (For("i", M, "serial", (Store(out, (IX,), TRUE),)),))
     assert evaluate(func, {"y": y}, {"m": 2, "other": 3}) == []
     assert y.all()

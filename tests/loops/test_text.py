@@ -33,14 +33,14 @@ from graphc.loops.ir import (
 from graphc.loops.text import print_expr, print_loops, print_stmt
 from graphc.types import BOOL, F16, F32, F64, I32, I64, U8, Dim
 
-N, I, J = (Dim.symbol(s) for s in "nij")
+N, IX, J = (Dim.symbol(s) for s in "nij")
 X = Buffer("x", F32, (N, 784), access="in", align=64)
 Y = Buffer("y", F32, (N, 784), access="out")
 M = Buffer("m", F32, (1,), space="register")
 
 
 def softmax(first: float = -np.inf) -> LoopFunc:
-    x, m = Load(X, (I, J)), Load(M, (0,))
+    x, m = Load(X, (IX, J)), Load(M, (0,))
     rows = (
         Alloc(M),
         Store(M, (0,), Const(first, F32)),
@@ -51,7 +51,7 @@ def softmax(first: float = -np.inf) -> LoopFunc:
             "vector",
             (
                 Let("e", scalar("exp", scalar("sub", x, m))),
-                Store(Y, (I, J), scalar("mul", Name("e", F32), Const(0.5, F32)), streaming=True),
+                Store(Y, (IX, J), scalar("mul", Name("e", F32), Const(0.5, F32)), streaming=True),
             ),
         ),
     )
@@ -82,12 +82,12 @@ def test_every_statement() -> None:
     body = (
         Alloc(tile),
         If(
-            scalar("lt", Idx(I), Idx(N)),
-            (Fail(scalar("isnan", Load(X, (I, 0))), 3),),
+            scalar("lt", Idx(IX), Idx(N)),
+            (Fail(scalar("isnan", Load(X, (IX, 0))), 3),),
             (Barrier(),),
         ),
         Accumulate(tile, (0, 0), "add", Const(1.0, F32)),
-        Transpose(flat, (8 * I,), N, flat, (I,), 8, 4),
+        Transpose(flat, (8 * IX,), N, flat, (IX,), 8, 4),
         For("k", 4, "unroll", ()),
     )
     assert print_stmt(For("i", N // 8, "block", body)) == (
@@ -120,16 +120,16 @@ ONE = Const(1.0, F32)
         (scalar("add", scalar("neg", A), ONE), "-a + 1.0"),
         (Select(C, A, ONE), "(a if c else 1.0)"),
         (Select(scalar("lt", A, B), ONE, Const(2.0, F32)), "(f32(1.0) if (a < b) else f32(2.0))"),
-        (Load(X, (I + 1, 0), C), "(x[i + 1, 0] if c)"),
+        (Load(X, (IX + 1, 0), C), "(x[i + 1, 0] if c)"),
         (Cast(scalar("add", A, B), F64), "f64(a + b)"),
         (Bitcast(A, I32), "bits_as_i32(a)"),
         (Const(True, BOOL), "True"),
         (Const(3, U8), "u8(3)"),
         (Const(float("nan"), F16), "f16(nan)"),
-        (Idx(2 * I + 1), "2*i + 1"),
+        (Idx(2 * IX + 1), "2*i + 1"),
         (Idx(7), "i64(7)"),
         (scalar("min", Name("k", I64), Idx(N - 1)), "min(k, n - 1)"),
-        (scalar("add", Idx(I + 1), Idx(7)), "(i + 1) + 7"),
+        (scalar("add", Idx(IX + 1), Idx(7)), "(i + 1) + 7"),
         (scalar("sqrt", ONE), "sqrt(f32(1.0))"),
     ],
 )

@@ -35,7 +35,7 @@ from graphc.loops.ir import (
 from graphc.loops.verify import verify
 from graphc.types import C64, F32, F64, I32, Dim
 
-N, I, K = (Dim.symbol(s) for s in "nik")
+N, IX, K = (Dim.symbol(s) for s in "nik")
 X = Buffer("x", F32, (N,), access="in")
 Y = Buffer("y", F32, (N,), access="out")
 T = Buffer("t", F32, (4, 4), space="local")
@@ -58,8 +58,8 @@ def value(expr: Expr) -> Store:
 
 def test_what_is_well_formed_comes_back() -> None:
     body = (
-        For("i", N, "parallel", (Let("a", Load(X, (I,))), Store(Y, (I,), Name("a", F32)))),
-        For("i", N, "serial", (Let("a", ONE), Accumulate(Y, (I,), "add", Name("a", F32)))),
+        For("i", N, "parallel", (Let("a", Load(X, (IX,))), Store(Y, (IX,), Name("a", F32)))),
+        For("i", N, "serial", (Let("a", ONE), Accumulate(Y, (IX,), "add", Name("a", F32)))),
         Let("k", Idx(N - 1)),
         Store(Y, (K,), Load(X, (K,), scalar("lt", Idx(0), Idx(N)))),
     )
@@ -135,7 +135,7 @@ def test_refused(match: str, stmt: Stmt) -> None:
 
 def test_scopes_end() -> None:
     refuse("name a is not bound", If(TRUE, (Let("a", ONE),), (value(Name("a", F32)),)))
-    refuse("uses i, which is not bound", loop("serial"), Store(Y, (I,), ONE))
+    refuse("uses i, which is not bound", loop("serial"), Store(Y, (IX,), ONE))
     refuse("name a is bound already", Let("a", ONE), loop("serial", Let("a", ONE)))
     refuse("uses a, which is no i64", Let("a", ONE), Store(Y, (Dim.symbol("a"),), ONE))
     again = Alloc(Buffer("t", F64, (1,)))
@@ -165,7 +165,7 @@ def test_targets() -> None:
 
 def test_the_message_names_the_function_and_the_statement() -> None:
     with pytest.raises(VerifyError) as caught:
-        verify(func(loop("serial", Store(Y, (I,), Const(2.0, F64)))))
+        verify(func(loop("serial", Store(Y, (IX,), Const(2.0, F64)))))
     assert str(caught.value) == (
         "loops of f: the value stored to y is f64, expected f32, at: y[i] = f64(2.0)"
     )

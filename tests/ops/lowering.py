@@ -51,5 +51,5 @@ def arguments(arrays: list[np.ndarray]) -> tuple[list[Any], dict[str, np.ndarray
             env[f"x{k}"] = array
             continue
         args.append(L.Pair(L.Name(f"x{k}.re", dtype.real), L.Name(f"x{k}.im", dtype.real)))
-        env[f"x{k}.re"], env[f"x{k}.im"] = array.real.copy(), array.imag.copy()
+        env[f"x{k}.re"], env[f"x{k}.im"] = np.real(array).copy(), np.imag(array).copy()
     return args, env

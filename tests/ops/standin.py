@@ -1,4 +1,6 @@
-"""A small stand-in for the lowering: one op over operands in memory, as one LoopFunc, so that cards are tested alone.
+"""A small stand-in for the lowering: one op over operands in memory, as one LoopFunc.
+
+With it the cards are tested alone.
 
 It follows graphc/DESIGN.md section 7 and does nothing to be fast.
 """
@@ -131,7 +133,7 @@ class Context:
 def nested(
     names: Sequence[str], extents: Sequence[ty.Extent], body: Sequence[L.Stmt]
 ) -> list[L.Stmt]:
-    stmts = list(body)
+    stmts: list[L.Stmt] = list(body)
     for name, extent in reversed(list(zip(names, extents, strict=True))):
         stmts = [L.For(name, extent, "serial", tuple(stmts))]
     return stmts
@@ -164,7 +166,7 @@ def in_memory(array: np.ndarray) -> np.ndarray:
     array = np.array(array, order="C")
     if array.dtype.kind != "c":
         return array
-    return np.stack([array.real, array.imag], axis=-1)
+    return np.stack([np.real(array), np.imag(array)], axis=-1)
 
 
 def run(

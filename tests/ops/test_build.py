@@ -75,6 +75,15 @@ def test_integers_must_fit() -> None:
             np.testing.assert_array_equal(got, wanted)
 
 
+def test_signed_and_unsigned_compare_exactly() -> None:
+    i = np.array([-1, 0, 2**63 - 1, 5, -(2**63)])
+    u = np.array([2**64 - 1, 0, 2**63, 5, 0], np.uint64)
+    for card in (e.LT, e.LE, e.GT, e.GE, e.EQ, e.NE):
+        for a, b in ((i, u), (u, i)):
+            got = value_of(build.binary(card, build.constant(a), build.constant(b)))
+            np.testing.assert_array_equal(got, card.numpy[0](a, b))
+
+
 def test_bfloat16() -> None:
     x = of(BF16)
     assert build.unary(e.SIN, x).dtype is BF16

@@ -31,7 +31,9 @@ def test_every_dtype(name: str) -> None:
     a, b = (draw(RNG, TensorType(dtype, s), -9.0, 9.0) for s in ((3, 4), (4, 2)))
     rtol = 0.0 if dtype.kind not in "fc" else 1e-2 if dtype.bits == 16 else 1e-4
     found = check(DOT, [a, b], attrs((1,), (0,)), rtol=rtol)
-    expected = np.matmul(*(x.astype(np.float32) if dtype.bits == 16 and rtol else x for x in (a, b)))
+    expected = np.matmul(
+        *(x.astype(np.float32) if dtype.bits == 16 and rtol else x for x in (a, b))
+    )
     np.testing.assert_allclose(found.astype(expected.dtype), expected, rtol=max(rtol, 1e-6))
 
 
@@ -59,7 +61,9 @@ def test_symbolic_extents() -> None:
     x, y = (draw(RNG, ty.parse_type(t)) for t in ("f32[2, 3, 4]", "f32[2, 4, 5]"))
     types = ["f32[b, n, k]", "f32[b, k, 5]"]
     check(DOT, [x, y], attrs((2,), (1,), (0,), (0,)), types, {"b": 2, "n": 3, "k": 4}, 1e-5)
-    check(DOT, [x[:, :, :0], y[:, :0]], attrs((2,), (1,), (0,), (0,)), types, {"b": 2, "n": 3, "k": 0})
+    check(
+        DOT, [x[:, :, :0], y[:, :0]], attrs((2,), (1,), (0,), (0,)), types, {"b": 2, "n": 3, "k": 0}
+    )
 
 
 def test_halves_accumulate_in_f32_and_integers_wrap() -> None:
@@ -75,7 +79,7 @@ def test_dot_refuses() -> None:
     assert str(infer("f32[b, 3]", "f32[3, 2]", attrs((1,), (0,)))) == "f32[b, 2]"
     with pytest.raises(ShapeMismatch, match="contract axis 1 of operand 0 has extent n; axis 0 of"):
         infer("f32[2, n]", "f32[3, 2]", attrs((1,), (0,)))
-    with pytest.raises(ShapeMismatch, match="batch axis 0 of operand 0 has extent 2; .* has 3"):
+    with pytest.raises(ShapeMismatch, match=r"batch axis 0 of operand 0 has extent 2; .* has 3"):
         infer("f32[2, 4]", "f32[3, 4]", attrs((1,), (1,), (0,), (0,)))
     with pytest.raises(TypeMismatch, match="operand 1 is f64, expected f32"):
         infer("f32[2]", "f64[2]", attrs((0,), (0,)))

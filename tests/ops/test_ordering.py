@@ -108,7 +108,7 @@ def test_sort_refuses() -> None:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("name", sorted(DTYPES))
-def test_searchsorted_every_dtype(name: str, side: str) -> None:
+def test_searchsorted_every_dtype(name: str, side: Any) -> None:
     dtype = DTYPES[name]
     x = draw(RNG, TensorType(dtype, (9,)), -3.0, 3.0)
     ordered = SORT.evaluate([x], attrs())
@@ -121,7 +121,7 @@ def test_searchsorted_every_dtype(name: str, side: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_searchsorted_with_nan_and_of_any_length(side: str) -> None:
+def test_searchsorted_with_nan_and_of_any_length(side: Any) -> None:
     values = np.array([NAN, -INF, 0, 0.5, 3, INF])
     for count in range(10):
         ordered = np.sort(np.append(RNG.integers(0, 4, count), [NAN, INF]))
@@ -130,7 +130,9 @@ def test_searchsorted_with_nan_and_of_any_length(side: str) -> None:
         check(SEARCHSORTED, [ordered[:count], values], {"side": side})
     z = complexes()
     check(SEARCHSORTED, [np.sort(z), z], {"side": side})
-    check(SEARCHSORTED, [values[1:], np.float64(0.5)], {"side": side}, ["f64[n]", "f64[]"], {"n": 5})
+    check(
+        SEARCHSORTED, [values[1:], np.float64(0.5)], {"side": side}, ["f64[n]", "f64[]"], {"n": 5}
+    )
 
 
 def test_searchsorted_refuses() -> None:

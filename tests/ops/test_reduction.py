@@ -48,7 +48,7 @@ def test_reduce_every_dtype(kind: str, name: str) -> None:
         with pytest.raises(TypeMismatch, match=f"{kind} does not take operand 0 of dtype {name}"):
             check(REDUCE, [x], attrs)
         return
-    found = check(REDUCE, [x], attrs, ["%s[n, m, 2]" % name], {"n": 3, "m": 4}, tolerance(dtype))
+    found = check(REDUCE, [x], attrs, [f"{name}[n, m, 2]"], {"n": 3, "m": 4}, tolerance(dtype))
     if name != "bf16":
         wide = x.astype(np.float32) if name == "f16" else x
         expected = NUMPY[kind](wide, axis=(0, 2)).astype(x.dtype)

@@ -193,6 +193,36 @@ def test_scalars(caller: Caller) -> None:
         assert f(*bad) == "missed"
 
 
+def test_static_arguments_have_no_buffer(caller: Caller) -> None:
+    x, static = caller.array(F4, "n"), caller.runtime.ArgumentSpec
+    for value, equal, other in [
+        (3, 3, 4), (10**6, int("1000000"), 5), ("sum", "".join(["s", "um"]), "max"),
+        (None, None, 0), (1, 1, True), (1, 1, 1.0), ((1, 2), None, (1, 2, 3)),
+    ]:  # fmt: skip
+        arguments = [static("static", value=value), x, static("static", value=value), x]
+        f = caller.make(arguments, [caller.output(F4, "n")], "add", symbols=("n",))
+        same = value if equal is None else equal
+        assert f(value, np.ones(2, F4), same, np.ones(2, F4)).tolist() == [2, 2]
+        assert f(value, np.ones(2, F4), other, np.ones(2, F4)) == "missed"
+
+
+def test_keywords(caller: Caller) -> None:
+    x, axis = caller.array(F4, "n"), caller.runtime.ArgumentSpec("static", value=1)
+    f = caller.new()
+    for names in (("y",), ("y", "axis"), ("x", "y", "axis")):
+        arguments = [x, x, axis][: 2 if len(names) == 1 else 3]
+        spec = caller.spec(
+            arguments, [caller.output(F4, "n")], "add", symbols=("n",), keywords=names
+        )
+        caller.runtime.add_specialization(f, spec)
+    one = np.ones(2, F4)
+    assert f(one, y=one).tolist() == f(one, y=one, axis=1).tolist() == [2, 2]
+    assert f(x=one, y=one, axis=1).tolist() == [2, 2]
+    assert f(one, one) == f(one, z=one) == f(one, y=one, axis=2) == f(y=one) == "missed"
+    assert f(one, axis=1, y=one) == "missed"  # another order: another specialization
+    assert caller.missed[-1][0][0] is one and list(caller.missed[-1][1]) == ["axis", "y"]
+
+
 # --------------------------------------------------------------------------------------- results
 def test_result_forms(caller: Caller) -> None:
     x, o = caller.array(F4, "n"), [caller.output(F4, "n"), caller.output(I8)]
@@ -462,9 +492,16 @@ def test_no_reference_leaks(fast: Caller, steady: Callable[..., None]) -> None:
     x, wide = np.ones(8, F4), np.ones(1 << 17, F4)
     miss, dtype = fast.miss, F4
     add, gil = fast.adder(), fast.adder(release_gil_bytes=0)
+    named = fast.make(
+        [fast.array(F4, 8), fast.runtime.ArgumentSpec("static", value=10**9)],
+        [fast.output(F4, 8)],
+        "nothing",
+        keywords=("n",),
+    )
     watched = [x, wide, F4, I8, add, gil, miss, dtype, None, True, np.ndarray]
     steady(lambda: add(x, x), watched)
     steady(lambda: gil(x, x), watched)
+    steady(lambda: named(x, n=10**9), watched)
     steady(lambda: (add(x), fast.missed.clear()), watched)
     many = fast.make(
         [fast.array(F4, 8)],

@@ -263,3 +263,16 @@ def test_aarch64_addresses(build: Callable[..., bytes]) -> None:
     assert read(where("self")) == where("where")
     adrp, load = words("reads", 2)
     assert read(page(adrp, where("reads")) + (load >> 10 & 0xFFF) * 8) == 7
+
+
+def test_native_text_is_for_both_machines(build: Callable[..., bytes]) -> None:
+    """The one text of the native object compiles and links for the other machine too."""
+
+    class Anything(dict[str, int]):
+        def get(self, name: str, default: object = None) -> int:  # type: ignore[override]
+            return 0x5555_0000_0000 + 16 * (hash(name) % 1000)
+
+    for triple, machine in (("x86_64-linux-gnu", "x86_64"), ("aarch64-linux-gnu", "aarch64")):
+        content = build(runtime.native_source(), triple)
+        image = runtime.link(content, 0x7F00_0000_0000, Anything(), machine)
+        assert {"gc_make_type", "gc_parallel_for", "gc_block_take"} <= set(image.symbols)

@@ -20,9 +20,12 @@ LN2_HI = {F32: 0.693145751953125, F64: 0.6931471803691238}
 LN2_LO = {F32: 1.428606765330187e-06, F64: 1.9082149292705877e-10}
 
 
-def reduce_exp(x: V) -> tuple[V, V]:
-    """n integral and r = x - n ln 2, |r| <= 0.3466, for |x| below the exponents' range."""
-    n = (x * LOG2E).rint()
+def reduce_exp(x: V, positive: bool = False) -> tuple[V, V]:
+    """n integral and r = x - n ln 2, for |x| below the exponents' range.
+
+    |r| <= 0.3466; or with `positive`, for x >= 0, 0 <= r <= 0.6932 (a rounding error below 0 apart).
+    """
+    n = (x * LOG2E).floor() if positive else (x * LOG2E).rint()
     r = fma(n, -LN2_HI[x.dtype], x)
     return n, fma(n, -LN2_LO[x.dtype], r)
 

@@ -9,16 +9,16 @@ f64, which is as fast as carrying pairs.
 from __future__ import annotations
 
 from . import coefficients as c
-from .explog import expm1_polynomial, log1p_pair, reduce_exp
+from .explog import log1p_pair, reduce_exp
 from .lanes import (
-    INFINITY, NAN, V, divide, fma, horner, power_of_two, sign_of, two_product, two_sum, where, widen,
+    INFINITY, NAN, Pair, V, divide, fma, horner, power_of_two, sign_of, two_product, two_sum, where, widen,
     with_sign,
 )  # fmt: skip
 
 
 def _parts(x: V) -> tuple[V, V, V, V]:
     """(sinh r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is infinite."""
-    a = x.abs().lesser(711.0 if x.is_f64 else 90.0)
+    a = x.abs().lesser(710.6 if x.is_f64 else 89.6)
     n, r = reduce_exp(a)
     z = r * r
     odd = fma(r * z, horner(z, c.SINH_F64 if x.is_f64 else c.SINH_F32), r)
@@ -41,11 +41,15 @@ def cosh(x: V) -> V:
 
 
 def tanh(x: V) -> V:
-    """Beyond the clamp the result is 1."""
+    """t/(t + 2), t = expm1(2|x|), from r in [0, ln 2): its terms are positive, so nothing cancels.
+
+    Beyond the clamp the result is 1.
+    """
     a = x.abs().lesser(19.1 if x.is_f64 else 9.1)
-    n, r = reduce_exp(a + a)
+    n, r = reduce_exp(a + a, positive=True)
     power = power_of_two(n)
-    t = fma(expm1_polynomial(r), power, power - 1.0)
+    p = fma(r, horner(r, c.EXPM1_POSITIVE_F64 if x.is_f64 else c.EXPM1_POSITIVE_F32), 0.5)
+    t = fma(fma(r * r, p, r), power, power - 1.0)
     return with_sign(divide(t, t + 2.0), sign_of(x))
 
 
@@ -72,7 +76,12 @@ def acosh(x: V) -> V:
         return widen(acosh, x)
     far = x.gt(2.0**28)
     t = where(far, 1.0, x - 1.0)
-    y = two_sum((t * (t + 2.0)).sqrt(), t)
+    square = fma(t, t, t + t)
+    root = square.sqrt()
+    again = two_product(root, root)
+    error = ((square - again.hi) - again.lo) * divide(root.const(0.5), root.greater(2.0**-30))
+    y = two_sum(root, t)
+    y = Pair(y.hi, y.lo + error)
     total = two_sum(y.hi, 1.0)
     u = where(far, x, total.hi)
     d = where(far, 0.0, total.lo + y.lo)

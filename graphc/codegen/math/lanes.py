@@ -288,6 +288,13 @@ def x86(a: V, name: str, extra: Sequence[V | int]) -> V:
     `extra` are the operands between the first one and the mask. Short vectors are padded.
     """
     b, bits = a.b, a.dtype.bits
+    if a.lanes * bits > 512:  # an f32 function that went through f64
+        half = a.lanes // 2
+        pieces = []
+        for start in (0, half):
+            cut = [e if isinstance(e, int) else V(b, b.slice(e.val, start, half)) for e in extra]
+            pieces.append(x86(V(b, b.slice(a.val, start, half)), name, cut).val)
+        return V(b, b.concat(pieces))
     width = max(128, a.lanes * bits)
     lanes = width // bits
 

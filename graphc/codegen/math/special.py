@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import coefficients as c
-from .explog import exp_polynomial, log, log_mid, log_pair, reduce_exp
+from .explog import expm1_polynomial, log, log_mid, log_pair, reduce_exp
 from .lanes import (
     INFINITY, Pair, V, divide, fma, horner, pair_times, power_of_two, quick_sum, reciprocal, scale,
     sign_of, two_product, two_sum, where, widen, with_sign,
@@ -17,7 +17,7 @@ def erf(x: V) -> V:
     z = a * a
     near = fma(x, horner(z, c.ERF_F64 if x.is_f64 else c.ERF_F32), x)
     if x.is_f64:
-        far = 1.0 - _erfc_core(a.lesser(6.0))
+        far = 1.0 - _erfc_core(a.lesser(6.0).greater(0.4))
     else:
         b = a.lesser(3.95)
         g = -(b * horner(b, c.ERF_TAIL_F32))
@@ -29,19 +29,24 @@ def erf(x: V) -> V:
 
 
 def _erfc_core(a: V) -> V:
-    """erfc(a), a >= 0: exp(-a**2) q(t)/(1 + 2a), t = (a - 4)/(a + 4); a**2 as a pair."""
+    """erfc(a), a >= 0.4: exp(-a**2) q(t) w, w = 1/(a + 4), t = (a - 4) w; a**2 and w as pairs."""
     square = two_product(a, a)
     n, r = reduce_exp(-square.hi)
-    e = exp_polynomial(r - square.lo, c.EXP_F64 if a.is_f64 else c.EXP_F32)
-    t = divide(a - 4.0, a + 4.0)
-    q = horner(t, c.ERFC_F64 if a.is_f64 else c.ERFC_F32)
-    return scale(divide(e * q, fma(a, 2.0, 1.0)), n)
+    d = two_sum(a, 4.0)
+    w = reciprocal(d.hi)
+    product = two_product(w, d.hi)
+    w_rest = w * (((1.0 - product.hi) - product.lo) - w * d.lo)
+    q = horner((a - 4.0) * w, c.ERFC_F64 if a.is_f64 else c.ERFC_F32)
+    value = fma(q, w, q * w_rest)
+    return scale(fma(value, expm1_polynomial(r - square.lo), value), n)
 
 
 def erfc(x: V) -> V:
-    """2 - erfc(|x|) for x < 0; the clamp lies where the result is 0."""
-    value = _erfc_core(x.abs().lesser(27.5 if x.is_f64 else 10.5))
-    return where(x.lt(0.0), 2.0 - value, value)
+    """|x| < 0.4375: 1 - erf(x). 2 - erfc(|x|) for x < 0; the clamp lies where the result is 0."""
+    a = x.abs()
+    near = 1.0 - fma(x, horner(x * x, c.ERF_F64 if x.is_f64 else c.ERF_F32), x)
+    value = _erfc_core(a.lesser(27.5 if x.is_f64 else 10.5).greater(0.4))
+    return where(a.lt(0.4375), near, where(x.lt(0.0), 2.0 - value, value))
 
 
 # ---------------------------------------------------------------------------------------- lgamma
@@ -81,7 +86,8 @@ def _lgamma(x: V, medium: bool) -> V:
     def reflected() -> list:
         other = LOG_PI - log(_sine_pi(a) * a, medium)
         other = where(a.lt(INFINITY), other - positive, INFINITY)
-        return [where(negative, other, positive).val]
+        # nearer to 0 than 2**-60 the sign no longer matters, and a sin(πa) might underflow
+        return [where(negative & a.gt(2.0**-60), other, positive).val]
 
     return V(b, b.branch(b.any(negative.val), reflected, lambda: [positive.val])[0])
 
@@ -134,4 +140,4 @@ def _sine_pi(a: V) -> V:
     g = where(steep, 0.5 - f, f)
     angle = two_product(g, g.const(3.141592653589793))
     lo = fma(g, 1.2246467991473532e-16, angle.lo)
-    return where(steep, cos_polynomial(angle.hi, lo), sin_polynomial(angle.hi, lo))
+    return where(steep, cos_polynomial(Pair(angle.hi, lo)), sin_polynomial(Pair(angle.hi, lo)))

@@ -60,20 +60,23 @@ def _parts_f64(a: V) -> tuple[V, Pair]:
     return shifted.bits(), quick_sum(second.hi, second.lo + (first.lo - n * q4))
 
 
-def _parts_f32(a: V) -> tuple[V, V]:
+def _parts_f32(a: V) -> tuple[V, Pair]:
     """n and r for 0 <= a < LIMIT_F32; without fma the subtraction is done in f64."""
     if a.b.isa.has_fma:
         magic = 1.5 * 2.0**23
         shifted = fma(a, TWO_OVER_PI, magic)
         n = shifted - magic
         p1, p2, p3 = HALF_PI_F32
-        return shifted.bits(), fma(n, -p3, fma(n, -p2, fma(n, -p1, a)))
+        r = fma(n, -p1, a)
+        hi = fma(n, -p2, r)
+        return shifted.bits(), Pair(hi, fma(n, -p3, fma(n, -p2, r - hi)))
     wide = a.to(F64)
     magic = 1.5 * 2.0**52
     shifted = wide * TWO_OVER_PI + magic
     n = shifted - magic
     r = (wide - n * HALF_PI_33[0]) - n * HALF_PI_33[1]
-    return shifted.bits().to(I32), r.to(F32)
+    hi = r.to(F32)
+    return shifted.bits().to(I32), Pair(hi, (r - hi.to(F64)).to(F32))
 
 
 def _slow_body(b: Builder, lanes: int) -> None:
@@ -148,14 +151,18 @@ def _slow(a: V) -> tuple[V, Pair]:
     return parts[2], Pair(parts[0], parts[1])
 
 
-def reduce_f64(a: V) -> tuple[V, Pair]:
+def reduce_angle(a: V) -> tuple[V, Pair]:
     """n mod 4 in the last bits of an integer, and r = a - n π/2 as a pair, for a >= 0."""
-    n, r = _parts_f64(a)
-    huge = a.ge(LIMIT_F64)
+    n, r = _parts_f64(a) if a.is_f64 else _parts_f32(a)
+    huge = a.ge(LIMIT_F64 if a.is_f64 else LIMIT_F32)
 
     def slow() -> list[Val]:
-        m, s = _slow(a)
-        return [where(huge, m, n).val, where(huge, s.hi, r.hi).val, where(huge, s.lo, r.lo).val]
+        m, s = _slow(a.to(F64))
+        hi, lo = s.hi, s.lo
+        if not a.is_f64:
+            m, hi = m.to(I32), s.hi.to(F32)
+            lo = (s.hi - hi.to(F64)).to(F32)
+        return [where(huge, m, n).val, where(huge, hi, r.hi).val, where(huge, lo, r.lo).val]
 
     b = a.b
     quadrant, hi, lo = b.branch(
@@ -164,54 +171,30 @@ def reduce_f64(a: V) -> tuple[V, Pair]:
     return V(b, quadrant), Pair(V(b, hi), V(b, lo))
 
 
-def reduce_f32(a: V) -> tuple[V, V]:
-    """n mod 4 in the last bits of an integer, and r = a - n π/2, for a >= 0."""
-    n, r = _parts_f32(a)
-    huge = a.ge(LIMIT_F32)
-
-    def slow() -> list[Val]:
-        m, s = _slow(a.to(F64))
-        return [where(huge, m.to(I32), n).val, where(huge, s.hi.to(F32), r).val]
-
-    b = a.b
-    quadrant, rest = b.branch(b.any(huge.val), slow, lambda: [n.val, r.val], likely=False)
-    return V(b, quadrant), V(b, rest)
-
-
 # ------------------------------------------------------------------------------------ sin and cos
 
 
-def sin_polynomial(r: V, lo: V | None = None) -> V:
-    """sin(r + lo) for |r| <= π/4."""
-    z = r * r
-    p = horner(z, c.SIN_F64 if r.is_f64 else c.SIN_F32)
-    if lo is None:
-        return fma(r * z, p, r)
-    return r + fma(r * z, p, lo)
+def sin_polynomial(r: Pair) -> V:
+    """sin(r.hi + r.lo) for |r| <= π/4."""
+    h = r.hi
+    z = h * h
+    return h + fma(h * z, horner(z, c.SIN_F64 if h.is_f64 else c.SIN_F32), r.lo)
 
 
-def cos_polynomial(r: V, lo: V | None = None) -> V:
-    """cos(r + lo) for |r| <= π/4: 1 - z/2 + z**2 C(z), less r lo."""
-    z = r * r
-    p = horner(z, c.COS_F64 if r.is_f64 else c.COS_F32)
-    tail = z * z * p
-    if lo is not None:
-        tail = fma(r, -lo, tail)
-    return fma(z, -0.5, 1.0) + tail if r.is_f64 else fma(z * z, p, fma(z, -0.5, 1.0))
+def cos_polynomial(r: Pair) -> V:
+    """cos(r.hi + r.lo) for |r| <= π/4: 1 - z/2 + z**2 C(z) - r.hi r.lo."""
+    h = r.hi
+    z = h * h
+    p = horner(z, c.COS_F64 if h.is_f64 else c.COS_F32)
+    return fma(z, -0.5, 1.0) + fma(h, -r.lo, z * z * p)
 
 
 def _sine(x: V, shift: int) -> V:
     """sin(|x| + shift π/2) with the sign of x when shift is 0."""
-    a = x.abs()
-    lo = None
-    if x.is_f64:
-        n, pair = reduce_f64(a)
-        r, lo = pair.hi, pair.lo
-    else:
-        n, r = reduce_f32(a)
+    n, r = reduce_angle(x.abs())
     if shift:
         n = n + shift
-    value = where((n & 1).ne(0), cos_polynomial(r, lo), sin_polynomial(r, lo))
+    value = where((n & 1).ne(0), cos_polynomial(r), sin_polynomial(r))
     flip = (n >> 1) << (x.dtype.bits - 1)
     if not shift:
         flip = flip ^ sign_of(x)
@@ -228,17 +211,15 @@ def cos(x: V) -> V:
 
 def tan(x: V) -> V:
     """f32: r + r**3 T(r**2), or its negative reciprocal. f64: sine over cosine, both as pairs."""
-    a = x.abs()
-    if not x.is_f64:
-        n, r = reduce_f32(a)
-        z = r * r
-        t = fma(r * z, horner(z, c.TAN_F32), r)
-        odd = (n & 1).ne(0)
-        value = divide(where(odd, x.const(-1.0), t), where(odd, t, 1.0))
-        return with_sign(value, sign_of(x))
-    n, pair = reduce_f64(a)
+    n, pair = reduce_angle(x.abs())
     r = pair.hi
     z = r * r
+    odd = (n & 1).ne(0)
+    if not x.is_f64:
+        # tan' = 1 + tan**2, about 1 + r**2
+        t = r + fma(r * z, horner(z, c.TAN_F32), fma(pair.lo, z, pair.lo))
+        value = divide(where(odd, x.const(-1.0), t), where(odd, t, 1.0))
+        return with_sign(value, sign_of(x))
     s = quick_sum(r, fma(r * z, horner(z, c.SIN_F64), pair.lo))
     h = 0.5 * z
     w = 1.0 - h
@@ -246,7 +227,6 @@ def tan(x: V) -> V:
     k = quick_sum(
         w, ((1.0 - w) - h) + (fma(r, -pair.lo, z * z * horner(z, c.COS_F64)) - 0.5 * square_error)
     )
-    odd = (n & 1).ne(0)
     top = Pair(where(odd, -k.hi, s.hi), where(odd, -k.lo, s.lo))
     bottom = Pair(where(odd, s.hi, k.hi), where(odd, s.lo, k.lo))
     return with_sign(quotient(top, bottom), sign_of(x))

@@ -1,0 +1,59 @@
+"""Random graphs: NumPy's evaluator against LLVM (and, on request, CUDA C run on the CPU). Run by hand:
+
+    python -m tests.fuzz --count 100000 --size 20 --start 0
+
+Prints each failing seed with what failed; a seed is a test case (`random_graph(seed, size)`). Exit status 1 on failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+import warnings
+
+import numpy as np
+
+from graphc.evaluate import evaluate
+from tests.compiled import compiled
+from tests.random_graphs import assert_close, random_graph, tolerances
+
+
+def check(seed: int, size: int, passes: bool) -> None:
+    """Raises unless LLVM's results for the graph of that seed are the evaluator's, within the graph's tolerance."""
+    graph, arrays = random_graph(seed, size)
+    expected = evaluate(graph, arrays)
+    function = compiled(graph, passes=passes)
+    actual = function(*(np.ascontiguousarray(a) if a.ndim else a for a in arrays))
+    assert_close(actual, expected, tolerances(graph, arrays))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--size", type=int, default=20)
+    parser.add_argument("--passes", action="store_true", help="run the whole pipeline before fusion")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    failures = 0
+    started = time.time()
+    for seed in range(options.start, options.start + options.count):
+        try:
+            check(seed, options.size, options.passes)
+        except Exception as error:
+            failures += 1
+            frames = traceback.extract_tb(error.__traceback__)
+            last = frames[-1]
+            text = str(error).replace("\n", " ")[:300]
+            print(f"seed {seed}: {type(error).__name__} at {last.filename}:{last.lineno}: {text}", flush=True)
+        done = seed - options.start + 1
+        if done % 1000 == 0:
+            print(f"{done} graphs, {failures} failures, {time.time() - started:.0f} s", flush=True)
+    print(f"{options.count} graphs, {failures} failures, {time.time() - started:.0f} s")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
