@@ -37,6 +37,8 @@ class Fit:
     bits: int
     format: str
     least: int = 2
+    pair: bool = False
+    """The first coefficient comes in two parts; the second part is the table's last entry."""
 
 
 class Samples:
@@ -126,13 +128,17 @@ def solve(fit: Fit) -> tuple[list[float], float]:
     refits = terms if fit.format == "f32" else min(4, terms)
     for _ in range(refits):
         coefficients, error = remez(samples, fixed, terms)
-        fixed.append(mpf(rounded(coefficients[0], fit.format)))
+        keep = fit.pair and not fixed
+        fixed.append(coefficients[0] if keep else mpf(rounded(coefficients[0], fit.format)))
     fixed += [mpf(rounded(c, fit.format)) for c in coefficients[1:]]
     final = max(
         abs(w * (y - sum((c * x**k for k, c in enumerate(fixed)), mpf(0))))
         for x, y, w in zip(samples.x, samples.y, samples.w, strict=True)
     )
-    return [float(c) for c in fixed], float(mp.log(final, 2))
+    table = [rounded(c, fit.format) for c in fixed]
+    if fit.pair:
+        table.append(rounded(fixed[0] - mpf(table[0]), fit.format))
+    return table, float(mp.log(final, 2))
 
 
 # ------------------------------------------------------------------------------------ the functions
@@ -153,9 +159,9 @@ def erfcx(x: mpf) -> mpf:
 
 
 def _erfc_mapped(t: mpf) -> mpf:
-    """(a + 4) erfcx(a) as a function of t = (a - 4)/(a + 4)."""
-    a = 4 * (1 + t) / (1 - t)
-    return (a + 4) * erfcx(a)
+    """(a + 2) erfcx(a) as a function of t = (a - 2)/(a + 2)."""
+    a = 2 * (1 + t) / (1 - t)
+    return (a + 2) * erfcx(a)
 
 
 def _stirling(z: mpf) -> mpf:
@@ -225,11 +231,11 @@ def _fits() -> list[Fit]:
                     lambda a: a * mp.erfc(a) / mp.erf(a), 27, "f32"))
     # a from 0.4 up to where erfc underflows: 10.06 and 27.23
     by_value = lambda t: 1 / _erfc_mapped(t)  # noqa: E731
-    fits.append(Fit("ERFC_F32", _erfc_mapped, -0.82, 0.44, by_value, 27, "f32"))
-    fits.append(Fit("ERFC_F64", _erfc_mapped, -0.82, 0.7445, by_value, 57, "f64"))
+    fits.append(Fit("ERFC_F32", _erfc_mapped, -0.67, 0.67, by_value, 27, "f32", pair=True))
+    fits.append(Fit("ERFC_F64", _erfc_mapped, -0.67, 0.8645, by_value, 57, "f64", pair=True))
     lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731
-    fits.append(Fit("LGAMMA_F64", lgamma2, -0.5, 0.5, lambda t: ONE, 58, "f64", 14))
-    medium("LGAMMA", lgamma2, -0.5, 0.5, lambda t: ONE, 36)
+    fits.append(Fit("LGAMMA_F64", lgamma2, -0.7501, 0.5, lambda t: ONE, 58, "f64", 14))
+    medium("LGAMMA", lgamma2, -0.7501, 0.5, lambda t: ONE, 36)
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
     fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 0.75, 1.5, lambda m: mp.cbrt(m), 14, "f32"))

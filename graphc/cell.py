@@ -259,6 +259,10 @@ class Cell:
             type, strides = value.type, found
         return strides
 
+    def as_value(self, x: Any) -> Value:
+        """Anything array-like as a value of this trace."""
+        return as_value(x, self.trace)
+
     def known(self) -> np.ndarray | None:
         """The elements, when they depend on no argument of the traced function."""
         return self.trace.known(self.value)
@@ -272,3 +276,25 @@ def contiguous(shape: Sequence[Extent]) -> Strides:
         strides.append(total)
         total = total * extent
     return tuple(reversed(strides))
+
+
+def as_value(x: Any, trace: Trace | None = None) -> Value:
+    """A tracer, array, number, extent, or nested lists of them as a value.
+
+    Arrays from outside become constants, the same array always the same one.
+
+    Raises:
+        TypeMismatch, TraceError: for what is no array and no number.
+    """
+    if isinstance(x, Cell):
+        return x.value
+    if isinstance(x, Value):
+        return x
+    if isinstance(x, np.ndarray):
+        active = trace or current_trace()
+        return build.constant(x) if active is None else active.capture(x)
+    if isinstance(x, (bool, int, float, complex, Dim, np.generic)):
+        return build.constant(x)
+    from .numpy.dispatch import value  # the namespace is built on this module
+
+    return value(x)

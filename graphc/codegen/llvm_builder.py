@@ -38,6 +38,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+import numpy as np
+
 from ..errors import LoweringError
 from ..types import BF16, BOOL, F16, F32, F64, I16, I32, I64, U8, U16, U32, U64, DType
 
@@ -155,7 +157,8 @@ def literal(value: Any, dtype: DType) -> str:
         return str(number - (1 << bits) if number >> (bits - 1) else number)
     number = float(value)
     if dtype is not F64:  # rounds, with overflow to infinity
-        number = float(dtype.numpy.type(number)) if math.isfinite(number) else number
+        with np.errstate(over="ignore"):
+            number = float(dtype.numpy.type(number))
     if math.isnan(number):
         return "0x7FF8000000000000"
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"

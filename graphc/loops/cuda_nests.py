@@ -55,6 +55,7 @@ def coordinates(flat: Index, extents: Sequence[Index]) -> list[Index]:
     """The indices of a nest at a flat position."""
     found: list[Index] = []
     for extent in reversed(extents[1:]):
+        extent = 1 if extent == 0 else extent  # a loop that never runs; its body must still print
         found.append(flat % extent)
         flat = flat // extent
     return [flat, *reversed(found)]

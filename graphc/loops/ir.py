@@ -28,6 +28,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
+import numpy as np
+
 from .. import types as ty
 from ..types import BOOL, I64, Dim, DType, Extent
 
@@ -271,7 +273,9 @@ COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "
 
 def const(value: Any, dtype: DType) -> Const:
     """A constant of a real dtype, held as the Python number it is after rounding to the dtype."""
-    return Const(dtype.numpy.type(value).item() if dtype.name != "bf16" else float(dtype.numpy.type(value)), dtype)
+    with np.errstate(over="ignore"):
+        rounded = dtype.numpy.type(value)
+    return Const(float(rounded) if dtype.name == "bf16" else rounded.item(), dtype)
 
 
 def cast(value: Expr, dtype: DType) -> Expr:

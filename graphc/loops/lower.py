@@ -19,6 +19,7 @@ from .. import types as ty
 from ..errors import LoweringError
 from ..ir import PARAM, Graph, Node, Value
 from ..opdef import Attrs
+from ..ops.sharing import share
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
 from . import ir as L
 from .ir import Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
@@ -162,7 +163,7 @@ class Lowering:
             raise LoweringError(f"op {card.name} has no scalar form; it cannot stand inside a fused kernel")
         if card.kind == "elementwise":
             args = [self.element(v, index) for v in node.operands]
-            return card.lower(args, node.results[0].type)
+            return share(card.lower(args, node.results[0].type), self.bind)
         return card.lower(Context(self, node), index)
 
     def require_finite(self, value: Value, element: Element, index: tuple[Index, ...]) -> None:

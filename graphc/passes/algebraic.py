@@ -6,7 +6,6 @@
 
 Requires: canonical form (constants are `full` and on the right).
 Guarantees: none of the left sides of the rules below is left. No node costs more than before.
-    Exact for NaN, infinities, signed zeros and integers that wrap, with one exception: `pow(x, 3)` and `pow(x, 4)`
     Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats: pow(x, 2) and pow(x, -1)
     become what they approximate, correctly rounded; pow(x, 3) and pow(x, 4) become products, within 1.5 and 2.5 ulp
     of the exact power. The sign and the payload of a NaN do not count.
@@ -198,15 +197,13 @@ def _pow(node: Node) -> Replacement:
     """pow(x, 0) -> 1, pow(x, -1) -> 1/x, and a product for an exponent of 2 to 4, of integers to 16"""
     x, y = node.operands
     c, dtype = uniform(y), x.dtype
-    if c is None or c != c or isinstance(c, complex) and dtype.kind != "c":
+    if c is None or isinstance(c, complex) or c != c or dtype.is_complex:
         return None
-    if dtype.is_complex:
-        return new("mul", x, x) if c == 2 else None
     if c == 0:
         return full(x.type, 1)
     if c == -1 and dtype.is_float:
         return new("div", full(x.type, 1), x)
-    if isinstance(c, complex) or not 2 <= c <= (4 if dtype.is_float else 16) or c != int(c):
+    if not 2 <= c <= (4 if dtype.is_float else 16) or c != int(c):
         return None
     return _power(x, int(c))
 

@@ -50,7 +50,8 @@ def tanh(x: V) -> V:
     power = power_of_two(n)
     p = fma(r, horner(r, c.EXPM1_POSITIVE_F64 if x.is_f64 else c.EXPM1_POSITIVE_F32), 0.5)
     t = fma(fma(r * r, p, r), power, power - 1.0)
-    return with_sign(divide(t, t + 2.0), sign_of(x))
+    d = t + 2.0
+    return with_sign(divide(t, d, t - (d - 2.0)), sign_of(x))
 
 
 def asinh(x: V) -> V:

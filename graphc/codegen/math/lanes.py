@@ -253,17 +253,19 @@ def constant_pair(like: V, value: float, rest: float) -> Pair:
 # -------------------------------------------------------------------------------------- division
 
 
-def divide(n: V, d: V) -> V:
-    """n / d, within 1 ulp, for d finite, normal and within 2**±100 (2**±1000 in f64).
+def divide(n: V, d: V, rest: V | None = None) -> V:
+    """n / (d + rest), within 1 ulp, for d finite, normal and within 2**±100 (2**±1000 in f64).
 
     With AVX-512: an estimate of 14 bits, Newton's steps and one correction by the residual, which take a
     third of the time of the divide instruction; elsewhere the instruction.
     """
     if not n.b.isa.has_avx512 or n.lanes * n.dtype.bits < 256:
-        return n / d
+        q = n / d
+        return q if rest is None else q - q * (rest / d)
     r = estimate_reciprocal(d)
     q = n * r
-    return fma(fma(-d, q, n), r, q)
+    residual = fma(-d, q, n)
+    return fma(residual if rest is None else fma(-rest, q, residual), r, q)
 
 
 def reciprocal(d: V) -> V:

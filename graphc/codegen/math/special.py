@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import coefficients as c
-from .explog import expm1_polynomial, log, log_mid, log_pair, reduce_exp
+from .explog import LN2_HI, LN2_LO, LOG2E, expm1_polynomial, log, log_mid, log_pair
 from .lanes import (
     INFINITY, Pair, V, divide, fma, horner, pair_times, power_of_two, quick_sum, reciprocal, scale,
     sign_of, two_product, two_sum, where, widen, with_sign,
@@ -29,16 +29,23 @@ def erf(x: V) -> V:
 
 
 def _erfc_core(a: V) -> V:
-    """erfc(a), a >= 0.4: exp(-a**2) q(t) w, w = 1/(a + 4), t = (a - 4) w; a**2 and w as pairs."""
+    """erfc(a), a >= 0.4: exp(-a**2) q(t) w, w = 1/(a + 2), t = (a - 2) w; a**2, q's start and w as pairs."""
     square = two_product(a, a)
-    n, r = reduce_exp(-square.hi)
-    d = two_sum(a, 4.0)
+    n = (square.hi * -LOG2E).rint()
+    low = fma(n, -LN2_LO[a.dtype], -square.lo)
+    r = two_sum(fma(n, -LN2_HI[a.dtype], -square.hi), low)
+    d = two_sum(a, 2.0)
     w = reciprocal(d.hi)
     product = two_product(w, d.hi)
     w_rest = w * (((1.0 - product.hi) - product.lo) - w * d.lo)
-    q = horner((a - 4.0) * w, c.ERFC_F64 if a.is_f64 else c.ERFC_F32)
-    value = fma(q, w, q * w_rest)
-    return scale(fma(value, expm1_polynomial(r - square.lo), value), n)
+    *table, start_rest = c.ERFC_F64 if a.is_f64 else c.ERFC_F32
+    m = a - 2.0
+    t = fma(m, w, m * w_rest)
+    q = fma(t, horner(t, table[1:]), table[0])
+    value = two_product(q, w)
+    rest = value.lo + fma(q, w_rest, w * start_rest)
+    power = expm1_polynomial(r.hi) + r.lo
+    return scale(value.hi + fma(value.hi, power, rest), n)
 
 
 def erfc(x: V) -> V:
@@ -58,7 +65,7 @@ STIRLING_CONSTANT = 0.4189385332046727  # log(2π)/2 - 1/2
 def lgamma(x: V) -> V:
     """log|Γ(x)|.
 
-    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [3/2, 5/2) by
+    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [5/4, 5/2) by
     Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x < 0: log(π/|x sin πx|) - log Γ(|x|).
     Its relative error is small except near the zeros at x < 0, where the absolute error is.
     """
@@ -85,7 +92,7 @@ def _lgamma(x: V, medium: bool) -> V:
 
     def reflected() -> list:
         other = LOG_PI - log(_sine_pi(a) * a, medium)
-        other = where(a.lt(INFINITY), other - positive, INFINITY)
+        other = where(other.lt(INFINITY), other - positive, other)
         # nearer to 0 than 2**-60 the sign no longer matters, and a sin(πa) might underflow
         return [where(negative & a.gt(2.0**-60), other, positive).val]
 
@@ -103,7 +110,7 @@ def _shift(a: V) -> tuple[V, Pair, V]:
         longer = quick_sum(times.hi, fma(product.lo, lower, times.lo))
         product = Pair(where(more, longer.hi, product.hi), where(more, longer.lo, product.lo))
         y = where(more, lower, y)
-    below, tiny = a.lt(1.5), a.lt(0.5)
+    below, tiny = a.lt(1.25), a.lt(0.5)
     one = two_sum(a, 1.0)
     both = pair_times(one, Pair(a, a.const(0.0)))
     hi = where(tiny, both.hi, where(below, a, product.hi))

@@ -51,32 +51,43 @@ def _parts_f64(a: V) -> tuple[V, Pair]:
     if a.b.isa.has_fma:
         p1, p2, p3 = HALF_PI_F64
         r = fma(n, -p1, a)
-        hi = fma(n, -p2, r)
-        lo = fma(n, -p3, fma(n, -p2, r - hi))
-        return shifted.bits(), Pair(hi, lo)
+        return shifted.bits(), _subtract(r, n, p2, p3)
     q1, q2, q3, q4 = HALF_PI_33
     first = two_sum(a - n * q1, -(n * q2))
     second = two_sum(first.hi, -(n * q3))
     return shifted.bits(), quick_sum(second.hi, second.lo + (first.lo - n * q4))
 
 
-def _parts_f32(a: V) -> tuple[V, Pair]:
-    """n and r for 0 <= a < LIMIT_F32; without fma the subtraction is done in f64."""
+def _subtract(r: V, n: V, p2: float, p3: float) -> Pair:
+    """r - n p2 - n p3, which may cancel nearly all of r."""
+    product = two_product(n, n.const(p2))
+    total = two_sum(r, -product.hi)
+    return quick_sum(total.hi, fma(n, -p3, total.lo - product.lo))
+
+
+def _parts_f32(a: V, exact: bool) -> tuple[V, Pair]:
+    """n and r for 0 <= a < LIMIT_F32; r.lo is 0 unless `exact`.
+
+    Without fma the subtraction is done in f64.
+    """
     if a.b.isa.has_fma:
         magic = 1.5 * 2.0**23
         shifted = fma(a, TWO_OVER_PI, magic)
         n = shifted - magic
         p1, p2, p3 = HALF_PI_F32
         r = fma(n, -p1, a)
-        hi = fma(n, -p2, r)
-        return shifted.bits(), Pair(hi, fma(n, -p3, fma(n, -p2, r - hi)))
+        if not exact:
+            r = fma(n, -p3, fma(n, -p2, r))
+            return shifted.bits(), Pair(r, r.const(0.0))
+        return shifted.bits(), _subtract(r, n, p2, p3)
     wide = a.to(F64)
     magic = 1.5 * 2.0**52
     shifted = wide * TWO_OVER_PI + magic
     n = shifted - magic
     r = (wide - n * HALF_PI_33[0]) - n * HALF_PI_33[1]
     hi = r.to(F32)
-    return shifted.bits().to(I32), Pair(hi, (r - hi.to(F64)).to(F32))
+    lo = (r - hi.to(F64)).to(F32) if exact else hi.const(0.0)
+    return shifted.bits().to(I32), Pair(hi, lo)
 
 
 def _slow_body(b: Builder, lanes: int) -> None:
@@ -151,9 +162,12 @@ def _slow(a: V) -> tuple[V, Pair]:
     return parts[2], Pair(parts[0], parts[1])
 
 
-def reduce_angle(a: V) -> tuple[V, Pair]:
-    """n mod 4 in the last bits of an integer, and r = a - n π/2 as a pair, for a >= 0."""
-    n, r = _parts_f64(a) if a.is_f64 else _parts_f32(a)
+def reduce_angle(a: V, exact: bool = False) -> tuple[V, Pair]:
+    """n mod 4 in the last bits of an integer, and r = a - n π/2 as a pair, for a >= 0.
+
+    In f32 r.lo is the literal 0 unless `exact`: a relative error of 1 ulp of r is good enough for sin.
+    """
+    n, r = _parts_f64(a) if a.is_f64 else _parts_f32(a, exact)
     huge = a.ge(LIMIT_F64 if a.is_f64 else LIMIT_F32)
 
     def slow() -> list[Val]:
@@ -162,13 +176,15 @@ def reduce_angle(a: V) -> tuple[V, Pair]:
         if not a.is_f64:
             m, hi = m.to(I32), s.hi.to(F32)
             lo = (s.hi - hi.to(F64)).to(F32)
-        return [where(huge, m, n).val, where(huge, hi, r.hi).val, where(huge, lo, r.lo).val]
+        values = [where(huge, m, n), where(huge, hi, r.hi), where(huge, lo, r.lo)]
+        return [v.val for v in values[:count]]
 
     b = a.b
-    quadrant, hi, lo = b.branch(
-        b.any(huge.val), slow, lambda: [n.val, r.hi.val, r.lo.val], likely=False
+    count = 3 if a.is_f64 or exact else 2
+    quadrant, hi, *rest = b.branch(
+        b.any(huge.val), slow, lambda: [n.val, r.hi.val, r.lo.val][:count], likely=False
     )
-    return V(b, quadrant), Pair(V(b, hi), V(b, lo))
+    return V(b, quadrant), Pair(V(b, hi), V(b, rest[0]) if rest else r.lo)
 
 
 # ------------------------------------------------------------------------------------ sin and cos
@@ -178,7 +194,8 @@ def sin_polynomial(r: Pair) -> V:
     """sin(r.hi + r.lo) for |r| <= π/4."""
     h = r.hi
     z = h * h
-    return h + fma(h * z, horner(z, c.SIN_F64 if h.is_f64 else c.SIN_F32), r.lo)
+    p = horner(z, c.SIN_F64 if h.is_f64 else c.SIN_F32)
+    return fma(h * z, p, h) if _is_zero(r.lo) else h + fma(h * z, p, r.lo)
 
 
 def cos_polynomial(r: Pair) -> V:
@@ -186,7 +203,13 @@ def cos_polynomial(r: Pair) -> V:
     h = r.hi
     z = h * h
     p = horner(z, c.COS_F64 if h.is_f64 else c.COS_F32)
+    if _is_zero(r.lo):
+        return fma(z * z, p, fma(z, -0.5, 1.0))
     return fma(z, -0.5, 1.0) + fma(h, -r.lo, z * z * p)
+
+
+def _is_zero(v: V) -> bool:
+    return v.val.value == 0.0
 
 
 def _sine(x: V, shift: int) -> V:
@@ -211,7 +234,7 @@ def cos(x: V) -> V:
 
 def tan(x: V) -> V:
     """f32: r + r**3 T(r**2), or its negative reciprocal. f64: sine over cosine, both as pairs."""
-    n, pair = reduce_angle(x.abs())
+    n, pair = reduce_angle(x.abs(), exact=True)
     r = pair.hi
     z = r * r
     odd = (n & 1).ne(0)

@@ -1,0 +1,512 @@
+"""`Tracer`: what stands in for an array while a function is traced. It behaves as a NumPy array does.
+
+Everything it computes is a function of `graphc.numpy`; what it is (a cell, maybe a view) is in graphc/cell.py.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import types as ty
+from . import views
+from .cell import Cell, as_value, current_trace, mark
+from .indexing import assigned, mask_of, read, write
+from .ir import Value
+from .locations import refuse, user_frame
+from .operators import Operators
+from .ops import build
+from .ops.elementwise import BITCAST
+from .protocols import call_function, call_ufunc, namespace
+from .selection import Selection, write_masked
+from .types import BOOL, I64, Dim
+
+_ARITHMETIC = frozenset(
+    {np.add, np.subtract, np.multiply, np.power, np.floor_divide, np.remainder, np.divmod, np.negative}
+)
+_UNKNOWN = "is asked for while tracing, and depends on the arguments"
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The function of that name in `graphc.numpy`, as a method."""
+
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        mark(2)
+        return getattr(namespace(), name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"numpy.{name} of the array."
+    return method
+
+
+class Tracer(Cell, Operators):
+    """A stand-in for an array: dtype and shape are known, elements are not.
+
+    `value` is the graph's value that it holds now; `weak` says that it stands for a Python number.
+    """
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+    __array_priority__ = 1000.0
+
+    # -- what is known without computing
+    @property
+    def shape(self) -> tuple[ty.Extent, ...]:
+        return self.type.shape
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        refuse("the shape of a traced array cannot be set in place; write x = x.reshape(...)")
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.type.dtype.numpy
+
+    @property
+    def ndim(self) -> int:
+        return self.type.rank
+
+    @property
+    def size(self) -> ty.Extent:
+        return self.type.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.type.dtype.nbytes
+
+    @property
+    def nbytes(self) -> ty.Extent:
+        return self.type.nbytes
+
+    @property
+    def base(self) -> Any:
+        """The array whose elements this view shares, or None."""
+        return self._base
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
+    def flags(self) -> Any:
+        return refuse("the memory layout (flags) of a traced array is not known while tracing")
+
+    strides = data = ctypes = flags  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        if not self.type.shape:
+            raise TypeError("len() of unsized object")
+        extent = self.type.shape[0]
+        if isinstance(extent, Dim):
+            refuse(f"len() needs the extent {extent} as a number. Use x.shape[0], which may be symbolic")
+        return extent
+
+    def __repr__(self) -> str:
+        return f"Tracer {self.type}" + (" (a Python number)" if self.weak else "")
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        known = self.known()
+        if known is not None and known.ndim == 0:
+            return format(known[()], spec)
+        return refuse(f"format(x, {spec!r}) of {self!r}: its elements are not known while tracing; print after the call")
+
+    # -- elements, where they are known
+    def _element(self, what: str, remedy: str) -> Any:
+        known = self.known()
+        if known is None:
+            return refuse(f"{what} of {self!r} {_UNKNOWN}. {remedy}")
+        return known
+
+    def __bool__(self) -> bool:
+        return bool(
+            self._element(
+                "the truth value",
+                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write graphc.numpy.where(cond, a, b) "
+                "or np.where, `&`, `|`, `~`, np.minimum and np.maximum, or graphc.cond(cond, f, g) for branches; "
+                "an argument that decides the program is named in static_argnames",
+            )
+        )
+
+    def __int__(self) -> int:
+        return int(self._element("int()", "Use x.astype(int), or name the argument in static_argnames"))
+
+    def __index__(self) -> int:
+        known = self._element(
+            "an integer (range, a shape, the index of a list or of a real array)",
+            "Name the argument in static_argnames; to index a NumPy array from outside write np.take(table, i) or "
+            "np.asarray(table)[i]",
+        )
+        return known[()].__index__() if known.ndim == 0 else known.__index__()
+
+    def __float__(self) -> float:
+        return float(
+            self._element(
+                "float()",
+                "math.* and float() need a Python number: use the functions of numpy (np.sin, np.sqrt...), "
+                "or store the result in an array made inside the function (np.zeros)",
+            )
+        )
+
+    def __complex__(self) -> complex:
+        return complex(self._element("complex()", "cmath.* needs a Python number: use the functions of numpy"))
+
+    def item(self, *args: Any) -> Any:
+        """The element as a Python number, when it is known."""
+        return self._element("item()", "Return the array; after the call its elements are numbers").item(*args)
+
+    def tolist(self) -> Any:
+        """The elements as lists, when they are known."""
+        return self._element("tolist()", "Return the array and call tolist() on the result").tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The bytes, when they are known."""
+        return self._element("tobytes()", "Return the array and call it on the result").tobytes(order)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        known = self.known()
+        if known is not None:
+            return known if dtype is None or known.dtype == dtype else known.astype(dtype)
+        if _is_indexing():
+            return refuse(
+                f"a NumPy array from outside of the trace is indexed by {self!r}. Write np.take(table, i, axis=0), or "
+                f"make the table part of the trace: np.asarray(table)[i]"
+            )
+        return refuse(
+            f"{self!r} is converted to a NumPy array (by np.asarray in a library, by a real array that is "
+            f"assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside the traced function, use "
+            f"the functions of graphc.numpy, or do this step outside of jit"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.type.shape:
+            raise TypeError("iteration over a 0-d array")
+        extent = self.type.shape[0]
+        if isinstance(extent, Dim):
+            refuse(f"a loop over an axis of symbolic extent {extent}: write it with whole arrays, or give a number")
+        return (self[i] for i in range(extent))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())
+
+    def __copy__(self) -> Tracer:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return refuse("a traced array cannot be pickled or sent to another process")
+
+    # -- NumPy's protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        mark(2)
+        return call_ufunc(self, ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(t, Selection) for t in types):
+            return NotImplemented
+        mark(2)
+        return call_function(self, function, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return namespace()
+
+    # -- operators
+    def _apply(self, ufunc: np.ufunc, *operands: Any) -> Any:
+        mark(2)
+        operands = tuple(_number(x, ufunc) for x in operands)
+        if ufunc is np.power and not _is_possible_power(*operands):
+            raise ValueError("Integers to negative integer powers are not allowed.")
+        found = call_ufunc(self, ufunc, "__call__", operands, {})
+        if all(_is_weak(x) for x in operands):
+            for one in found if isinstance(found, tuple) else (found,):
+                one.weak = True
+        return found
+
+    def _assign(self, ufunc: np.ufunc, other: Any) -> Any:
+        if not self.type.shape:  # a number, as what NumPy's reductions answer: never changed in place
+            return self._apply(ufunc, self, other)
+        mark(2)
+        if isinstance(other, Selection):
+            return NotImplemented
+        return call_ufunc(self, ufunc, "__call__", (self, other), {"out": (self,)})
+
+    def __round__(self, digits: int | None = None) -> Any:
+        mark()
+        return namespace().round(self, digits or 0)
+
+    def __floor__(self) -> Any:
+        return self._apply(np.floor, self)
+
+    def __ceil__(self) -> Any:
+        return self._apply(np.ceil, self)
+
+    def __trunc__(self) -> Any:
+        return self._apply(np.trunc, self)
+
+    # -- indexing
+    def __getitem__(self, index: Any) -> Any:
+        mark()
+        mask = mask_of(self, index)
+        if mask is not None:
+            return Selection(self.fresh(self.value), mask.value)
+        return read(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        mark()
+        mask = mask_of(self, index)
+        if mask is not None:
+            write_masked(self, mask, value)
+            return
+        write(self, index, value)
+
+    def assigned(self, value: Any, shape: Any) -> Value:
+        """A value as it is stored into elements of this array."""
+        return assigned(value, self, shape)
+
+    @property
+    def flat(self) -> Flat:
+        """The elements in C order, to read and to write."""
+        return Flat(self)
+
+    # -- views
+    @property
+    def T(self) -> Any:
+        mark()
+        return views.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        mark()
+        return views.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        mark()
+        return views.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        mark()
+        views.real(self)[...] = value
+
+    @property
+    def imag(self) -> Any:
+        mark()
+        return views.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        mark()
+        views.imag(self)[...] = value
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        """numpy.reshape; a view where NumPy's is one."""
+        mark()
+        return views.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+
+    def ravel(self, order: str = "C") -> Any:
+        """numpy.ravel; a view where NumPy's is one."""
+        mark()
+        return views.ravel(self, order)
+
+    def flatten(self, order: str = "C") -> Any:
+        """A copy in one axis."""
+        return self.ravel(order).copy()
+
+    def transpose(self, *axes: Any) -> Any:
+        """numpy.transpose, a view."""
+        mark()
+        given = axes[0] if len(axes) == 1 and (axes[0] is None or not hasattr(axes[0], "__index__")) else axes
+        return views.transpose(self, given or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """numpy.swapaxes, a view."""
+        mark()
+        return views.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """numpy.squeeze, a view."""
+        mark()
+        return views.squeeze(self, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """numpy.diagonal, a read-only view."""
+        mark()
+        return views.diagonal(self, offset, axis1, axis2)
+
+    def view(self, *given: Any, **options: Any) -> Any:
+        """The same elements (no argument), or their bits read as another dtype (a copy)."""
+        if given and hasattr(given[0], "read"):
+            return Cell.view(self, *given, **options)
+        dtype = given[0] if given else options.pop("dtype", None)
+        if options.get("readonly"):
+            return Cell.view(self, **options)
+        mark()
+        if dtype is None or dtype is np.ndarray:
+            return Cell.view(self)
+        target = ty.dtype(dtype)
+        if target.bits != self.type.dtype.bits:
+            refuse(f"view({target.numpy_name}) of {self!r} changes the width of elements, which is not supported")
+        return self.fresh(BITCAST(self.value, dtype=target)) if target is not self.type.dtype else Cell.view(self)
+
+    # -- copies and changes in place
+    def copy(self, order: str = "C") -> Any:
+        """A new array with the same elements."""
+        return self.fresh(self.value)
+
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
+        """The elements in another dtype, a new array (itself with copy=False when the dtype is the same)."""
+        mark()
+        target = ty.dtype(dtype)
+        if not np.can_cast(self.dtype, target.numpy, casting):  # type: ignore[arg-type]
+            raise TypeError(f"Cannot cast array data from {self.dtype!r} to {target.numpy!r} according to the rule {casting!r}")
+        if not copy and target is self.type.dtype:
+            return self
+        return self.fresh(self.assigned_as(target))
+
+    def assigned_as(self, target: ty.DType) -> Value:
+        """The elements cast to a dtype; imaginary parts are dropped where it has none."""
+        value = self.value
+        if value.dtype.is_complex and not target.is_complex and target is not BOOL:
+            value = views.Real().read(value)
+        return build.cast(value, target)
+
+    def fill(self, value: Any) -> None:
+        """Sets every element."""
+        mark()
+        self.write(self.assigned(value, self.type.shape))
+
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+        """Sorts in place."""
+        mark()
+        self.write(namespace().sort(self, axis=axis).value)
+
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        """numpy.compress of the array."""
+        mark()
+        return namespace().compress(condition, self, axis=axis)
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Sets elements by their place in C order."""
+        mark()
+        flat = views.reshape(self, -1)
+        if not flat.is_view:
+            refuse("put on a view that is not contiguous; index it instead")
+        flat[indices] = values
+
+    def resize(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: an array's extents do not change."""
+        return refuse("x.resize() in place cannot be traced; write x = np.resize(x, shape)")
+
+    setflags = byteswap = dump = dumps = tofile = getfield = setfield = resize
+
+    all, any = _method("all"), _method("any")
+    argmax, argmin = _method("argmax"), _method("argmin")
+    argsort, argpartition = _method("argsort"), _method("argpartition")
+    choose, clip = _method("choose"), _method("clip")
+    conj, conjugate = _method("conj"), _method("conjugate")
+    cumprod, cumsum = _method("cumprod"), _method("cumsum")
+    dot, trace_of = _method("dot"), _method("trace")
+    max, min = _method("max"), _method("min")
+    mean, std, var = _method("mean"), _method("std"), _method("var")
+    nonzero = _method("nonzero")
+    prod, sum = _method("prod"), _method("sum")
+    ptp = _method("ptp")
+    repeat, round, take = _method("repeat"), _method("round"), _method("take")
+    searchsorted = _method("searchsorted")
+
+
+class Flat:
+    """`x.flat`: the elements in C order."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Tracer):
+        self._x = x
+
+    def _all(self) -> Any:
+        return Cell.view(self._x, views.Reshape((self._x.size,)))
+
+    def __getitem__(self, index: Any) -> Any:
+        mark()
+        found = self._all()[index]
+        return found.copy() if isinstance(found, Tracer) else found
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        mark()
+        self._all()[index] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def copy(self) -> Any:
+        """The elements as a new array of one axis."""
+        return self._all().copy()
+
+
+def _is_weak(x: Any) -> bool:
+    if isinstance(x, Tracer):
+        return x.weak
+    return isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic)
+
+
+def _number(x: Any, ufunc: np.ufunc) -> Any:
+    """A traced Python bool counts as an int in arithmetic, as in Python."""
+    if isinstance(x, Tracer) and x.weak and x.type.dtype is BOOL and ufunc in _ARITHMETIC:
+        return x.fresh(build.cast(x.value, I64), weak=True)
+    return x
+
+
+def _is_possible_power(base: Any, exponent: Any) -> bool:
+    if not isinstance(exponent, (int, np.integer)) or isinstance(exponent, bool) or exponent >= 0:
+        return True
+    return not (isinstance(base, Tracer) and base.type.dtype.is_integer)
+
+
+def _is_indexing() -> bool:
+    """Whether the user's line is reading an element of something."""
+    frame = user_frame(2)
+    if frame is None:
+        return False
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.offset == frame.f_lasti:
+            subscript = "SUBSCR" in instruction.opname or "[]" in (instruction.argrepr or "")
+            return subscript and "STORE" not in instruction.opname
+    return False
+
+
+def wrap(value: Any, weak: bool = False) -> Tracer:
+    """A value as a tracer of the active trace.
+
+    Raises:
+        TraceError: when no function is being traced on this thread.
+    """
+    if isinstance(value, Tracer):
+        return value
+    trace = current_trace()
+    if trace is None:
+        return refuse("a traced value is made while no function is being traced")
+    return Tracer(trace, value, weak)
+
+
+def is_traced(*xs: Any) -> bool:
+    """Whether a tracer is among the arguments (lists and tuples are looked through)."""
+    return any(
+        isinstance(x, (Cell, Selection)) or (isinstance(x, (list, tuple)) and is_traced(*x)) for x in xs
+    )
+
+
+__all__ = ["Flat", "Tracer", "as_value", "current_trace", "is_traced", "wrap"]
