@@ -167,10 +167,10 @@ def mark(depth: int = 1) -> None:
 class Cell:
     """A mutable array of a trace. `weak`: stands for a Python number, which takes the dtype it meets."""
 
-    __slots__ = ("__weakref__", "_base", "_path", "_reason", "_value", "_version", "trace", "weak")
+    __slots__ = ("__weakref__", "_base", "_path", "_reason", "_value", "_version", "owner", "weak")
 
     def __init__(self, trace: Trace, value: Value, weak: bool = False):
-        self.trace = trace
+        self.owner = trace
         self.weak = weak
         self._value = value
         self._version = 0
@@ -181,9 +181,9 @@ class Cell:
     @property
     def value(self) -> Value:
         """What the array holds now."""
-        if not self.trace.alive:
+        if not self.owner.alive:
             refuse(
-                f"a traced array of {self.trace.name} is used after the trace has ended. It was kept in a global, "
+                f"a traced array of {self.owner.name} is used after the trace has ended. It was kept in a global, "
                 f"a closure, an attribute or a cache; return it from the function instead"
             )
         base = self._base
@@ -205,14 +205,14 @@ class Cell:
 
     def fresh(self, value: Value, weak: bool = False) -> Any:
         """A new array of the same trace."""
-        return type(self)(self.trace, value, weak)
+        return type(self)(self.owner, value, weak)
 
-    def view(self, *steps: Step, readonly: str = "") -> Any:
+    def share(self, *steps: Step, readonly: str = "") -> Any:
         """An array that shares its elements with this one."""
         value = self.value
         for step in steps:
             value = step.read(value)
-        made = type(self)(self.trace, value)
+        made = type(self)(self.owner, value)
         made._base = self if self._base is None else self._base
         made._path = (*self._path, *steps)
         made._version = made._base._version
@@ -261,11 +261,11 @@ class Cell:
 
     def as_value(self, x: Any) -> Value:
         """Anything array-like as a value of this trace."""
-        return as_value(x, self.trace)
+        return as_value(x, self.owner)
 
     def known(self) -> np.ndarray | None:
         """The elements, when they depend on no argument of the traced function."""
-        return self.trace.known(self.value)
+        return self.owner.known(self.value)
 
 
 def contiguous(shape: Sequence[Extent]) -> Strides:

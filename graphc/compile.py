@@ -246,6 +246,12 @@ def ensure_native() -> None:
     with _native_lock:
         if _native_ready:
             return
+        shipped = graphc_runtime.native_object()
+        if shipped is not None:
+            graphc_runtime.install(shipped)
+            graphc_runtime.set_threads(environment.num_threads())
+            _native_ready = True
+            return
         source = graphc_runtime.native_source()
         parts = {"native": source, "machine": host_fingerprint(), "llvm": _llvm_version(), "format": FORMAT}
         key = cache.key(parts)

@@ -1,8 +1,8 @@
 """Pictures of a graph: a networkx view, and the text of DOT (Graphviz) and GraphML.
 
-Called by the command line and by people; the compiler never depends on it. networkx is imported when it is asked for.
-Each node of the graph is a box, each parameter an ellipse, and each read of a value an edge that says which operand
-it is; the results are read by boxes of their own.
+Called by the command line and by people; the compiler never depends on it. networkx is imported
+when it is asked for. Each node of the graph is a box, each parameter an ellipse, and each read of a
+value an edge that says which operand it is; the results are read by boxes of their own.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ LONGEST = 40
 
 
 def networkx_graph(graph: Graph) -> MultiDiGraph:
-    """The graph for networkx: what is read is an edge, from the node that makes it to the node that reads it.
+    """The graph for networkx: what is read is an edge, from the node that makes it to the node that
+    reads it.
 
-    Node attributes: `kind` (the card's kind, "parameter" or "result"), `op`, `types`, `attributes`, `where`. Edge
-    attributes: `operand` (its position), `value` (its name in the printed graph), `type`. All are text or int.
+    Node attributes: `kind` (the card's kind, "parameter" or "result"), `op`, `types`, `attributes`,
+    `where`. Edge attributes: `operand` (its position), `value` (its name in the printed graph),
+    `type`. All are text or int.
     """
     import networkx  # its address: a graph algorithm or an export, on demand
 
@@ -50,8 +52,12 @@ def networkx_graph(graph: Graph) -> MultiDiGraph:
                           type=str(value.type))  # fmt: skip
     for position, value in enumerate(graph.results):
         name = f"result {position}"
-        view.add_node(name, kind="result", op="return", types=str(value.type), attributes="", where="")
-        view.add_edge(maker[value.node], name, operand=position, value=names[value], type=str(value.type))
+        view.add_node(
+            name, kind="result", op="return", types=str(value.type), attributes="", where=""
+        )
+        view.add_edge(
+            maker[value.node], name, operand=position, value=names[value], type=str(value.type)
+        )
     return view
 
 

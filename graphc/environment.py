@@ -1,9 +1,10 @@
-"""The environment variables that graphc reads, in one place. Read at each call, so tests may set them.
+"""The environment variables that graphc reads, in one place. Read at each call, so tests may set
+them.
 
-    GRAPHC_DUMP          a folder: the pipeline writes the graph there after every pass that changed it
-    GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
-    GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
-    GRAPHC_NUM_THREADS   how many threads a parallel loop may use
+GRAPHC_DUMP          a folder: the pipeline writes the graph there after every pass that changed it
+GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
+GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
+GRAPHC_NUM_THREADS   how many threads a parallel loop may use
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def cache_folder() -> Path | None:
 
 
 def num_threads() -> int:
-    """How many threads a parallel loop may use: what was asked for, or the processors this process may run on.
+    """How many threads a parallel loop may use: what was asked for, or the processors this process
+    may run on.
 
     Raises:
         ValueError: when GRAPHC_NUM_THREADS is no positive integer.

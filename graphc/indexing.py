@@ -317,14 +317,14 @@ def over(mask: Value, shape: tuple[Extent, ...]) -> Value:
 
 def read(x: Any, index: Any) -> Any:
     """x[index], without traced masks."""
-    found = plan(index, x.type.shape, x.trace)
+    found = plan(index, x.type.shape, x.owner)
     if not found.axes:
         if found.is_scalar:
             value = x.value
             for step in found.steps:
                 value = step.read(value)
             return x.fresh(value)
-        return x.view(*found.steps)
+        return x.share(*found.steps)
     value = x.value
     for step in found.steps:
         value = step.read(value)
@@ -344,8 +344,8 @@ def _moved(value: Value, many: int, place: int) -> Value:
 
 def write(x: Any, index: Any, value: Any) -> None:
     """x[index] = value, without traced masks."""
-    found = plan(index, x.type.shape, x.trace)
-    target = x.view(*found.steps) if found.steps else x
+    found = plan(index, x.type.shape, x.owner)
+    target = x.share(*found.steps) if found.steps else x
     if not found.axes:
         target.write(assigned(value, x, target.type.shape))
         return

@@ -266,7 +266,7 @@ def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> No
     if not isinstance(x, Cell):
         refuse(f"numpy.{ufunc.__name__}.at {REAL_ARRAY}")
     mask = mask_of(x, index)
-    found = None if mask is not None else plan(index, x.type.shape, x.trace)
+    found = None if mask is not None else plan(index, x.type.shape, x.owner)
     if found is None or not found.axes:
         operands = (x[index],) if value is None else (x[index], value)  # type: ignore[index]
         x[index] = call_ufunc(x, ufunc, "__call__", operands, {})  # type: ignore[index]
@@ -277,7 +277,7 @@ def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> No
         refuse(f"numpy.{ufunc.__name__}.at with an index array is not supported; supported are {known}")
     if x.type.dtype is BOOL and ufunc in (np.add, np.multiply):
         combine = "max" if ufunc is np.add else "min"
-    target = x.view(*found.steps) if found.steps else x
+    target = x.share(*found.steps) if found.steps else x
     dtype = build.result_type(target.value, value.value if isinstance(value, Cell) else value)
     if not np.can_cast(dtype.numpy, x.type.dtype.numpy, "same_kind"):
         refuse(

@@ -342,20 +342,17 @@ class Tracer(Cell, Operators):
         mark()
         return views.diagonal(self, offset, axis1, axis2)
 
-    def view(self, *given: Any, **options: Any) -> Any:
-        """The same elements (no argument), or their bits read as another dtype (a copy)."""
-        if given and hasattr(given[0], "read"):
-            return Cell.view(self, *given, **options)
-        dtype = given[0] if given else options.pop("dtype", None)
-        if options.get("readonly"):
-            return Cell.view(self, **options)
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
+        """The same elements (no argument), or a copy of their bits read as another dtype."""
         mark()
         if dtype is None or dtype is np.ndarray:
-            return Cell.view(self)
+            return self.share()
         target = ty.dtype(dtype)
+        if target is self.type.dtype:
+            return self.share()
         if target.bits != self.type.dtype.bits:
             refuse(f"view({target.numpy_name}) of {self!r} changes the width of elements, which is not supported")
-        return self.fresh(BITCAST(self.value, dtype=target)) if target is not self.type.dtype else Cell.view(self)
+        return self.fresh(BITCAST(self.value, dtype=target))
 
     # -- copies and changes in place
     def copy(self, order: str = "C") -> Any:
@@ -416,7 +413,7 @@ class Tracer(Cell, Operators):
     choose, clip = _method("choose"), _method("clip")
     conj, conjugate = _method("conj"), _method("conjugate")
     cumprod, cumsum = _method("cumprod"), _method("cumsum")
-    dot, trace_of = _method("dot"), _method("trace")
+    dot, trace = _method("dot"), _method("trace")
     max, min = _method("max"), _method("min")
     mean, std, var = _method("mean"), _method("std"), _method("var")
     nonzero = _method("nonzero")
@@ -435,7 +432,7 @@ class Flat:
         self._x = x
 
     def _all(self) -> Any:
-        return Cell.view(self._x, views.Reshape((self._x.size,)))
+        return self._x.share(views.Reshape((self._x.size,)))
 
     def __getitem__(self, index: Any) -> Any:
         mark()

@@ -207,7 +207,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
         if copy is False:
             raise ValueError("Unable to avoid creating a copy while reshaping.")
         return x.fresh(x.value if wanted == x.type.shape else step.read(x.value))
-    return x.view(step) if wanted != x.type.shape else x.view()
+    return x.share(step) if wanted != x.type.shape else x.share()
 
 
 def _is_viewable(x: Cell, shape: Shape) -> bool:
@@ -228,7 +228,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     order = tuple(reversed(range(rank))) if axes is None else axes_of(axes, rank)
     if len(order) != rank:
         raise ValueError("axes don't match array")
-    return x.view() if order == tuple(range(rank)) else x.view(Transpose(order))
+    return x.share() if order == tuple(range(rank)) else x.share(Transpose(order))
 
 
 def matrix_transpose(x: Any) -> Any:
@@ -280,7 +280,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
         if any(shape[a] != 1 for a in gone):
             raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
         kept = tuple(e for a, e in enumerate(shape) if a not in gone)
-    return x.view() if kept == shape else x.view(Reshape(kept))
+    return x.share() if kept == shape else x.share(Reshape(kept))
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
@@ -289,24 +289,24 @@ def expand_dims(x: Any, axis: Any) -> Any:
     places = axes_of(given, x.type.rank + len(given))
     rest = iter(x.type.shape)
     rank = x.type.rank + len(places)
-    return x.view(Reshape(tuple(1 if a in places else next(rest) for a in range(rank))))
+    return x.share(Reshape(tuple(1 if a in places else next(rest) for a in range(rank))))
 
 
 def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     """numpy.broadcast_to, a read-only view."""
     reason = "the result of broadcast_to is read-only, as in NumPy; copy it first"
-    return x.view(Broadcast(shape_of(shape)), readonly=reason)
+    return x.share(Broadcast(shape_of(shape)), readonly=reason)
 
 
 def real(x: Any) -> Any:
     """numpy.real: a view of a complex array, the array itself otherwise."""
-    return x.view(Real()) if x.type.dtype.is_complex else x
+    return x.share(Real()) if x.type.dtype.is_complex else x
 
 
 def imag(x: Any) -> Any:
     """numpy.imag: a view of a complex array, read-only zeros otherwise."""
     if x.type.dtype.is_complex:
-        return x.view(Imag())
+        return x.share(Imag())
     zero = x.fresh(build.full_like(x.value, 0))
     zero.freeze("the imaginary part of a real array is read-only, as in NumPy")
     return zero
@@ -333,7 +333,7 @@ def diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
     if isinstance(m, ty.Dim):
         refuse(f"the diagonal of an axis of symbolic extent {m} is not supported; give a number", TypeError)
     flat = Slice((*(0 for _ in lead), below * m + right if count != 0 else 0), (*lead, count), (*(1 for _ in lead), m + 1))
-    return x.view(Transpose((*rest, a, b)), Reshape((*lead, n * m)), flat)
+    return x.share(Transpose((*rest, a, b)), Reshape((*lead, n * m)), flat)
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

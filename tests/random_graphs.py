@@ -1,11 +1,14 @@
-"""Random well-typed graphs over every card, with arguments, and how far their results may be off; small graphs too.
+"""Random well-typed graphs over every card, with arguments, and how far their results may be off;
+small graphs too.
 
-`random_graph(seed, size)` is a pure function of its arguments, so a failing seed is a test case. Every node starts
-from one of its card's samples; its operands are earlier values, brought to the sample's dtypes and shapes.
-Arguments hold ordinary numbers and, for two seeds of three, NaN, infinities, signed zeros and extreme integers.
+`random_graph(seed, size)` is a pure function of its arguments, so a failing seed is a test case.
+Every node starts from one of its card's samples; its operands are earlier values, brought to the
+sample's dtypes and shapes. Arguments hold ordinary numbers and, for two seeds of three, NaN,
+infinities, signed zeros and extreme integers.
 
-Two implementations of one graph may differ in the last digits, and a graph may blow such a difference up.
-`tolerances` measures by how much: it evaluates the graph with its rounded results disturbed by a few ulp.
+Two implementations of one graph may differ in the last digits, and a graph may blow such a
+difference up. `tolerances` measures by how much: it evaluates the graph with its rounded results
+disturbed by a few ulp.
 """
 
 from __future__ import annotations
@@ -125,7 +128,9 @@ class _Generator:
             value = self.tame(value)
         if type.dtype.is_integer and (card.kind != "elementwise" or card.name in BOUNDED):
             low, high = int(sample.low), max(int(sample.high) - 1, int(sample.low))
-            value = lookup("max")(value, self.full(type, max(low, 0) if type.dtype.kind == "u" else low))
+            value = lookup("max")(
+                value, self.full(type, max(low, 0) if type.dtype.kind == "u" else low)
+            )
             value = lookup("min")(value, self.full(type, high))
         return value
 
@@ -191,17 +196,23 @@ class _Generator:
 # --------------------------------------------------------------------------------- comparison
 
 
-def _disturbed(graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+def _disturbed(
+    graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.Generator
+) -> list[np.ndarray]:
     values: dict[Value, np.ndarray] = dict(zip(graph.params, arguments, strict=True))
     for node in graph.nodes:
         found = node.op.evaluate([values[v] for v in node.operands], node.attrs)
-        for value, array in zip(node.results, found if isinstance(found, tuple) else (found,), strict=True):
+        for value, array in zip(
+            node.results, found if isinstance(found, tuple) else (found,), strict=True
+        ):
             array = np.asarray(array)
             rounded = node.op.kind in ("elementwise", "reduction", "contraction", "opaque")
             if value.dtype.kind in "fc" and rounded and node.op.name not in EXACT:
                 error = 3 * ulp(value.dtype) * rng.integers(-1, 2, array.shape)
                 with np.errstate(all="ignore"):
-                    array = np.asarray(np.where(error == 0, array, array * (1 + error))).astype(array.dtype)
+                    array = np.asarray(np.where(error == 0, array, array * (1 + error))).astype(
+                        array.dtype
+                    )
             values[value] = array
     return [values[v] for v in graph.results]
 
@@ -245,9 +256,13 @@ def assert_close(
         with np.errstate(all="ignore"):
             near = (x == y) | (np.isnan(x) & np.isnan(y)) | np.isinf(tolerance)
             near |= np.abs(x - y) <= tolerance
-            if a.dtype.kind == "c":  # which part of a complex infinity is NaN depends on the formula
+            if (
+                a.dtype.kind == "c"
+            ):  # which part of a complex infinity is NaN depends on the formula
                 near |= ~np.isfinite(x) & ~np.isfinite(y)
-        assert near.all(), f"result {position}: {a[~near]} is not {b[~near]}, within {tolerance[~near]}"
+        assert near.all(), (
+            f"result {position}: {a[~near]} is not {b[~near]}, within {tolerance[~near]}"
+        )
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -263,8 +278,8 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 def expression(types: str, text: str) -> Graph:
     """The graph of a Python expression over the cards, `c(number)` and the parameters x, y, z.
 
-    `types` holds a type for each parameter, with `;` between; `c(number)` is a `full` of the type of x, and
-    `c(number, type)` of another. `op_` is the card `op` where Python owns its name.
+    `types` holds a type for each parameter, with `;` between; `c(number)` is a `full` of the type
+    of x, and `c(number, type)` of another. `op_` is the card `op` where Python owns its name.
     """
     params = [param(ty.parse_type(t), n) for t, n in zip(types.split(";"), "xyz", strict=False)]
     scope: dict[str, object] = {card.name: card for card in cards()}

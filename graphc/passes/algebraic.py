@@ -6,11 +6,11 @@
 
 Requires: canonical form (constants are `full` and on the right).
 Guarantees: none of the left sides of the rules below is left. No node costs more than before.
-    Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats: pow(x, 2) and pow(x, -1)
-    become what they approximate, correctly rounded; pow(x, 3) and pow(x, 4) become products, within 1.5 and 2.5 ulp
-    of the exact power. The sign and the payload of a NaN do not count.
-    Not done, because some value would change: x + 0.0 (x = -0.0), x - x and x*0 of floats (NaN, infinity),
-    pow(x, 0.5) -> sqrt(x) (-infinity, -0.0), sqrt(x*x), exp(log(x)), x/c -> x*(1/c) unless 1/c is exact,
+    Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats: pow(x,
+    2) and pow(x, -1) become what they approximate, correctly rounded; pow(x, 3) and pow(x, 4)
+    become products, within 1.5 and 2.5 ulp of the exact power. The sign and the payload of a NaN do
+    not count. Not done, because some value would change: x + 0.0 (x = -0.0), x - x and x*0 of
+    floats (NaN, infinity), pow(x, 0.5) -> sqrt(x) (-infinity, -0.0), sqrt(x*x), exp(log(x)), x/c -> x*(1/c) unless 1/c is exact,
     a reordering of float additions.
 Placement: last in the simplifying group; the group is repeated, since what it makes may fold again.
 Cost: one walk. A rule looks at a node and its operands' nodes.
@@ -47,7 +47,9 @@ def equals(c: Scalar | None, number: float) -> bool:
     if isinstance(c, complex):
         signs = {math.copysign(1, c.real), math.copysign(1, c.imag)}
         return number != 0 or signs == {math.copysign(1, number)}
-    return not isinstance(c, float) or number != 0 or math.copysign(1, c) == math.copysign(1, number)
+    return (
+        not isinstance(c, float) or number != 0 or math.copysign(1, c) == math.copysign(1, number)
+    )
 
 
 def whole(value: Value) -> bool:

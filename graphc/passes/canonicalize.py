@@ -6,18 +6,23 @@
 
 Requires: a valid graph.
 Guarantees, of every node in the result (the canonical form that other passes may rely on):
-    - a constant whose elements are all equal is a `full`, whose value is what its dtype can hold; an `extent` of a
-      number and an `iota` along an axis of extent 1 are `full` too
-    - the constant operand of a commutative op is on the right; `sub` of a constant is `add` of its negative, except
-      for unsigned integers; there is no `gt` and no `ge`
-    - no movement op does nothing; none stands on its like; `full` and, where exact, `iota` are not moved
-    - a `broadcast` stretches something, and a `transpose` reorders axes that are not of extent 1; what only adds,
-      drops or moves axes of extent 1 is a `reshape`. A `transpose` of a `broadcast` is a `broadcast` of a `transpose`
-    - a `reduce` has increasing axes, at least one, none of extent 1 (but for complex products), and does not stand
-      on a `reduce` of its kind
-    - a `dot` contracts axes in the order of its left operand, and reads through transposes that it can absorb
-    - no exact `cast` stands under a `cast`; no op that undoes itself stands on itself; no `select` of equal values
-Exact, except that merging two float sums or products reassociates them, which reductions are free to do anyway.
+    - a constant whose elements are all equal is a `full`, whose value is what its dtype can hold;
+      an `extent` of a number and an `iota` along an axis of extent 1 are `full` too
+    - the constant operand of a commutative op is on the right; `sub` of a constant is `add` of its
+      negative, except for unsigned integers; there is no `gt` and no `ge`
+    - no movement op does nothing; none stands on its like; `full` and, where exact, `iota` are not
+      moved
+    - a `broadcast` stretches something, and a `transpose` reorders axes that are not of extent 1;
+      what only adds, drops or moves axes of extent 1 is a `reshape`. A `transpose` of a `broadcast`
+      is a `broadcast` of a `transpose`
+    - a `reduce` has increasing axes, at least one, none of extent 1 (but for complex products), and
+      does not stand on a `reduce` of its kind
+    - a `dot` contracts axes in the order of its left operand, and reads through transposes that it
+      can absorb
+    - no exact `cast` stands under a `cast`; no op that undoes itself stands on itself; no `select`
+      of equal values
+Exact, except that merging two float sums or products reassociates them, which reductions are free
+to do anyway.
 Placement: first in the simplifying group: the other rules are written for this form.
 Cost: one walk. A rule looks at a node and at most two levels of operands.
 
@@ -46,9 +51,10 @@ MOST_STEPS = 64
 class RuleSet:
     """Local rules, by the names of the ops that they are tried on.
 
-    A rule takes a node and answers what stands for its result (a tuple when there are several), or None where it
-    does not apply. It looks at operands, never at users; what it builds (with `new`) is nearer to the form that
-    the set leads to. Then one walk, operands first, reaches that form: operands are in it before their users.
+    A rule takes a node and answers what stands for its result (a tuple when there are several), or
+    None where it does not apply. It looks at operands, never at users; what it builds (with `new`)
+    is nearer to the form that the set leads to. Then one walk, operands first, reaches that form:
+    operands are in it before their users.
     """
 
     def __init__(self) -> None:

@@ -5,11 +5,12 @@
     return add(%1, %2)        return add(%1, %1)
 
 Requires: a valid graph.
-Guarantees: no two nodes have the same op, operands and attributes; the operands of a commutative op count in any
-    order. Constants are equal when their bytes are, so -0.0 stays apart from 0.0 and NaN joins NaN. Exact: the first
-    of equal nodes stays, with its source line. Nodes of ops that are not pure stay.
-Placement: after fold and canonicalize, which make equal things look equal; before algebraic, whose rules ask
-    whether two operands are the same value.
+Guarantees: no two nodes have the same op, operands and attributes; the operands of a commutative op
+    count in any order. Constants are equal when their bytes are, so -0.0 stays apart from 0.0 and
+    NaN joins NaN. Exact: the first of equal nodes stays, with its source line. Nodes of ops that
+    are not pure stay.
+Placement: after fold and canonicalize, which make equal things look equal; before algebraic, whose
+    rules ask whether two operands are the same value.
 Cost: one walk; a constant's bytes are hashed once in its life.
 """
 

@@ -4,11 +4,13 @@
     %2 = sqrt %1                                    ->   %2 = full{value=1.4142135, dtype=f32, shape=(n,)}
 
 Requires: a valid graph; `full` where all elements are equal (canonicalize) for the cheapest road.
-Guarantees: an elementwise node whose operands are all `full` is a `full`, at any extent. Another node whose operands
-    are all constants is a constant, unless that would store more bytes than the constants it came from: `full` and
-    `iota` stay symbolic. A node that raises stays, and raises when it runs. Values are those of the card's
-    `evaluate`, so they may differ from the native ones by the rounding of a transcendental function.
-Placement: after canonicalize, which moves constants together; before cse, which joins equal results.
+Guarantees: an elementwise node whose operands are all `full` is a `full`, at any extent. Another
+    node whose operands are all constants is a constant, unless that would store more bytes than the
+    constants it came from: `full` and `iota` stay symbolic. A node that raises stays, and raises
+    when it runs. Values are those of the card's `evaluate`, so they may differ from the native ones
+    by the rounding of a transcendental function.
+Placement: after canonicalize, which moves constants together; before cse, which joins equal
+    results.
 Cost: one walk, and the evaluation of what is folded.
 
 The words in which passes speak of constants (`uniform`, `full`, `scalar`) live here too.
@@ -49,7 +51,11 @@ def scalar(value: Any, dtype: DType) -> Scalar:
     """The Python scalar that an element of that dtype holds after storing `value`: integers wrap, floats round."""
     if dtype.is_integer and isinstance(value, int):
         wrapped = int(value) & ((1 << dtype.bits) - 1)
-        return wrapped - (1 << dtype.bits) if dtype.kind == "i" and wrapped >> (dtype.bits - 1) else wrapped
+        return (
+            wrapped - (1 << dtype.bits)
+            if dtype.kind == "i" and wrapped >> (dtype.bits - 1)
+            else wrapped
+        )
     with np.errstate(all="ignore"):
         return np.asarray(value).astype(dtype.numpy).item()
 

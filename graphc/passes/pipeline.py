@@ -94,9 +94,10 @@ def run(
 ) -> Outcome:
     """Runs the passes in order.
 
-    `stop_after` names the pass after whose first run to stop. `verify_each` says whether the graph is verified
-    before the first pass and after each that changed it (None: as GRAPHC_VERIFY says). Where GRAPHC_DUMP names a
-    folder, `00-trace.txt` and an `NN-pass.txt` for every pass that changed the graph are written there.
+    `stop_after` names the pass after whose first run to stop. `verify_each` says whether the graph
+    is verified before the first pass and after each that changed it (None: as GRAPHC_VERIFY says).
+    Where GRAPHC_DUMP names a folder, `00-trace.txt` and an `NN-pass.txt` for every pass that
+    changed the graph are written there.
 
     Raises:
         ValueError: when `stop_after` names none of the passes.

@@ -5,10 +5,10 @@
     return %1                 return %1
 
 Requires: a valid graph.
-Guarantees: every node is needed by a result; the order of the others, every parameter and every result stay, and so
-    do unread results of a node with several. Sub-graphs are left alone.
-Placement: first, since what the program computed and did not return costs every later pass; the others never leave
-    dead nodes behind, because `ir.rewrite` builds its graph from the results.
+Guarantees: every node is needed by a result; the order of the others, every parameter and every
+    result stay, and so do unread results of a node with several. Sub-graphs are left alone.
+Placement: first, since what the program computed and did not return costs every later pass; the
+    others never leave dead nodes behind, because `ir.rewrite` builds its graph from the results.
 Cost: one walk.
 """
 

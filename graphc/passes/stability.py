@@ -5,9 +5,10 @@
     %3 = log %2
 
 Requires: canonical form, and cse (a rule asks whether two operands are the same value).
-Guarantees: the left sides below are gone, for floats. Values change, never for the worse: the bound of the error is
-    no larger than that of the formula as written (a single value may lose a lucky rounding), and results are finite
-    where only an intermediate value overflowed. Leave the pass out where bits matter: `pipeline.EXACT`.
+Guarantees: the left sides below are gone, for floats. Values change, never for the worse: the bound
+    of the error is no larger than that of the formula as written (a single value may lose a lucky
+    rounding), and results are finite where only an intermediate value overflowed. Leave the pass
+    out where bits matter: `pipeline.EXACT`.
 
     log(1 + x)               -> log1p(x)                1 + x rounds away the digits of a small x
     exp(x) - 1               -> expm1(x)                the subtraction cancels for a small x
@@ -20,9 +21,12 @@ Guarantees: the left sides below are gone, for floats. Values change, never for 
     log(exp(x)/sum(exp(x)))  -> z - log(sum(exp(z))), z = x - m, or x when the program has subtracted a maximum
     1 - tanh(x)**2           -> (1 - t)*(1 + t)         t*t rounds away the digits of 1 - t; costs the same
 
-Left as written: 1/(1 + exp(-x)) (safe: it only goes to 0), sqrt(x*x + y*y) (hypot would be safe and slower),
-    exp(log(x)), x/sqrt(y), 1 - cos(x), and a softmax without its maximum (a second pass over the input).
-Placement: once, after the simplifying group, which shows the formulas; the group runs again after it.
+Left as written: 1/(1 + exp(-x)) (safe: it only goes to 0), sqrt(x*x + y*y) (hypot would be safe and
+slower),
+    exp(log(x)), x/sqrt(y), 1 - cos(x), and a softmax without its maximum (a second pass over the
+    input).
+Placement: once, after the simplifying group, which shows the formulas; the group runs again after
+    it.
 Cost: one walk. A rule looks at most five levels of operands down.
 """
 

@@ -95,10 +95,17 @@ CASES = [
     ("f32[3]", "reduce(c(2.0), kind='sum', axes=(0,)), x", "c(6.0, 'f32[]'), x"),
     ("i8[3]", "reduce(c(100), kind='sum', axes=(0,)), x", "c(44, 'i8[]'), x"),
     ("f32[3]", "reduce(c(nan), kind='max', axes=(0,)), x", "c(nan, 'f32[]'), x"),
-    ("i32[3]", "reduce(broadcast(x, shape=(4, 3), axes=(1,)), kind='sum', axes=(0,))", "mul(x, c(4))"),
-    ("f32[3]", "reduce(broadcast(x, shape=(4, 3), axes=(1,)), kind='max', axes=(0, 1))",
-     "reduce(x, kind='max', axes=(0,))"),
-]  # fmt: skip
+    (
+        "i32[3]",
+        "reduce(broadcast(x, shape=(4, 3), axes=(1,)), kind='sum', axes=(0,))",
+        "mul(x, c(4))",
+    ),
+    (
+        "f32[3]",
+        "reduce(broadcast(x, shape=(4, 3), axes=(1,)), kind='max', axes=(0, 1))",
+        "reduce(x, kind='max', axes=(0,))",
+    ),
+]
 
 KEPT = [
     ("f32[3]", "add(x, c(0.0))"),
@@ -155,7 +162,9 @@ def test_powers_are_close(exponent: int, bound: float) -> None:
 
 
 def test_powers_of_special_values() -> None:
-    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 3e38, -3e38, 1, -1], np.float32)
+    x = np.array(
+        [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 3e38, -3e38, 1, -1], np.float32
+    )
     for exponent in (0, 1, 2, 3, 4, -1):
         graph = expression("f32[11]", f"pow(x, c({exponent}))")
         assert same_bits(evaluate(algebraic(graph), [x])[0], evaluate(graph, [x])[0]), exponent
@@ -194,7 +203,9 @@ def test_random_graphs(seed: int) -> None:
     graph, arguments = random_graph(seed)
     found = verify(algebraic(canonicalize(graph)))
     assert algebraic(found) is found
-    assert_close(evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments))
+    assert_close(
+        evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments)
+    )
 
 
 def test_linear() -> None:

@@ -2,6 +2,13 @@
 
 import numpy as np
 import pytest
+
+from graphc import types as ty
+from graphc.evaluate import evaluate
+from graphc.ops.complexes import convert
+from graphc.passes.canonicalize import RULES, canonicalize, direct, holds
+from graphc.text import parse_graph, print_graph
+from graphc.verify import verify
 from tests.random_graphs import (
     assert_close,
     chain,
@@ -12,13 +19,6 @@ from tests.random_graphs import (
     tolerances,
     watched,
 )
-
-from graphc import types as ty
-from graphc.evaluate import evaluate
-from graphc.ops.complexes import convert
-from graphc.passes.canonicalize import RULES, canonicalize, direct, holds
-from graphc.text import parse_graph, print_graph
-from graphc.verify import verify
 
 CASES = [
     # constants
@@ -50,67 +50,135 @@ CASES = [
     ("f32[2, 3]", "reshape(reshape(x, shape=(6,)), shape=(3, 2))", "reshape(x, shape=(3, 2))"),
     ("f32[2, 3]", "reshape(reshape(x, shape=(6,)), shape=(2, 3))", "x"),
     ("f32[2, 3]", "transpose(transpose(x, axes=(1, 0)), axes=(1, 0))", "x"),
-    ("f32[2, 3, 4]", "transpose(transpose(x, axes=(1, 2, 0)), axes=(1, 0, 2))",
-     "transpose(x, axes=(2, 1, 0))"),
+    (
+        "f32[2, 3, 4]",
+        "transpose(transpose(x, axes=(1, 2, 0)), axes=(1, 0, 2))",
+        "transpose(x, axes=(2, 1, 0))",
+    ),
     ("f32[2, 1, 3]", "transpose(x, axes=(1, 0, 2))", "reshape(x, shape=(1, 2, 3))"),
-    ("f32[2, 3]", "transpose(broadcast(x, shape=(2, 4, 3), axes=(0, 2)), axes=(2, 1, 0))",
-     "broadcast(transpose(x, axes=(1, 0)), shape=(3, 4, 2), axes=(0, 2))"),
-    ("f32[3]", "broadcast(broadcast(x, shape=(2, 3), axes=(1,)), shape=(2, 4, 3), axes=(0, 2))",
-     "broadcast(x, shape=(2, 4, 3), axes=(2,))"),
+    (
+        "f32[2, 3]",
+        "transpose(broadcast(x, shape=(2, 4, 3), axes=(0, 2)), axes=(2, 1, 0))",
+        "broadcast(transpose(x, axes=(1, 0)), shape=(3, 4, 2), axes=(0, 2))",
+    ),
+    (
+        "f32[3]",
+        "broadcast(broadcast(x, shape=(2, 3), axes=(1,)), shape=(2, 4, 3), axes=(0, 2))",
+        "broadcast(x, shape=(2, 4, 3), axes=(2,))",
+    ),
     ("f32[3]", "broadcast(x, shape=(1, 3, 1), axes=(1,))", "reshape(x, shape=(1, 3, 1))"),
     ("f32[3]", "broadcast(x, shape=(3,), axes=(0,))", "x"),
-    ("f32[3]", "broadcast(reshape(x, shape=(3, 1)), shape=(3, 4), axes=(0, 1))",
-     "broadcast(x, shape=(3, 4), axes=(0,))"),
-    ("f32[9]", "slice(slice(x, start=(8,), shape=(4,), step=(-2,)), start=(1,), shape=(2,), step=(2,))",
-     "slice(x, start=(6,), shape=(2,), step=(-4,))"),
+    (
+        "f32[3]",
+        "broadcast(reshape(x, shape=(3, 1)), shape=(3, 4), axes=(0, 1))",
+        "broadcast(x, shape=(3, 4), axes=(0,))",
+    ),
+    (
+        "f32[9]",
+        "slice(slice(x, start=(8,), shape=(4,), step=(-2,)), start=(1,), shape=(2,), step=(2,))",
+        "slice(x, start=(6,), shape=(2,), step=(-4,))",
+    ),
     ("f32[9]", "slice(x, start=(0,), shape=(9,), step=(1,))", "x"),
-    ("f32[9]", "slice(x, start=(3,), shape=(1,), step=(5,))",
-     "slice(x, start=(3,), shape=(1,), step=(1,))"),
+    (
+        "f32[9]",
+        "slice(x, start=(3,), shape=(1,), step=(5,))",
+        "slice(x, start=(3,), shape=(1,), step=(1,))",
+    ),
     ("f32[3]", "broadcast(c(2.0), shape=(2, 3), axes=(1,)), x", "c(2.0, 'f32[2, 3]'), x"),
-    ("f32[3]", "transpose(iota(dtype=f32, shape=(2, 3), axis=0), axes=(1, 0)), x",
-     "iota(dtype=f32, shape=(3, 2), axis=1), x"),
-    ("f32[3]", "broadcast(iota(dtype=i8, shape=(3,), axis=0), shape=(2, 3), axes=(1,)), x",
-     "iota(dtype=i8, shape=(2, 3), axis=1), x"),
-    ("f32[3]", "slice(iota(dtype=i8, shape=(4, 3), axis=0), start=(0, 1), shape=(2, 2), step=(1, 1)), x",
-     "iota(dtype=i8, shape=(2, 2), axis=0), x"),
-    ("f32[3]", "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(1, 4)), x",
-     "iota(dtype=i8, shape=(1, 4), axis=1), x"),
-    ("f32[3]", "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(2, 2)), x",
-     "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(2, 2)), x"),
+    (
+        "f32[3]",
+        "transpose(iota(dtype=f32, shape=(2, 3), axis=0), axes=(1, 0)), x",
+        "iota(dtype=f32, shape=(3, 2), axis=1), x",
+    ),
+    (
+        "f32[3]",
+        "broadcast(iota(dtype=i8, shape=(3,), axis=0), shape=(2, 3), axes=(1,)), x",
+        "iota(dtype=i8, shape=(2, 3), axis=1), x",
+    ),
+    (
+        "f32[3]",
+        "slice(iota(dtype=i8, shape=(4, 3), axis=0), start=(0, 1), shape=(2, 2), step=(1, 1)), x",
+        "iota(dtype=i8, shape=(2, 2), axis=0), x",
+    ),
+    (
+        "f32[3]",
+        "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(1, 4)), x",
+        "iota(dtype=i8, shape=(1, 4), axis=1), x",
+    ),
+    (
+        "f32[3]",
+        "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(2, 2)), x",
+        "reshape(iota(dtype=i8, shape=(4,), axis=0), shape=(2, 2)), x",
+    ),
     ("f32[3];f32[]", "pad(x, y, low=(0,), high=(0,), interior=(0,))", "x"),
-    ("f32[3];f32[]", "pad(pad(x, y, low=(1,), high=(0,), interior=(0,)), y, low=(2,), high=(3,), interior=(0,))",
-     "pad(x, y, low=(3,), high=(3,), interior=(0,))"),
-    ("f32[3]", "pad(c(1.0), c(1.0, 'f32[]'), low=(1,), high=(1,), interior=(1,)), x",
-     "c(1.0, 'f32[7]'), x"),
+    (
+        "f32[3];f32[]",
+        "pad(pad(x, y, low=(1,), high=(0,), interior=(0,)), y, low=(2,), high=(3,), interior=(0,))",
+        "pad(x, y, low=(3,), high=(3,), interior=(0,))",
+    ),
+    (
+        "f32[3]",
+        "pad(c(1.0), c(1.0, 'f32[]'), low=(1,), high=(1,), interior=(1,)), x",
+        "c(1.0, 'f32[7]'), x",
+    ),
     ("f32[3]", "concatenate(x, axis=0)", "x"),
     ("f32[3];f32[0]", "concatenate(y, x, y, axis=0)", "x"),
     ("f32[3]", "concatenate(c(1.0), c(1.0), axis=0), x", "c(1.0, 'f32[6]'), x"),
     ("f32[3];f32[3]", "update(x, y, start=(0,), step=(1,))", "y"),
     ("f32[3];f32[0]", "update(x, y, start=(0,), step=(1,))", "x"),
-    ("f32[3];f32[2];f32[2]", "update(update(x, y, start=(0,), step=(2,)), z, start=(0,), step=(2,))",
-     "update(x, z, start=(0,), step=(2,))"),
-    ("f32[5];i64[]", "dynamic_slice(x, c(9, 'i64[]'), shape=(2,))",
-     "slice(x, start=(3,), shape=(2,), step=(1,))"),
+    (
+        "f32[3];f32[2];f32[2]",
+        "update(update(x, y, start=(0,), step=(2,)), z, start=(0,), step=(2,))",
+        "update(x, z, start=(0,), step=(2,))",
+    ),
+    (
+        "f32[5];i64[]",
+        "dynamic_slice(x, c(9, 'i64[]'), shape=(2,))",
+        "slice(x, start=(3,), shape=(2,), step=(1,))",
+    ),
     ("f32[5];i64[]", "dynamic_slice(x, y, shape=(5,))", "x"),
-    ("f32[5];f32[2]", "dynamic_update(x, y, c(-4, 'i64[]'))", "update(x, y, start=(0,), step=(1,))"),
+    (
+        "f32[5];f32[2]",
+        "dynamic_update(x, y, c(-4, 'i64[]'))",
+        "update(x, y, start=(0,), step=(1,))",
+    ),
     # reductions and contractions
     ("f32[2, 3]", "reduce(x, kind='sum', axes=())", "x"),
-    ("i32[2, 3, 4]", "reduce(reduce(x, kind='sum', axes=(1,)), kind='sum', axes=(1,))",
-     "reduce(x, kind='sum', axes=(1, 2))"),
+    (
+        "i32[2, 3, 4]",
+        "reduce(reduce(x, kind='sum', axes=(1,)), kind='sum', axes=(1,))",
+        "reduce(x, kind='sum', axes=(1, 2))",
+    ),
     ("f32[2, 3]", "reduce(x, kind='max', axes=(1, 0))", "reduce(x, kind='max', axes=(0, 1))"),
-    ("f32[2, 1, 3]", "reduce(x, kind='sum', axes=(1, 2))",
-     "reduce(reshape(x, shape=(2, 3)), kind='sum', axes=(1,))"),
+    (
+        "f32[2, 1, 3]",
+        "reduce(x, kind='sum', axes=(1, 2))",
+        "reduce(reshape(x, shape=(2, 3)), kind='sum', axes=(1,))",
+    ),
     ("f32[2, 1]", "reduce(x, kind='max', axes=(1,))", "reshape(x, shape=(2,))"),
-    ("f32[2, 1]", "reduce(x, kind='sum', axes=(1,))", "add(reshape(x, shape=(2,)), c(0.0, 'f32[2]'))"),
+    (
+        "f32[2, 1]",
+        "reduce(x, kind='sum', axes=(1,))",
+        "add(reshape(x, shape=(2,)), c(0.0, 'f32[2]'))",
+    ),
     ("f32[2, 1]", "cumulative(x, kind='sum', axis=1)", "x"),
     ("f32[2, 1];i8[2, 1]", "sort(x, y, axis=1, keys=1, descending=False)", "x, y"),
-    ("f32[3, 2];f32[3, 4]", "dot(transpose(x, axes=(1, 0)), y, contract=((1,), (0,)), batch=((), ()))",
-     "dot(x, y, contract=((0,), (0,)), batch=((), ()))"),
-    ("f32[2, 3, 4];f32[3, 4]", "dot(x, y, contract=((2, 1), (1, 0)), batch=((), ()))",
-     "dot(x, y, contract=((1, 2), (0, 1)), batch=((), ()))"),
-    ("f32[2, 3, 4];f32[4]", "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
-     "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))"),
-]  # fmt: skip
+    (
+        "f32[3, 2];f32[3, 4]",
+        "dot(transpose(x, axes=(1, 0)), y, contract=((1,), (0,)), batch=((), ()))",
+        "dot(x, y, contract=((0,), (0,)), batch=((), ()))",
+    ),
+    (
+        "f32[2, 3, 4];f32[3, 4]",
+        "dot(x, y, contract=((2, 1), (1, 0)), batch=((), ()))",
+        "dot(x, y, contract=((1, 2), (0, 1)), batch=((), ()))",
+    ),
+    (
+        "f32[2, 3, 4];f32[4]",
+        "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
+        "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
+    ),
+]
 
 
 @pytest.mark.parametrize(("types", "before", "after"), CASES)
@@ -189,7 +257,9 @@ def test_random_graphs(seed: int) -> None:
     found = verify(canonicalize(graph))
     assert canonicalize(found) is found
     assert not {"gt", "ge"} & {node.op.name for node in found.nodes}
-    assert_close(evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments))
+    assert_close(
+        evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments)
+    )
 
 
 def test_linear() -> None:

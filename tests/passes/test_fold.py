@@ -77,7 +77,9 @@ def test_a_big_constant_is_not_made_of_a_small_one() -> None:
 
 
 def test_a_sum_of_an_iota_is_a_number() -> None:
-    graph = expression("f32[3]", "reduce(iota(dtype=i64, shape=(101,), axis=0), kind='sum', axes=(0,))")
+    graph = expression(
+        "f32[3]", "reduce(iota(dtype=i64, shape=(101,), axis=0), kind='sum', axes=(0,))"
+    )
     assert evaluate(fold(graph), [np.zeros(3, np.float32)])[0] == 5050
     assert [n.op.name for n in fold(graph).nodes] == ["constant"]
 
@@ -104,7 +106,9 @@ def test_random_graphs(seed: int) -> None:
     graph, arguments = random_graph(seed)
     found = verify(fold(graph))
     assert fold(found) is found
-    assert_close(evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments))
+    assert_close(
+        evaluate(found, arguments), evaluate(graph, arguments), tolerances(graph, arguments)
+    )
 
 
 def test_linear_and_deep() -> None:

@@ -35,16 +35,32 @@ CASES = [
     ("f64[9]", "log1p(exp(x))", "logaddexp(x, c(0.0))"),
     ("f64[9]", "log(div(c(1.0), add(exp(neg(x)), c(1.0))))", "neg(logaddexp(neg(x), c(0.0)))"),
     ("f64[9]", "log(div(exp(x), add(exp(x), c(1.0))))", "neg(logaddexp(neg(x), c(0.0)))"),
-    ("f64[9]", "log(sub(c(1.0), div(c(1.0), add(exp(neg(x)), c(1.0)))))", "neg(logaddexp(x, c(0.0)))"),
-    ("f64[9]", "sub(c(1.0), mul(tanh(x), tanh(x)))", "mul(sub(c(1.0), tanh(x)), add(tanh(x), c(1.0)))"),
-    ("f64[4, 5]", f"log({SUM})",
-     f"add(log(reduce(exp({SHIFTED}), kind='sum', axes=(1,))), {SAFE})"),
-    ("f64[4, 5]", f"log(div(exp(x), broadcast({SUM}, shape=(4, 5), axes=(0,))))",
-     f"sub({SHIFTED}, broadcast(log(reduce(exp({SHIFTED}), kind='sum', axes=(1,))), shape=(4, 5), axes=(0,)))"),
-    ("f64[4, 5]",
-     f"log(div(exp({USERS}), broadcast(reduce(exp({USERS}), kind='sum', axes=(1,)), shape=(4, 5), axes=(0,))))",
-     f"sub({USERS}, broadcast(log(reduce(exp({USERS}), kind='sum', axes=(1,))), shape=(4, 5), axes=(0,)))"),
-]  # fmt: skip
+    (
+        "f64[9]",
+        "log(sub(c(1.0), div(c(1.0), add(exp(neg(x)), c(1.0)))))",
+        "neg(logaddexp(x, c(0.0)))",
+    ),
+    (
+        "f64[9]",
+        "sub(c(1.0), mul(tanh(x), tanh(x)))",
+        "mul(sub(c(1.0), tanh(x)), add(tanh(x), c(1.0)))",
+    ),
+    (
+        "f64[4, 5]",
+        f"log({SUM})",
+        f"add(log(reduce(exp({SHIFTED}), kind='sum', axes=(1,))), {SAFE})",
+    ),
+    (
+        "f64[4, 5]",
+        f"log(div(exp(x), broadcast({SUM}, shape=(4, 5), axes=(0,))))",
+        f"sub({SHIFTED}, broadcast(log(reduce(exp({SHIFTED}), kind='sum', axes=(1,))), shape=(4, 5), axes=(0,)))",
+    ),
+    (
+        "f64[4, 5]",
+        f"log(div(exp({USERS}), broadcast(reduce(exp({USERS}), kind='sum', axes=(1,)), shape=(4, 5), axes=(0,))))",
+        f"sub({USERS}, broadcast(log(reduce(exp({USERS}), kind='sum', axes=(1,))), shape=(4, 5), axes=(0,)))",
+    ),
+]
 
 KEPT = [
     ("f64[9]", "div(c(1.0), add(exp(neg(x)), c(1.0)))"),
@@ -105,7 +121,9 @@ def test_special_values() -> None:
     x = np.zeros((4, 5))
     x[0, 0], x[1], x[2, 1], x[3] = np.inf, -np.inf, np.nan, 1000.0
     assert np.array_equal(
-        evaluate(stability(graph), [x])[0], [np.inf, -np.inf, np.nan, 1000 + np.log(5.0)], equal_nan=True
+        evaluate(stability(graph), [x])[0],
+        [np.inf, -np.inf, np.nan, 1000 + np.log(5.0)],
+        equal_nan=True,
     )
 
 
