@@ -234,8 +234,8 @@ def _fits() -> list[Fit]:
     fits.append(Fit("ERFC_F32", _erfc_mapped, -0.67, 0.67, by_value, 27, "f32", pair=True))
     fits.append(Fit("ERFC_F64", _erfc_mapped, -0.67, 0.8645, by_value, 57, "f64", pair=True))
     lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731
-    fits.append(Fit("LGAMMA_F64", lgamma2, -0.7501, 0.5, lambda t: ONE, 58, "f64", 14))
-    medium("LGAMMA", lgamma2, -0.7501, 0.5, lambda t: ONE, 36)
+    fits.append(Fit("LGAMMA_F64", lgamma2, -0.7001, 0.5, lambda t: ONE, 59, "f64", 14, True))
+    fits.append(Fit("LGAMMA_MID", lgamma2, -0.7001, 0.5, lambda t: ONE, 36, "f64", 2, True))
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
     fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 0.75, 1.5, lambda m: mp.cbrt(m), 14, "f32"))

@@ -35,8 +35,14 @@ def networkx_graph(graph: Graph) -> MultiDiGraph:
     maker: dict[Any, str] = {}
     for value in graph.params:
         maker[value.node] = names[value]
-        view.add_node(names[value], kind="parameter", op=value.node.attrs["name"], types=str(value.type),
-                      attributes="", where="")  # fmt: skip
+        view.add_node(
+            names[value],
+            kind="parameter",
+            op=value.node.attrs["name"],
+            types=str(value.type),
+            attributes="",
+            where="",
+        )
     for node in graph.nodes:
         maker[node] = names[node.results[0]]
         view.add_node(

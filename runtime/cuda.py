@@ -1,15 +1,17 @@
-"""The place of the CUDA runtime: contexts, modules, memory, streams and graph replay through pycuda.
+"""The place of the CUDA runtime: contexts, modules, memory, streams and graph replay through
+pycuda.
 
 It comes in a later release. Until then kernels are printed (graphc/codegen/cuda.py), built
-(graphc/codegen/nvcc.py) and tested on the CPU (graphc/codegen/cuda_cpu.py), and this module only says
-whether a machine could run them. pycuda will be imported here and nowhere else, on first use.
+(graphc/codegen/nvcc.py) and tested on the CPU (graphc/codegen/cuda_cpu.py), and this module only
+says whether a machine could run them. pycuda will be imported here and nowhere else, on first use.
 """
 
 from __future__ import annotations
 
 
 def available() -> tuple[bool, str]:
-    """Whether pycuda and a driver with a device are there, and if not, what is missing. Never raises."""
+    """Whether pycuda and a driver with a device are there, and if not, what is missing. Never
+    raises."""
     try:
         import pycuda.driver as driver  # type: ignore[import-not-found]
     except ImportError as error:

@@ -1,18 +1,22 @@
-"""Prints a scheduled LoopFunc as CUDA C: one `extern "C" __global__` kernel per top-level block loop.
+"""Prints a scheduled LoopFunc as CUDA C: one `extern "C" __global__` kernel per top-level block
+loop.
 
-What the loops of graphc/loops/schedule_cuda.py mean here (and a sequential evaluation means the same):
+What the loops of graphc/loops/schedule_cuda.py mean here (and a sequential evaluation means the
+same):
 
-- A function's body is a sequence of global `Alloc`s (workspace) and `block` loops; each nest of block loops is
-  one kernel, launched in order. The innermost block loop is blockIdx.x. An extent that is not known, or too
-  large for the grid, is a grid-stride loop.
-- `thread` loops have constant extents; the innermost is threadIdx.x. What stands outside a thread loop is done
-  by all threads alike, but stores to global and shared memory are done by one of them. A register or local
-  buffer is a copy per thread, so outside thread loops all copies are equal.
-- An Accumulate inside thread loops whose buffer and place lie outside them reduces across the threads: partial
-  results per thread, a warp's shuffle tree, then the warps in order. The order is fixed.
-- A thread loop of nothing but a `Barrier` is one: barriers stand between other thread loops. A shared buffer inside an outer thread loop exists once
-  for each of its threads.
-- Global buffers without strides of their own start at a multiple of 16 bytes; the launcher sees to it.
+- A function's body is a sequence of global `Alloc`s (workspace) and `block` loops; each nest of
+  block loops is one kernel, launched in order. The innermost block loop is blockIdx.x. An extent
+  that is not known, or too large for the grid, is a grid-stride loop.
+- `thread` loops have constant extents; the innermost is threadIdx.x. What stands outside a thread
+  loop is done by all threads alike, but stores to global and shared memory are done by one of them.
+  A register or local buffer is a copy per thread, so outside thread loops all copies are equal.
+- An Accumulate inside thread loops whose buffer and place lie outside them reduces across the
+  threads: partial results per thread, a warp's shuffle tree, then the warps in order. The order is
+  fixed.
+- A thread loop of nothing but a `Barrier` is one: barriers stand between other thread loops. A
+  shared buffer inside an outer thread loop exists once for each of its threads.
+- Global buffers without strides of their own start at a multiple of 16 bytes; the launcher sees to
+  it.
 
 Called by graphc/codegen/build. Never schedules, never compiles.
 """
@@ -27,24 +31,24 @@ from pathlib import Path
 from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
-from ..loops.cuda_access import linear, merge, neutral_value
+from ..loops.cuda_access import merge, neutral_value
 from ..loops.ir import Accumulate, Alloc, Buffer, Expr, For, Index, Load, LoopFunc, Stmt, Store
+from .cuda_analysis import RESERVED, Key, block_shape, find_partials, packed_accesses, thread_height
 from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
 PRELUDE = Path(__file__).with_name("cuda_prelude.h")
 GRID_LIMITS = (2**31 - 1, 65535, 65535)
-MAX_THREADS = 1024
 MAX_SHARED_BYTES = 48 * 1024
-PACK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CudaKernel:
     """One kernel and how to launch it.
 
-    `grid` (x, y, z) is evaluated at launch and cut to GRID_LIMITS; a launch with an extent of 0 is left out.
-    `params` are the arguments in order: buffers as pointers, symbols as i64; then `int* error` if `fails`.
+    `grid` (x, y, z) is evaluated at launch and cut to GRID_LIMITS; a launch with an extent of 0 is
+    left out. `params` are the arguments in order: buffers as pointers, symbols as i64; then `int*
+    error` if `fails`.
     """
 
     source: str
@@ -72,7 +76,9 @@ def print_cuda(func: LoopFunc) -> tuple[CudaKernel, ...]:
     kernels: list[CudaKernel] = []
     for number, phase in enumerate(phases):
         if not isinstance(phase, For) or phase.kind != "block":
-            raise LoweringError(f"{func.name} is not scheduled for CUDA: {type(phase).__name__} at top level")
+            raise LoweringError(
+                f"{func.name} is not scheduled for CUDA: {type(phase).__name__} at top level"
+            )
         name = func.name if len(phases) == 1 else f"{func.name}_{number}"
         kernels.append(_Kernel(func, phase).print(name))
     return tuple(kernels)
@@ -91,55 +97,6 @@ def translation_unit(kernels: Iterable[CudaKernel]) -> str:
     return half + PRELUDE.read_text() + "\n" + "\n".join(k.source for k in kernels)
 
 
-# ------------------------------------------------------------------------------------ the analysis
-
-
-def _thread_height(body: tuple[Stmt, ...]) -> int:
-    """How many thread loops are nested in a body."""
-    height = 0
-    for stmt in body:
-        inner = stmt.body if isinstance(stmt, For) else ()
-        if isinstance(stmt, L.If):
-            inner = (*stmt.then, *stmt.otherwise)
-        own = 1 if isinstance(stmt, For) and stmt.kind == "thread" else 0
-        height = max(height, own + _thread_height(inner))
-    return height
-
-
-def _block_shape(body: tuple[Stmt, ...]) -> tuple[int, int, int]:
-    """The threads of a block in x, y and z: the largest extent of the thread loops of each."""
-    shape = [1, 1, 1]
-    for stmt in L.statements(body):
-        if isinstance(stmt, For) and stmt.kind == "thread":
-            axis = _thread_height(stmt.body)
-            if not isinstance(stmt.extent, int) or axis > 2:
-                raise LoweringError(f"thread loop {stmt.var}: at most three, of constant extent")
-            shape[axis] = max(shape[axis], stmt.extent)
-    if shape[0] * shape[1] * shape[2] > MAX_THREADS:
-        raise LoweringError(f"a block of {shape} threads is more than {MAX_THREADS}")
-    return shape[0], shape[1], shape[2]
-
-
-_RESERVED = frozenset(
-    """alignas and asm auto bool break case catch char class const continue default delete do double else enum
-    error explicit export extern false float for friend goto if inline int long mutable namespace new not operator
-    or private protected public register return short signed sizeof static struct switch template this throw true
-    try typedef typename union unsigned using virtual void volatile while xor dim3 threadIdx blockIdx blockDim
-    gridDim warpSize min max memcpy abs exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh
-    tanh asinh acosh atanh atan2 hypot erf erfc lgamma copysign floor ceil trunc rint nextafter sqrt cbrt pow
-    fmod fmin fmax fma fabs ldexp y0 y1 j0 j1 main""".split()
-)
-
-
-@dataclass(slots=True)
-class _Partial:
-    """A per-thread partial result of a reduction across threads."""
-
-    name: str
-    target: Accumulate
-    count: int
-
-
 def _bare(text: str) -> str:
     """The text without a pair of parentheses around the whole of it."""
     if not text.startswith("("):
@@ -152,12 +109,21 @@ def _bare(text: str) -> str:
     return text
 
 
+@dataclass(slots=True)
+class _Partial:
+    """A per-thread partial result of a reduction across threads."""
+
+    name: str
+    target: Accumulate
+    count: int
+
+
 class _Kernel:
     """The state of printing one kernel."""
 
     def __init__(self, func: LoopFunc, phase: For):
         self.func, self.phase = func, phase
-        self.block = _block_shape((phase,))
+        self.block = block_shape((phase,))
         self.lines: list[str] = []
         self.depth = 1
         self.names: dict[str, str] = {}
@@ -171,7 +137,7 @@ class _Kernel:
         self.stored: set[str] = set()
         self.used_symbols: set[str] = set()
         self.thread_vars: list[str] = []
-        self.partials: dict[tuple[str, tuple[Index, ...] | None], _Partial] = {}
+        self.partials: dict[Key, _Partial] = {}
         self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
         self.shared_bytes = 0
         self.fails = self.synchronizes = False
@@ -185,7 +151,9 @@ class _Kernel:
         symbols = [s for s in self.func.symbols if s in self.used_symbols]
         if self.shared_bytes > MAX_SHARED_BYTES:
             raise LoweringError(f"{name} asks for {self.shared_bytes} bytes of shared memory")
-        params = [self.parameter(b) for b in buffers] + [f"long long {self.name(s)}" for s in symbols]
+        params = [self.parameter(b) for b in buffers] + [
+            f"long long {self.name(s)}" for s in symbols
+        ]
         if self.fails:
             params.append("int* error")
         x, y, z = self.block
@@ -233,7 +201,7 @@ class _Kernel:
         found = self.names.get(name)
         if found is None:
             found = re.sub(r"\W", "_", name)
-            while found in _RESERVED or found.startswith(("gc_", "__")) or found in self.taken:
+            while found in RESERVED or found.startswith(("gc_", "__")) or found in self.taken:
                 found = "v" + found if found.startswith(("gc_", "__")) else found + "_"
             self.names[name] = found
             self.taken.add(found)
@@ -246,7 +214,7 @@ class _Kernel:
 
     def fresh(self, stem: str) -> str:
         number = 0
-        while f"{stem}{number or ''}" in self.taken or f"{stem}{number or ''}" in _RESERVED:
+        while f"{stem}{number or ''}" in self.taken or f"{stem}{number or ''}" in RESERVED:
             number += 1
         self.taken.add(f"{stem}{number or ''}")
         return f"{stem}{number or ''}"
@@ -262,7 +230,9 @@ class _Kernel:
         if buffer.name in self.global_names:
             self.used[buffer.name] = buffer
         elif buffer.name not in self.alloc_level:
-            raise LoweringError(f"{self.func.name}: buffer {buffer.name} is neither a parameter nor allocated")
+            raise LoweringError(
+                f"{self.func.name}: buffer {buffer.name} is neither a parameter nor allocated"
+            )
         return f"{self.name(buffer.name)}[{self.index(self.offset(buffer, index))}]"
 
     def expr(self, expr: Expr) -> str:
@@ -302,7 +272,9 @@ class _Kernel:
                 self.loop(stmt)
             case L.Let(name, value):
                 self.bounds.define(name, value)
-                self.emit(f"const {C_TYPE[value.dtype]} {self.name(name)} = {_bare(self.expr(value))};")
+                self.emit(
+                    f"const {C_TYPE[value.dtype]} {self.name(name)} = {_bare(self.expr(value))};"
+                )
             case Store(buffer, index, value):
                 self.store(buffer, index, self.expr(value))
             case Accumulate():
@@ -352,10 +324,16 @@ class _Kernel:
             self.emit(text)
 
     def accumulate(self, stmt: Accumulate) -> None:
-        partial = self.partials.get((stmt.buffer.name, stmt.index)) or self.partials.get((stmt.buffer.name, None))
+        partial = self.partials.get((stmt.buffer.name, stmt.index)) or self.partials.get(
+            (stmt.buffer.name, None)
+        )
         if partial is None:
             place = self.place(stmt.buffer, stmt.index)
-            self.store(stmt.buffer, stmt.index, operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype))
+            self.store(
+                stmt.buffer,
+                stmt.index,
+                operation(stmt.op, [place, self.expr(stmt.value)], stmt.buffer.dtype),
+            )
             return
         place = partial.name
         if partial.count > 1:
@@ -366,7 +344,9 @@ class _Kernel:
     def alloc(self, buffer: Buffer) -> None:
         size = ty.product(buffer.shape)
         if not isinstance(size, int):
-            raise LoweringError(f"{buffer.space} buffer {buffer.name} needs constant extents, not {buffer.shape}")
+            raise LoweringError(
+                f"{buffer.space} buffer {buffer.name} needs constant extents, not {buffer.shape}"
+            )
         if buffer.space == "global":
             raise LoweringError(f"global buffer {buffer.name} must be allocated at top level")
         self.alloc_level[buffer.name] = self.bound
@@ -375,10 +355,16 @@ class _Kernel:
         if buffer.space != "shared":
             self.emit(f"{ctype} {name}[{size}];")
             return
-        copies = [(axis, n) for axis, n in zip("xyz", self.block, strict=True) if axis in self.bound and n > 1]
+        copies = [
+            (axis, n)
+            for axis, n in zip("xyz", self.block, strict=True)
+            if axis in self.bound and n > 1
+        ]
         total, own = size, "0"
         for axis, extent in copies:
-            own = f"threadIdx.{axis}" if own == "0" else f"threadIdx.{axis} * {total // size} + {own}"
+            own = (
+                f"threadIdx.{axis}" if own == "0" else f"threadIdx.{axis} * {total // size} + {own}"
+            )
             total *= extent
         self.shared_bytes += total * buffer.dtype.nbytes
         declared = name if not copies else self.fresh(f"{name}_all")
@@ -394,7 +380,9 @@ class _Kernel:
         elif "x" not in self.bound and self.block[0] == 32:
             self.emit("__syncwarp();")
         else:
-            raise LoweringError(f"{self.func.name}: a barrier stands between thread loops, not inside one")
+            raise LoweringError(
+                f"{self.func.name}: a barrier stands between thread loops, not inside one"
+            )
 
     # -- loops
     def loop(self, loop: For) -> None:
@@ -428,7 +416,9 @@ class _Kernel:
             return
         before = self.synchronizes
         self.synchronizes = False
-        shared = any(isinstance(s, Alloc) and s.buffer.space == "shared" for s in L.statements(loop.body))
+        shared = any(
+            isinstance(s, Alloc) and s.buffer.space == "shared" for s in L.statements(loop.body)
+        )
         var, ctype = self.name(loop.var), self.bounds.ctype(loop.var)
         self.open(
             f"for ({ctype} {var} = {where}; {var} < {self.index(loop.extent)}; {var} += gridDim.{'xyz'[axis]})"
@@ -443,19 +433,26 @@ class _Kernel:
         if loop.body == (L.Barrier(),):
             self.barrier()
             return
-        axis = _thread_height(loop.body)
+        axis = thread_height(loop.body)
         letter = "xyz"[axis]
         assert isinstance(loop.extent, int)
-        partials = self.find_partials(loop)
-        for key, partial in partials.items():
-            self.declare(partial)
-            self.partials[key] = partial
+        partials: dict[Key, _Partial] = {}
+        for key, target in find_partials(self.func, loop, self.global_names, self.partials).items():
+            size = 1 if key[1] is not None else ty.product(target.buffer.shape)
+            assert isinstance(size, int)
+            name = self.fresh(f"{self.name(target.buffer.name)}_part")
+            partials[key] = _Partial(name, target, size)
+            self.declare(partials[key])
+        self.partials |= partials
         guards = [f"threadIdx.{a} == 0" for a in self.unbound() if "xyz".index(a) > axis]
         if loop.extent < self.block[axis]:
             guards.append(f"threadIdx.{letter} < {loop.extent}")
         self.open(f"if ({' && '.join(guards)})" if guards else "")
         self.emit(f"const int {self.name(loop.var)} = threadIdx.{letter};")
-        outer, self.bound = self.bound, (*self.bound, letter, *(a for a in self.unbound() if "xyz".index(a) > axis))
+        outer, self.bound = (
+            self.bound,
+            (*self.bound, letter, *(a for a in self.unbound() if "xyz".index(a) > axis)),
+        )
         self.thread_vars.append(loop.var)
         self.block_of(loop.body)
         self.thread_vars.pop()
@@ -464,36 +461,6 @@ class _Kernel:
         for key, partial in partials.items():
             del self.partials[key]
             self.combine(partial)
-
-    def find_partials(self, loop: For) -> dict[tuple[str, tuple[Index, ...] | None], _Partial]:
-        """The reductions across the threads of this loop, and of the thread loops inside it."""
-        inner = list(L.statements(loop.body))
-        own = {s.buffer.name for s in inner if isinstance(s, Alloc)}
-        threads = {s.var for s in inner if isinstance(s, For) and s.kind == "thread"} | {loop.var}
-        changing = {s.var for s in inner if isinstance(s, For)} | {s.name for s in inner if isinstance(s, L.Let)}
-        found: dict[tuple[str, tuple[Index, ...] | None], _Partial] = {}
-        for stmt in inner:
-            if not isinstance(stmt, Accumulate) or stmt.buffer.name in own:
-                continue
-            names = frozenset().union(*(ty.symbols(i) for i in stmt.index))
-            if names & threads:
-                if threads - names and stmt.buffer.space in ("register", "local"):
-                    raise LoweringError(f"{self.func.name}: {stmt.buffer.name} is reduced across some threads only")
-                continue
-            if (stmt.buffer.name, stmt.index) in self.partials or (stmt.buffer.name, None) in self.partials:
-                continue
-            size = ty.product(stmt.buffer.shape)
-            whole = bool(names & changing)
-            if whole and (not isinstance(size, int) or stmt.buffer.name in self.global_names):
-                raise LoweringError(f"{self.func.name}: a reduction across threads into moving places of "
-                                    f"{stmt.buffer.name}")  # fmt: skip
-            key = (stmt.buffer.name, None if whole else stmt.index)
-            if key not in found:
-                count = int(size) if whole else 1  # type: ignore[arg-type]
-                found[key] = _Partial(self.fresh(f"{self.name(stmt.buffer.name)}_part"), stmt, count)
-            elif found[key].target.op != stmt.op:
-                raise LoweringError(f"{self.func.name}: {stmt.buffer.name} is reduced by two ops at once")
-        return found
 
     def declare(self, partial: _Partial) -> None:
         dtype = partial.target.buffer.dtype
@@ -537,16 +504,21 @@ class _Kernel:
 
     # -- vectors
     def vector_loop(self, loop: For) -> None:
-        """Lanes as an unrolled loop; contiguous aligned loads and stores of all lanes are one access."""
+        """Lanes as an unrolled loop; contiguous aligned loads and stores of all lanes are one
+        access."""
         if not isinstance(loop.extent, int):
             raise LoweringError(f"vector loop {loop.var} needs a constant extent")
         lanes = loop.extent
-        loads, stores = self.packed(loop)
+        loads, stores = packed_accesses(loop, self.global_names)
+        self.stored |= {buffer.name for buffer, _ in stores}
         outer = dict(self.lanes)
         var = self.name(loop.var)
         self.open("")
         after: list[str] = []
-        for buffer, index, is_store in [*((*a, False) for a in loads), *((*a, True) for a in stores)]:
+        for buffer, index, is_store in [
+            *((*a, False) for a in loads),
+            *((*a, True) for a in stores),
+        ]:
             pack = f"gc_pack<{C_TYPE[buffer.dtype]}, {lanes}>"
             start = ty.substitute(self.offset(buffer, index), {loop.var: 0})
             held = self.fresh(f"{self.name(buffer.name)}_v")
@@ -564,48 +536,6 @@ class _Kernel:
             self.once(text)
         self.close()
         self.lanes = outer
-
-    def packed(self, loop: For) -> tuple[list[tuple[Buffer, tuple[Index, ...]]], list[tuple[Buffer, tuple[Index, ...]]]]:
-        """The loads and the stores of a vector loop that can be one access for all lanes."""
-        inner = list(L.statements(loop.body))
-        defined = {s.name for s in inner if isinstance(s, L.Let)} | {s.var for s in inner if isinstance(s, For)}
-        read: dict[str, set[tuple[Index, ...]]] = {}
-        written: dict[str, set[tuple[Index, ...]]] = {}
-        for stmt in inner:
-            for root in L.expressions(stmt):
-                for e in L.walk(root):
-                    if isinstance(e, Load):
-                        read.setdefault(e.buffer.name, set()).add(e.index)
-            if isinstance(stmt, (Store, Accumulate, L.Transpose)):
-                buffer, index = (
-                    (stmt.target, stmt.target_index) if isinstance(stmt, L.Transpose) else (stmt.buffer, stmt.index)
-                )
-                written.setdefault(buffer.name, set()).add(index)
-
-        def fits(buffer: Buffer, index: tuple[Index, ...]) -> bool:
-            assert isinstance(loop.extent, int)
-            aligned = buffer.strides is None or buffer.align >= PACK_BYTES
-            if buffer.name not in self.global_names or not aligned:
-                return False
-            if defined & frozenset().union(*(ty.symbols(i) for i in index)):
-                return False
-            return linear(self.offset(buffer, index), loop.var, loop.extent)
-
-        loads: dict[tuple[Buffer, tuple[Index, ...]], None] = {}
-        stores: dict[tuple[Buffer, tuple[Index, ...]], None] = {}
-        for stmt in loop.body:
-            if isinstance(stmt, (L.If, For)):
-                continue
-            for root in L.expressions(stmt):
-                for e in L.walk(root):
-                    if isinstance(e, Load) and e.guard is None and fits(e.buffer, e.index):
-                        if e.buffer.name not in written:
-                            loads[(e.buffer, e.index)] = None
-            if isinstance(stmt, Store) and fits(stmt.buffer, stmt.index):
-                if stmt.buffer.name not in read and len(written[stmt.buffer.name]) == 1:
-                    stores[(stmt.buffer, stmt.index)] = None
-                    self.stored.add(stmt.buffer.name)
-        return list(loads), list(stores)
 
     # -- tiles
     def transpose(self, stmt: L.Transpose) -> None:

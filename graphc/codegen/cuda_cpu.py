@@ -1,7 +1,8 @@
 """Runs printed CUDA C on the CPU: g++ over cuda_cpu.h, for tests where there is no GPU.
 
-A build costs half a second, so many programs go into one translation unit (`build`); libraries are kept in
-a folder under the system's temporary one, by content. Called by tests and fuzzers, never by the compiler.
+A build costs half a second, so many programs go into one translation unit (`build`); libraries are
+kept in a folder under the system's temporary one, by content. Called by tests and fuzzers, never by
+the compiler.
 """
 
 from __future__ import annotations
@@ -26,9 +27,18 @@ from .cuda import GRID_LIMITS, PRELUDE, CudaKernel
 from .nvcc import complaint
 
 SHIM = Path(__file__).with_name("cuda_cpu.h")
-FLAGS = ("-std=gnu++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off")
+FLAGS = (
+    "-std=gnu++17",
+    "-O1",
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+)
 GRID_MAX = 4096
-"""Longer grids are cut here: what is left runs in the kernels' grid-stride loops, which are then tested too."""
+"""Longer grids are cut here: what is left runs in the kernels' grid-stride loops, which are then
+tested too."""
 
 
 class DeadlockError(GraphcError):
@@ -49,11 +59,16 @@ class CpuProgram:
     number: int
 
     def run(
-        self, arrays: Mapping[str, np.ndarray], symbols: Mapping[str, int] | None = None, reverse: bool = False
+        self,
+        arrays: Mapping[str, np.ndarray],
+        symbols: Mapping[str, int] | None = None,
+        reverse: bool = False,
     ) -> int:
-        """Runs on arrays by buffer name, written in place; answers the code of the first Fail, or 0.
+        """Runs on arrays by buffer name, written in place; answers the code of the first Fail, or
+        0.
 
-        Workspace that `arrays` lacks is made here. `reverse` runs threads and blocks in descending order.
+        Workspace that `arrays` lacks is made here. `reverse` runs threads and blocks in descending
+        order.
 
         Raises:
             DeadlockError: with the block and what its threads wait for.
@@ -82,13 +97,17 @@ class CpuProgram:
         error: np.ndarray,
         reverse: bool,
     ) -> None:
-        grid = [min(evaluate(e, env), limit) for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)]
+        grid = [
+            min(evaluate(e, env), limit) for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
+        ]
         if 0 in grid:
             return
         if not all(isinstance(extent, int) for extent in kernel.grid):
             grid = [min(e, GRID_MAX) for e in grid]
         values: list[ctypes._SimpleCData] = [
-            ctypes.c_void_p(arrays[p.name].ctypes.data) if isinstance(p, Buffer) else ctypes.c_longlong(env[p])
+            ctypes.c_void_p(arrays[p.name].ctypes.data)
+            if isinstance(p, Buffer)
+            else ctypes.c_longlong(env[p])
             for p in kernel.params
         ]
         if kernel.fails:
@@ -106,7 +125,8 @@ def run_on_cpu(
     symbols: Mapping[str, int] | None = None,
     reverse: bool = False,
 ) -> int:
-    """Compiles the kernels and runs them on arrays by buffer name; answers the code of the first Fail, or 0."""
+    """Compiles the kernels and runs them on arrays by buffer name; answers the code of the first
+    Fail, or 0."""
     return build([kernels])[0].run(arrays, symbols, reverse)
 
 
@@ -129,26 +149,36 @@ def evaluate(index: Index, env: Mapping[str, int]) -> int:
 
 
 def unit(programs: Sequence[Sequence[CudaKernel]]) -> str:
-    """The C++ of some programs: the vocabulary, the prelude, the kernels, and a C entry for each."""
-    parts = ["#define GC_HALF 1", SHIM.read_text().replace("#pragma once", ""), PRELUDE.read_text(), _LAUNCH]
+    """The C++ of some programs: the vocabulary, the prelude, the kernels, and a C entry for
+    each."""
+    parts = [
+        "#define GC_HALF 1",
+        SHIM.read_text().replace("#pragma once", ""),
+        PRELUDE.read_text(),
+        _LAUNCH,
+    ]
     for number, kernels in enumerate(programs):
         for k, kernel in enumerate(kernels):
             space = f"program_{number}_{k}"  # kernels of different programs may share a name
             source = kernel.source.replace('extern "C" __global__', "static")
             parts.append(f"namespace {space} {{\n{source}")
-            parts.append(f"static void body(void** a) {{ {kernel.name}({_arguments(kernel)}); }}\n}}")
-            parts.append(f"GC_LAUNCH(launch_{number}_{k}, {space}::body, {str(kernel.synchronizes).lower()})")
+            parts.append(
+                f"static void body(void** a) {{ {kernel.name}({_arguments(kernel)}); }}\n}}"
+            )
+            parts.append(
+                f"GC_LAUNCH(launch_{number}_{k}, {space}::body, {str(kernel.synchronizes).lower()})"
+            )
     return "\n".join(parts)
 
 
 _LAUNCH = """
-#define GC_LAUNCH(NAME, BODY, FIBERS)                                                              \\
-  extern "C" int NAME(void** arguments, unsigned gx, unsigned gy, unsigned gz, unsigned bx,        \\
-                      unsigned by, unsigned bz, int reverse, char* report) {                       \\
-    cuda_cpu::options.reverse = reverse != 0;                                                      \\
-    if (cuda_cpu::launch(BODY, arguments, dim3(gx, gy, gz), dim3(bx, by, bz), FIBERS)) return 0;   \\
-    memcpy(report, cuda_cpu::report, sizeof cuda_cpu::report);                                     \\
-    return 1;                                                                                      \\
+#define GC_LAUNCH(NAME, BODY, FIBERS)                                                              \\\
+  extern "C" int NAME(void** arguments, unsigned gx, unsigned gy, unsigned gz, unsigned bx,        \\\
+                      unsigned by, unsigned bz, int reverse, char* report) {                       \\\
+    cuda_cpu::options.reverse = reverse != 0;                                                      \\\
+    if (cuda_cpu::launch(BODY, arguments, dim3(gx, gy, gz), dim3(bx, by, bz), FIBERS)) return 0;   \\\
+    memcpy(report, cuda_cpu::report, sizeof cuda_cpu::report);                                     \\\
+    return 1;                                                                                      \\\
   }
 """
 
@@ -156,7 +186,10 @@ _LAUNCH = """
 def _arguments(kernel: CudaKernel) -> str:
     """The call's arguments, taken from an array of pointers to them, as cuLaunchKernel does."""
     head = kernel.source[kernel.source.index(kernel.name + "(") + len(kernel.name) + 1 :]
-    types = [re.sub(r"\s*\w+\s*$", "", p).replace("__restrict__", "") for p in head[: head.index(") {")].split(",")]
+    types = [
+        re.sub(r"\s*\w+\s*$", "", p).replace("__restrict__", "")
+        for p in head[: head.index(") {")].split(",")
+    ]
     return ", ".join(f"*({t.strip()}*)a[{i}]" for i, t in enumerate(types) if t.strip())
 
 

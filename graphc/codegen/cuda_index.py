@@ -75,7 +75,9 @@ class IndexPrinter:
         text, any_wide = "", False
         for monomial, coefficient in index.terms:
             factors = [self._atom(atom) for atom in monomial]
-            factors.sort(key=lambda f: not f[1])  # what is 64 bits wide first: the product is then, too
+            factors.sort(
+                key=lambda f: not f[1]
+            )  # what is 64 bits wide first: the product is then, too
             wide = bool(factors) and factors[0][1]
             parts = [f[0] for f in factors]
             size = abs(coefficient)

@@ -1,8 +1,8 @@
 """CUDA C for one scalar: types, constants, casts and every op of graphc/loops/scalar.py.
 
-Called by graphc/codegen/cuda.py with the text of the operands; answers the text of the result. Floats use
-CUDA's full-precision functions. f16 and bf16 compute in float and round after each op. What is more than
-one expression is a function of cuda_prelude.h, whose names start with `gc_`.
+Called by graphc/codegen/cuda.py with the text of the operands; answers the text of the result.
+Floats use CUDA's full-precision functions. f16 and bf16 compute in float and round after each op.
+What is more than one expression is a function of cuda_prelude.h, whose names start with `gc_`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,21 @@ _FLOAT_PRELUDE = frozenset(
     | {"isnan", "isinf", "isfinite", "signbit"}
 )
 _INTEGER_PRELUDE = frozenset(
-    {"add", "sub", "mul", "neg", "fma", "abs", "sign", "min", "max", "floordiv", "mod", "fmod", "pow"}
+    {
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "fma",
+        "abs",
+        "sign",
+        "min",
+        "max",
+        "floordiv",
+        "mod",
+        "fmod",
+        "pow",
+    }
     | {"and", "or", "xor", "shl", "shr", "popcount", "gcd", "lcm"}
 )
 
@@ -83,11 +97,19 @@ def constant(value: Any, dtype: DType) -> str:
 def _float_constant(value: float, dtype: DType) -> str:
     double = dtype is ty.F64
     if math.isnan(value):
-        return "__longlong_as_double(0x7ff8000000000000LL)" if double else "__int_as_float(0x7fc00000)"
+        return (
+            "__longlong_as_double(0x7ff8000000000000LL)" if double else "__int_as_float(0x7fc00000)"
+        )
     if math.isinf(value):
-        text = "__longlong_as_double(0x7ff0000000000000LL)" if double else "__int_as_float(0x7f800000)"
+        text = (
+            "__longlong_as_double(0x7ff0000000000000LL)" if double else "__int_as_float(0x7f800000)"
+        )
         return text if value > 0 else f"(-{text})"
-    if value == int(value) and abs(value) < 1e6 and not (value == 0 and math.copysign(1, value) < 0):
+    if (
+        value == int(value)
+        and abs(value) < 1e6
+        and not (value == 0 and math.copysign(1, value) < 0)
+    ):
         text = f"{int(value)}.0"
     else:
         mantissa, exponent = value.hex().split("p")
@@ -153,7 +175,15 @@ def _operation(op: str, args: list[str], dtype: DType) -> str | None:
 
 
 def _bool_operation(op: str, args: list[str]) -> str | None:
-    sign = {"and": "&&", "mul": "&&", "min": "&&", "or": "||", "add": "||", "max": "||", "xor": "!="}
+    sign = {
+        "and": "&&",
+        "mul": "&&",
+        "min": "&&",
+        "or": "||",
+        "add": "||",
+        "max": "||",
+        "xor": "!=",
+    }
     if op == "not":
         return f"(!{args[0]})"
     return f"({args[0]} {sign[op]} {args[1]})" if op in sign else None

@@ -47,6 +47,8 @@ class Printer:
         self.lanes = 1
         self.mask: Val | None = None
         self.outlined = 0
+        self.streaming = False
+        """Whether streaming stores are printed as such; they need aligned results."""
 
     # -------------------------------------------------------------------------------- statements
     def block(self, body: Sequence[L.Stmt]) -> None:
@@ -127,6 +129,7 @@ class Printer:
         params = [("context", "ptr"), ("begin", "i64"), ("end", "i64"), ("worker", "i64")]
         inner = Printer(self.module, self.module.function(symbol, params, linkage="internal"), symbol)
         inner.numbers = dict(self.numbers)
+        inner.streaming = self.streaming
         slots = len(values) + len(places) + 2
         context = self.b.alloca(I64, slots)
         for k, name in enumerate(values):
@@ -144,7 +147,7 @@ class Printer:
                 place = self.places[places[k - len(values)]]
                 inner.places[place.buffer.name] = Place(loaded, place.buffer, place.lanes)
         inner._counted(loop, Val("%begin", I64, 1), Val("%end", I64, 1))
-        inner.b.line("ret void")
+        inner.finish()
         call = self.b._emit("load ptr, ptr %rt, align 8")
         grain = max(1, int(grain_of(loop.body)))
         self.b.line(
@@ -202,6 +205,13 @@ class Printer:
             return []
 
         self.b.branch(cond, report, lambda: [], likely=False)
+
+    def finish(self) -> None:
+        """Ends the function. Streaming stores are ordered before whatever says that the work is done."""
+        if self.streaming and self.module.isa.arch == "x86_64":
+            self.module.declare("llvm.x86.sse.sfence", "void", [])
+            self.b.line("call void @llvm.x86.sse.sfence()")
+        self.b.line("ret void")
 
     # ----------------------------------------------------------------------------------- memory
     def fold(self, index: L.Index) -> L.Index:
@@ -306,6 +316,7 @@ class Printer:
             return
         value = self.b.splat(value, self.lanes)
         if stride == 1:
+            streaming = streaming and self.streaming
             wide = self.lanes * buffer.dtype.nbytes
             align = min(64, wide) if streaming or place.lanes > 1 else None
             self.b.store(
@@ -495,20 +506,61 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
     return index_names(buffer.element_strides())
 
 
-def print_kernel(module: Module, func: L.LoopFunc) -> None:
+def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 32 << 20) -> None:
     """Adds one kernel to the module: `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`."""
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
-    builder = module.function(
-        func.name, [*params, ("error", "ptr"), ("rt", "ptr")], linkage="internal"
-    )
-    printer = Printer(module, builder, func.name)
+    params += [("error", "ptr"), ("rt", "ptr")]
+    streamed = {
+        s.buffer.name: s.buffer
+        for s in L.statements(func.body)
+        if isinstance(s, L.Store) and s.streaming
+    }
+    if not streamed:
+        _print_body(module, func, func.name, params, False)
+        return
+    # two versions: streaming stores need aligned results, and pay only when these are large
+    _print_body(module, func, f"{func.name}.plain", params, False)
+    _print_body(module, func, f"{func.name}.stream", params, True)
+    printer = _printer(module, func, func.name, params)
+    b = printer.b
+    good: Val | None = None
+    for buffer in streamed.values():
+        address = b.emit(f"ptrtoint ptr %p_{buffer.name} to i64", I64)
+        aligned = b.cmp("eq", b.and_(address, 63), 0)
+        nbytes = printer.index(ty.product(buffer.shape) * buffer.dtype.nbytes)
+        large = b.cmp("ge", nbytes, b.const(streaming_bytes, I64))
+        one = b.and_(aligned, large)
+        good = one if good is None else b.and_(good, one)
+    assert good is not None
+    arguments = ", ".join(f"{kind} %{name}" for name, kind in params)
+
+    def call(version: str) -> list[Val]:
+        b.line(f"call void @{func.name}.{version}({arguments})")
+        return []
+
+    b.branch(good, lambda: call("stream"), lambda: call("plain"))
+    b.line("ret void")
+
+
+def _printer(
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]]
+) -> Printer:
+    printer = Printer(module, module.function(name, params, linkage="internal"), name)
     for buffer in func.params:
         printer.places[buffer.name] = Place(f"%p_{buffer.name}", buffer)
     for symbol in func.symbols:
         printer.values[symbol] = Val(f"%s_{symbol}", I64, 1)
+    return printer
+
+
+def _print_body(
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool
+) -> None:
+    printer = _printer(module, func, name, params)
+    printer.streaming = streaming
     printer.block(func.body)
-    builder.line("ret void")
+    printer.finish()
 
 
 @dataclass(frozen=True, slots=True)

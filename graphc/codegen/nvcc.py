@@ -1,4 +1,5 @@
-"""Finds nvcc and compiles CUDA C to a cubin. Called by graphc/codegen/build and tests; loads nothing.
+"""Finds nvcc and compiles CUDA C to a cubin. Called by graphc/codegen/build and tests; loads
+nothing.
 
 A cubin (not PTX) is what ships: the driver need not be as new as the compiler, only the
 architecture must match.
@@ -50,7 +51,16 @@ def compile_cubin(source: str, arch: str = "sm_80") -> bytes:
         file, cubin = Path(folder) / "kernel.cu", Path(folder) / "kernel.cubin"
         file.write_text(source)
         # full-precision division and square root, subnormals kept: nvcc's defaults
-        command = [nvcc, "-cubin", f"-arch={arch}", "-std=c++17", "-O3", "-o", str(cubin), str(file)]
+        command = [
+            nvcc,
+            "-cubin",
+            f"-arch={arch}",
+            "-std=c++17",
+            "-O3",
+            "-o",
+            str(cubin),
+            str(file),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode or not cubin.exists():
             raise BuildError(complaint(source, done.stderr + done.stdout, f"nvcc for {arch}"))

@@ -27,7 +27,9 @@ def stride(offset: Index, var: str) -> int | None:
 
 
 def _names(atom: ty.Atom) -> frozenset[str]:
-    return frozenset((atom,)) if isinstance(atom, str) else ty.symbols(atom[1]) | ty.symbols(atom[2])
+    return (
+        frozenset((atom,)) if isinstance(atom, str) else ty.symbols(atom[1]) | ty.symbols(atom[2])
+    )
 
 
 def index_names(index: Iterable[Index]) -> frozenset[str]:
@@ -69,7 +71,9 @@ def used_names(body: tuple[Stmt, ...]) -> set[str]:
         elif isinstance(stmt, (Store, Accumulate)):
             found |= index_names(stmt.index) | {stmt.buffer.name}
         elif isinstance(stmt, L.Transpose):
-            found |= index_names((*stmt.target_index, stmt.target_step, *stmt.source_index, stmt.source_step))
+            found |= index_names(
+                (*stmt.target_index, stmt.target_step, *stmt.source_index, stmt.source_step)
+            )
             found |= {stmt.target.name, stmt.source.name}
         for root in L.expressions(stmt):
             found |= expression_names(root)
@@ -93,10 +97,11 @@ def has_loops(body: tuple[Stmt, ...]) -> bool:
 
 
 def is_map(var: str, body: tuple[Stmt, ...], only: set[str] | None = None) -> bool:
-    """Do the iterations of a loop touch different elements of all that they write (of `only` those buffers)?
+    """Do the iterations of a loop touch different elements of all that they write (of `only` those
+    buffers)?
 
-    A buffer qualifies when all accesses to it have one and the same index on some axis, a multiple of the variable
-    plus what the body does not change.
+    A buffer qualifies when all accesses to it have one and the same index on some axis, a multiple
+    of the variable plus what the body does not change.
     """
     if any(isinstance(s, L.Transpose) for s in L.statements(body)):
         return False
@@ -119,19 +124,26 @@ def is_map(var: str, body: tuple[Stmt, ...], only: set[str] | None = None) -> bo
 
 
 def reduced(variables: set[str], body: tuple[Stmt, ...]) -> dict[str, str]:
-    """The buffers that a loop reduces into, with the op: only accumulated to, at places that the loop leaves alone."""
+    """The buffers that a loop reduces into, with the op: only accumulated to, at places that the
+    loop leaves alone."""
     inner, own = defined(body) | variables, allocated(body)
     read = {load.buffer.name for load in loads(body)}
     ops: dict[str, str | None] = {}
     for write in writes(body):
         name = write.buffer.name
-        fits = isinstance(write, Accumulate) and not index_names(write.index) & inner and name not in read
+        fits = (
+            isinstance(write, Accumulate)
+            and not index_names(write.index) & inner
+            and name not in read
+        )
         op = write.op if isinstance(write, Accumulate) and fits else None
         ops[name] = op if ops.get(name, op) == op else None
     return {name: op for name, op in ops.items() if op is not None and name not in own}
 
 
-def chain(loop: For, symbols: frozenset[str], mapped: bool) -> tuple[tuple[For, ...], tuple[Stmt, ...]]:
+def chain(
+    loop: For, symbols: frozenset[str], mapped: bool
+) -> tuple[tuple[For, ...], tuple[Stmt, ...]]:
     """The perfect nest that starts with a loop, and its core; extents are those of symbols only.
 
     With `mapped`, only as far as the iterations are independent.
@@ -141,14 +153,19 @@ def chain(loop: For, symbols: frozenset[str], mapped: bool) -> tuple[tuple[For, 
         inner = loops[-1].body[0]
         if not isinstance(inner, For) or inner.kind not in ("serial", "parallel"):
             break
-        if not ty.symbols(inner.extent) <= symbols or (mapped and not is_map(inner.var, inner.body)):
+        if not ty.symbols(inner.extent) <= symbols or (
+            mapped and not is_map(inner.var, inner.body)
+        ):
             break
         loops.append(inner)
     return tuple(loops), loops[-1].body
 
 
-def spread_chain(loop: For, symbols: frozenset[str]) -> tuple[tuple[For, ...], tuple[Stmt, ...]] | None:
-    """The perfect nest of a loop whose iterations may run in any order (maps and reductions), or None."""
+def spread_chain(
+    loop: For, symbols: frozenset[str]
+) -> tuple[tuple[For, ...], tuple[Stmt, ...]] | None:
+    """The perfect nest of a loop whose iterations may run in any order (maps and reductions), or
+    None."""
     if loop.kind not in ("serial", "parallel") or not ty.symbols(loop.extent) <= symbols:
         return None
     loops, _ = chain(loop, symbols, mapped=False)
@@ -223,7 +240,8 @@ def linear(offset: Index, var: str, lanes: int) -> bool:
 
 
 def _lift_lane(index: Index, var: str, lanes: int) -> Index:
-    """The index with the lane outside of divisions: (a + v) % d is a % d + v when lanes divide a and d."""
+    """The index with the lane outside of divisions: (a + v) % d is a % d + v when lanes divide a
+    and d."""
     if not isinstance(index, Dim):
         return index
     total: Index = 0
@@ -257,5 +275,9 @@ def neutral_value(op: str, dtype: ty.DType) -> int | float | bool:
         return -1 if dtype.kind == "i" else 2**dtype.bits - 1
     if dtype.is_float:
         return float("inf") if op == "min" else float("-inf")
-    least, greatest = (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1) if dtype.kind == "i" else (0, 2**dtype.bits - 1)
+    least, greatest = (
+        (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1)
+        if dtype.kind == "i"
+        else (0, 2**dtype.bits - 1)
+    )
     return greatest if op == "min" else least

@@ -1,7 +1,7 @@
 """Block and thread loops for one parallel nest: elementwise, transposing, rows, columns.
 
-Each function takes the loops of a perfect nest with its core and answers one block loop. Extents may be symbolic.
-Called by schedule_cuda.py, which decides what belongs to which kind.
+Each function takes the loops of a perfect nest with its core and answers one block loop. Extents
+may be symbolic. Called by schedule_cuda.py, which decides what belongs to which kind.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def extent_of(loops: Sequence[For]) -> Index:
     return ty.product(loop.extent for loop in loops)
 
 
-def guarded(index: Index, extent: Index, known: dict[str, int], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+def guarded(
+    index: Index, extent: Index, known: dict[str, int], body: tuple[Stmt, ...]
+) -> tuple[Stmt, ...]:
     """The body where index < extent; without a question when that is known."""
     cond = L.less(index, extent, {name: (0, n - 1) for name, n in known.items()})
     return body if cond == L.TRUE else (L.If(cond, body),)
@@ -91,7 +93,8 @@ def symbol(name: str) -> Dim:
 
 
 def elementwise(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For:
-    """One thread per few elements: 16 bytes of vector access where that is contiguous, else strided by the block."""
+    """One thread per few elements: 16 bytes of vector access where that is contiguous, else strided
+    by the block."""
     extents = [loop.extent for loop in loops]
     inner = extents[-1]
     flat_name = names.fresh("f")
@@ -113,18 +116,27 @@ def elementwise(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> F
 def _runs_on(body: tuple[Stmt, ...], flat: str) -> bool:
     """Is every global access contiguous, or the same, along the flat index?"""
     for access in (*A.loads(body), *A.writes(body)):
-        if access.buffer.space == "global" and A.stride(merge(access.buffer.offset(access.index)), flat) not in (0, 1):
+        if access.buffer.space == "global" and A.stride(
+            merge(access.buffer.offset(access.index)), flat
+        ) not in (0, 1):
             return False
     return True
 
 
 def _elements(
-    names: Names, extent: Index, element: Callable[[Index], tuple[Stmt, ...]], core: tuple[Stmt, ...]
+    names: Names,
+    extent: Index,
+    element: Callable[[Index], tuple[Stmt, ...]],
+    core: tuple[Stmt, ...],
 ) -> For:
     """`element(f)` for f below the extent."""
     block, thread, lane = names.fresh("block"), names.fresh("thread"), names.fresh("lane")
     b, t, v = symbol(block), symbol(thread), symbol(lane)
-    threads = THREADS if not isinstance(extent, int) else min(THREADS, max(WARP, ceil_div(extent, WARP) * WARP))  # type: ignore[operator]
+    threads = (
+        THREADS
+        if not isinstance(extent, int)
+        else min(THREADS, max(WARP, ceil_div(extent, WARP) * WARP))
+    )  # type: ignore[operator]
     lanes = 1 if A.has_loops(core) else _lanes(element(symbol(block)))
     known = {thread: threads, lane: lanes}
     if lanes > 1 and _packs(element(lanes * (threads * b + t) + v), lane, lanes):
@@ -137,7 +149,12 @@ def _elements(
             body = guarded(group, groups, known, (whole,))
         else:
             blocks = ceil_div(extent, threads * lanes)
-            rest = For(lane, lanes, "serial", (L.If(L.less(lanes * group + v, extent), element(lanes * group + v)),))
+            rest = For(
+                lane,
+                lanes,
+                "serial",
+                (L.If(L.less(lanes * group + v, extent), element(lanes * group + v)),),
+            )
             body = (L.If(L.less(lanes * group + (lanes - 1), extent), (whole,), (rest,)),)
     else:
         lanes = 1 if lanes == 1 else 4
@@ -153,7 +170,11 @@ def _elements(
 
 def _lanes(body: tuple[Stmt, ...]) -> int:
     """How many elements of the widest type are 16 bytes."""
-    widths = [a.buffer.dtype.nbytes for a in (*A.loads(body), *A.writes(body)) if a.buffer.space == "global"]
+    widths = [
+        a.buffer.dtype.nbytes
+        for a in (*A.loads(body), *A.writes(body))
+        if a.buffer.space == "global"
+    ]
     return min(8, max(2, 16 // max(widths, default=4)))
 
 
@@ -173,7 +194,8 @@ def _packs(body: tuple[Stmt, ...], lane: str, lanes: int) -> bool:
 
 
 def transposed_loads(loops: Sequence[For], core: tuple[Stmt, ...]) -> tuple[int, list[Load]]:
-    """The loads that are contiguous along another loop than the stores, and that loop's position."""
+    """The loads that are contiguous along another loop than the stores, and that loop's
+    position."""
     inner = loops[-1].var
     free = {loop.var for loop in loops}
     if any(A.stride(merge(w.buffer.offset(w.index)), inner) != 1 for w in A.writes(core)):
@@ -184,21 +206,36 @@ def transposed_loads(loops: Sequence[For], core: tuple[Stmt, ...]) -> tuple[int,
         found: dict[Load, None] = {}
         for load in A.loads(core):
             offset = merge(load.buffer.offset(load.index))
-            crosses = A.stride(offset, loops[position].var) == 1 and A.stride(offset, inner) not in (0, 1)
+            crosses = A.stride(offset, loops[position].var) == 1 and A.stride(
+                offset, inner
+            ) not in (0, 1)
             needs = A.expression_names(load) - {load.buffer.name}
-            if crosses and load.guard is None and not needs & (inside - free) and load.buffer.name not in written:
+            if (
+                crosses
+                and load.guard is None
+                and not needs & (inside - free)
+                and load.buffer.name not in written
+            ):
                 found[load] = None
         if found:
             return position, list(found)[:MAX_TILES]
     return 0, []
 
 
-def transposing(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], position: int, moved: list[Load]) -> For:
-    """Tiles of 32 x 32 go through shared memory (33 wide: no bank conflicts), read and written contiguously."""
+def transposing(
+    names: Names, loops: Sequence[For], core: tuple[Stmt, ...], position: int, moved: list[Load]
+) -> For:
+    """Tiles of 32 x 32 go through shared memory (33 wide: no bank conflicts), read and written
+    contiguously."""
     outer, inner = loops[position], loops[-1]
     rest = [loop for k, loop in enumerate(loops[:-1]) if k != position]
-    bi, bj, y, x, k = (names.fresh(n) for n in ("block_i", "block_j", "thread_y", "thread_x", "turn"))
-    tiles = {load: Buffer(names.fresh("tile"), load.dtype, (TILE, TILE + 1), None, "shared") for load in moved}
+    bi, bj, y, x, k = (
+        names.fresh(n) for n in ("block_i", "block_j", "thread_y", "thread_x", "turn")
+    )
+    tiles = {
+        load: Buffer(names.fresh("tile"), load.dtype, (TILE, TILE + 1), None, "shared")
+        for load in moved
+    }
     step = THREADS // TILE
     line = step * symbol(k) + symbol(y)
     known = {y: step, x: TILE, k: TILE // step}
@@ -210,12 +247,17 @@ def transposing(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], posi
         env = {outer.var: i, inner.var: j}
         body = tuple(L.substitute(s, env) for s in body)
         body = guarded(i, outer.extent, known, guarded(j, inner.extent, known, body))
-        return For(y, step, "thread", (For(x, TILE, "thread", (For(k, TILE // step, "unroll", body),)),))
+        return For(
+            y, step, "thread", (For(x, TILE, "thread", (For(k, TILE // step, "unroll", body),)),)
+        )
 
     i0, j0 = TILE * symbol(bi), TILE * symbol(bj)
     fill = tuple(Store(tile, (line, symbol(x)), load) for load, tile in tiles.items())
     held = {load: Load(tile, (symbol(x), line)) for load, tile in tiles.items()}
-    drain = tuple(L.map_stmt(s, lambda i: i, lambda e: held.get(e, e) if isinstance(e, Load) else e) for s in core)
+    drain = tuple(
+        L.map_stmt(s, lambda i: i, lambda e: held.get(e, e) if isinstance(e, Load) else e)
+        for s in core
+    )
     body = (
         *(Alloc(tile) for tile in tiles.values()),
         nest(i0 + symbol(x), j0 + line, fill),
@@ -228,7 +270,12 @@ def transposing(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], posi
         where = coordinates(symbol(row), [loop.extent for loop in rest])
         env = {loop.var: i for loop, i in zip(rest, where, strict=True)}
     body = tuple(L.substitute(s, env) for s in body)
-    tiled = For(bi, ceil_div(outer.extent, TILE), "block", (For(bj, ceil_div(inner.extent, TILE), "block", body),))
+    tiled = For(
+        bi,
+        ceil_div(outer.extent, TILE),
+        "block",
+        (For(bj, ceil_div(inner.extent, TILE), "block", body),),
+    )
     return For(row, extent_of(rest), "block", (tiled,)) if rest else tiled
 
 
@@ -242,7 +289,9 @@ def spread(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], threads: 
     t, k, v = symbol(thread), symbol(turn), symbol(lane)
     lanes = 1 if A.has_loops(core) else _lanes(core)
     group = threads * k + t
-    packs = lanes > 1 and isinstance(extent, int) and extent % lanes == 0 and extent >= threads * lanes
+    packs = (
+        lanes > 1 and isinstance(extent, int) and extent % lanes == 0 and extent >= threads * lanes
+    )
     if packs and _packs(at(loops, core, lanes * group + v), lane, lanes):
         extent = extent // lanes
         body: tuple[Stmt, ...] = (For(lane, lanes, "vector", at(loops, core, lanes * group + v)),)
@@ -261,14 +310,19 @@ def spread(names: Names, loops: Sequence[For], core: tuple[Stmt, ...], threads: 
 
 
 def row_statements(names: Names, core: tuple[Stmt, ...], threads: int) -> tuple[Stmt, ...] | None:
-    """Statements of one row, its loops over threads and barriers where threads read what others wrote.
+    """Statements of one row, its loops over threads and barriers where threads read what others
+    wrote.
 
     None when some loop has iterations that depend on each other.
     """
     done: list[Stmt] = []
     dirty: set[str] = set()
     seen: set[str] = set()
-    own = {s.buffer.name for s in core if isinstance(s, Alloc) and s.buffer.space in ("register", "local")}
+    own = {
+        s.buffer.name
+        for s in core
+        if isinstance(s, Alloc) and s.buffer.space in ("register", "local")
+    }
     for stmt in core:
         made: Stmt = stmt
         if isinstance(stmt, For):
@@ -292,12 +346,23 @@ def row_statements(names: Names, core: tuple[Stmt, ...], threads: int) -> tuple[
 def share_arrays(
     names: Names, core: tuple[Stmt, ...], copies: int, row: Index, rows: Index
 ) -> tuple[Stmt, ...]:
-    """A row's own arrays, which its threads fill together, become shared memory, or global memory when large."""
-    filled = {w.buffer.name for s in core if isinstance(s, For) for w in A.writes((s,)) if isinstance(w, Store)}
+    """A row's own arrays, which its threads fill together, become shared memory, or global memory
+    when large."""
+    filled = {
+        w.buffer.name
+        for s in core
+        if isinstance(s, For)
+        for w in A.writes((s,))
+        if isinstance(w, Store)
+    }
     moved: dict[str, tuple[Buffer, tuple[Index, ...]]] = {}
     left = SHARED_ROW_BYTES
     for stmt in core:
-        if not isinstance(stmt, Alloc) or stmt.buffer.name not in filled or stmt.buffer.space == "shared":
+        if (
+            not isinstance(stmt, Alloc)
+            or stmt.buffer.name not in filled
+            or stmt.buffer.space == "shared"
+        ):
             continue
         nbytes = ty.product(stmt.buffer.shape) * stmt.buffer.dtype.nbytes * copies
         if isinstance(nbytes, int) and nbytes <= left:
@@ -305,12 +370,18 @@ def share_arrays(
             moved[stmt.buffer.name] = (replace(stmt.buffer, space="shared"), ())
         else:
             shape = (rows, *stmt.buffer.shape)
-            moved[stmt.buffer.name] = (names.temp(stmt.buffer.name, stmt.buffer.dtype, shape), (row,))
+            moved[stmt.buffer.name] = (
+                names.temp(stmt.buffer.name, stmt.buffer.dtype, shape),
+                (row,),
+            )
     return rename(core, moved) if moved else core
 
 
-def rename(body: tuple[Stmt, ...], moved: dict[str, tuple[Buffer, tuple[Index, ...]]]) -> tuple[Stmt, ...]:
-    """The body with buffers replaced, their indices behind some leading ones; Allocs of global ones vanish."""
+def rename(
+    body: tuple[Stmt, ...], moved: dict[str, tuple[Buffer, tuple[Index, ...]]]
+) -> tuple[Stmt, ...]:
+    """The body with buffers replaced, their indices behind some leading ones; Allocs of global ones
+    vanish."""
 
     def leaf(e: L.Expr) -> L.Expr:
         if isinstance(e, Load) and e.buffer.name in moved:
@@ -343,7 +414,11 @@ def rename(body: tuple[Stmt, ...], moved: dict[str, tuple[Buffer, tuple[Index, .
 
 def rows(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | None:
     """One warp per row when rows are short, else one block per row."""
-    lengths = [extent_of(c[0]) for s in core if isinstance(s, For) and (c := A.spread_chain(s, names.symbols))]
+    lengths = [
+        extent_of(c[0])
+        for s in core
+        if isinstance(s, For) and (c := A.spread_chain(s, names.symbols))
+    ]
     count = extent_of(loops)
     short = all(isinstance(n, int) and n <= ROW_OF_A_WARP for n in lengths)
     block = names.fresh("block")
@@ -370,7 +445,8 @@ def rows(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | No
 
 
 def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | None:
-    """32 neighbouring results per block; eight threads share each one's reduction and meet in shared memory.
+    """32 neighbouring results per block; eight threads share each one's reduction and meet in
+    shared memory.
 
     None when the core is not one reduction between statements without loops.
     """
@@ -388,11 +464,17 @@ def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For |
     targets = {w.buffer.name: w for w in A.writes(body) if w.buffer.name in ops}
     outside = {w.buffer.name for w in A.writes(body)} - A.allocated(body)
     registers = {s.buffer.name for s in before if isinstance(s, Alloc)}
-    if outside != set(ops) or not outside <= registers or any(t.buffer.shape != (1,) for t in targets.values()):
+    if (
+        outside != set(ops)
+        or not outside <= registers
+        or any(t.buffer.shape != (1,) for t in targets.values())
+    ):
         return None
     if any(isinstance(s, (L.Fail, L.If)) for s in before):
         return None
-    block, y, x, turn, line = (names.fresh(n) for n in ("block", "thread_y", "thread_x", "turn", "line"))
+    block, y, x, turn, line = (
+        names.fresh(n) for n in ("block", "thread_y", "thread_x", "turn", "line")
+    )
     share = THREADS // WARP
     parts = {
         n: Buffer(names.fresh(f"{n}_part"), w.buffer.dtype, (share, WARP), None, "shared")
@@ -409,11 +491,18 @@ def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For |
     position = share * symbol(turn) + symbol(y)
     walk = For(turn, turns, "serial", guarded(position, length, known, at(inner, body, position)))
     neutral = [Store(w.buffer, (0,), neutral_of(ops[n], w.buffer)) for n, w in targets.items()]
-    keep = [Store(parts[n], (symbol(y), symbol(x)), Load(w.buffer, (0,))) for n, w in targets.items()]
-    prepared = [s for s in before if isinstance(s, L.Let) or (isinstance(s, Alloc) and s.buffer.name in registers)]
+    keep = [
+        Store(parts[n], (symbol(y), symbol(x)), Load(w.buffer, (0,))) for n, w in targets.items()
+    ]
+    prepared = [
+        s
+        for s in before
+        if isinstance(s, L.Let) or (isinstance(s, Alloc) and s.buffer.name in registers)
+    ]
     first = at(loops, (*prepared, *neutral, walk, *keep), column)
     join = [
-        Accumulate(w.buffer, (0,), ops[n], Load(parts[n], (symbol(line), symbol(x)))) for n, w in targets.items()
+        Accumulate(w.buffer, (0,), ops[n], Load(parts[n], (symbol(line), symbol(x))))
+        for n, w in targets.items()
     ]
     second = at(loops, (*before, For(line, share, "unroll", tuple(join)), *after), column)
     return For(block, ceil_div(total, WARP), "block", (

@@ -39,8 +39,8 @@ class Machine:
     vector_bytes: int = 64
     """Width of a vector register."""
     registers: int = 32
-    streaming_bytes: int | None = None
-    """Results of at least this size are written past the caches; None: never."""
+    streaming_bytes: int | None = 32 << 20
+    """Results of at least this size are written past the caches; None: never. A kernel decides when it is called."""
 
 
 class Scheduler:
@@ -314,6 +314,8 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
     for temp in scheduler.temps:
         for extent in temp.shape:
             symbols.update(dict.fromkeys(sorted(ty.symbols(extent))))
+    if machine.streaming_bytes is not None:
+        body = mark_streaming(body, machine)
     func = L.LoopFunc(func.name, params, tuple(symbols), body)
     inputs, outputs = len(lowered.inputs), len(lowered.outputs)
     return Lowered(
@@ -323,6 +325,43 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
         params[inputs + outputs :],
         lowered.messages,
     )
+
+
+def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:
+    """Marks the whole-vector stores to results that may be large, and that nothing in the kernel reads."""
+    assert machine.streaming_bytes is not None
+    read = {
+        e.buffer.name
+        for s in L.statements(body)
+        for x in L.expressions(s)
+        for e in L.walk(x)
+        if isinstance(e, L.Load)
+    }
+    accumulated = {s.buffer.name for s in L.statements(body) if isinstance(s, L.Accumulate)}
+
+    def large(buffer: L.Buffer) -> bool:
+        size = ty.product(buffer.shape) * buffer.dtype.nbytes
+        if buffer.access != "out" or buffer.name in read | accumulated:
+            return False
+        return isinstance(size, Dim) or size >= (machine.streaming_bytes or 0)
+
+    def inside(stmts: tuple[L.Stmt, ...], lanes: L.For | None) -> tuple[L.Stmt, ...]:
+        return tuple(fix(s, lanes) for s in stmts)
+
+    def fix(stmt: L.Stmt, lanes: L.For | None) -> L.Stmt:
+        if isinstance(stmt, L.For):
+            return replace(stmt, body=inside(stmt.body, stmt if stmt.kind == "vector" else lanes))
+        if isinstance(stmt, L.Store) and lanes is not None and large(stmt.buffer):
+            line = machine.vector_bytes // stmt.buffer.dtype.nbytes
+            offset = stmt.buffer.offset(stmt.index)
+            rest = ty.substitute(offset, {lanes.var: 0}) if isinstance(offset, Dim) else offset
+            steps = [c for _, c in rest.terms] if isinstance(rest, Dim) else [rest]
+            whole = isinstance(lanes.extent, int) and lanes.extent % line == 0
+            if coefficient(offset, lanes.var) == 1 and whole and all(c % line == 0 for c in steps):
+                return replace(stmt, streaming=True)
+        return stmt  # what stands under a mask is no whole vector
+
+    return inside(body, None)
 
 
 # ------------------------------------------------------------------------------------- questions

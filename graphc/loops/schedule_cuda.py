@@ -2,16 +2,18 @@
 
     for i parallel: acc = 0; for r: acc += x[i, r]; y[i] = acc
       ->  for block: for warp thread(8): if 8*block + warp < n:
-              acc = 0; for thread(32): for turn: acc += x[8*block + warp, 32*turn + thread]; y[...] = acc
+              acc = 0; for thread(32): for turn: acc += x[8*block + warp, 32*turn + thread]; y[...]
+              = acc
 
-What the block and thread loops mean is said in graphc/codegen/cuda.py. Reductions change their order of
-addition here, to one that depends on the extents alone: the same bits from run to run.
+What the block and thread loops mean is said in graphc/codegen/cuda.py. Reductions change their
+order of addition here, to one that depends on the extents alone: the same bits from run to run.
 
-The function's statements become segments: parallel nests (cuda_nests.py), blocks of straight statements and short
-loops (one block of threads), large reductions (partial results by many blocks, then such a block), and what cannot
-be spread (one thread). Names that cross segments travel through one-element workspace.
-Requires: the lowering's form (parallel loops at top level only). Guarantees: the same values but for the order of
-reductions. Placement: instead of `schedule`, when the target is CUDA.
+The function's statements become segments: parallel nests (cuda_nests.py), blocks of straight
+statements and short loops (one block of threads), large reductions (partial results by many blocks,
+then such a block), and what cannot be spread (one thread). Names that cross segments travel through
+one-element workspace. Requires: the lowering's form (parallel loops at top level only). Guarantees:
+the same values but for the order of reductions. Placement: instead of `schedule`, when the target
+is CUDA.
 """
 
 from __future__ import annotations
@@ -51,13 +53,15 @@ MANY_RESULTS = 65536
 
 
 def schedule_cuda(func: LoopFunc) -> LoopFunc:
-    """The function with block and thread loops, and the workspace that it needs allocated at its top."""
+    """The function with block and thread loops, and the workspace that it needs allocated at its
+    top."""
     return _Schedule(func).run()
 
 
 @dataclass
 class _Segment:
-    """Statements that become one kernel: "block" (one block), "nest", "partial" (of a reduction), "serial"."""
+    """Statements that become one kernel: "block" (one block), "nest", "partial" (of a reduction),
+    "serial"."""
 
     kind: str
     stmts: list[Stmt] = field(default_factory=list)
@@ -69,7 +73,12 @@ class _Segment:
 class _Schedule:
     def __init__(self, func: LoopFunc):
         self.func = func
-        taken = {b.name for b in func.params} | set(func.symbols) | A.defined(func.body) | A.allocated(func.body)
+        taken = (
+            {b.name for b in func.params}
+            | set(func.symbols)
+            | A.defined(func.body)
+            | A.allocated(func.body)
+        )
         self.names = Names(taken, frozenset(func.symbols))
         self.segments: list[_Segment] = []
 
@@ -81,10 +90,13 @@ class _Schedule:
         return replace(self.func, body=(*(Alloc(b) for b in self.names.workspace), *body))
 
     def promote(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        """Arrays of the function itself stand in global memory; single elements travel with their segments."""
+        """Arrays of the function itself stand in global memory; single elements travel with their
+        segments."""
         moved: dict[str, tuple[Buffer, tuple[Index, ...]]] = {}
         for stmt in body:
-            if isinstance(stmt, Alloc) and (stmt.buffer.space == "global" or stmt.buffer.shape not in ((), (1,))):
+            if isinstance(stmt, Alloc) and (
+                stmt.buffer.space == "global" or stmt.buffer.shape not in ((), (1,))
+            ):
                 buffer = replace(stmt.buffer, space="global", access="temp")
                 self.names.workspace.append(buffer)
                 moved[buffer.name] = (buffer, ())
@@ -114,17 +126,28 @@ class _Schedule:
         extent = extent_of(chain[0])
         ops = A.reduced({loop.var for loop in chain[0]}, chain[1])
         outside = {w.buffer.name for w in A.writes(chain[1])} - A.allocated(chain[1])
-        single = all(w.buffer.shape in ((), (1,)) for w in A.writes(chain[1]) if w.buffer.name in ops)
-        if isinstance(extent, int) and extent <= ONE_BLOCK_ELEMENTS or outside != set(ops) or not single:
+        single = all(
+            w.buffer.shape in ((), (1,)) for w in A.writes(chain[1]) if w.buffer.name in ops
+        )
+        if (
+            (isinstance(extent, int) and extent <= ONE_BLOCK_ELEMENTS)
+            or outside != set(ops)
+            or not single
+        ):
             self.here("block").stmts.append(stmt)
             return
         self.split(stmt, chain[1], ops)
 
     def split(self, stmt: For, core: tuple[Stmt, ...], ops: dict[str, str]) -> None:
-        """A large reduction: partial results, and the loop over these in the block segment that follows."""
+        """A large reduction: partial results, and the loop over these in the block segment that
+        follows."""
         segment = _Segment("partial", [stmt])
         position = len(self.segments)
-        if position and self.segments[-1].kind == "block" and not self.depends(stmt, self.segments[-1]):
+        if (
+            position
+            and self.segments[-1].kind == "block"
+            and not self.depends(stmt, self.segments[-1])
+        ):
             position -= 1  # before that block, which then joins the partial results itself
         self.segments.insert(position, segment)
         part_var = self.names.fresh("part")
@@ -133,11 +156,14 @@ class _Schedule:
             write = next(w for w in A.writes(core) if w.buffer.name == name)
             part = self.names.temp(f"{name}_parts", write.buffer.dtype, (PARTIAL_BLOCKS,))
             segment.parts[name] = part
-            join.append(Accumulate(write.buffer, write.index, ops[name], Load(part, (symbol(part_var),))))
+            join.append(
+                Accumulate(write.buffer, write.index, ops[name], Load(part, (symbol(part_var),)))
+            )
         self.here("block").stmts.append(For(part_var, PARTIAL_BLOCKS, "serial", tuple(join)))
 
     def depends(self, stmt: For, segment: _Segment) -> bool:
-        """Does a reduction read what the segment makes (but for Lets that can be computed again)?"""
+        """Does a reduction read what the segment makes (but for Lets that can be computed
+        again)?"""
         stmts = tuple(segment.stmts)
         lets = {s.name: (0, s) for s in stmts if isinstance(s, L.Let)}
         made = {w.buffer.name for w in A.writes(stmts)} | set(lets)
@@ -169,11 +195,17 @@ class _Schedule:
                     continue
                 temp = held.get(name) or self.names.temp(name, let.value.dtype, (1,))
                 if name not in held:
-                    self.segments[home].exports.append(Store(temp, (0,), L.Name(name, let.value.dtype)))
+                    self.segments[home].exports.append(
+                        Store(temp, (0,), L.Name(name, let.value.dtype))
+                    )
                     held[name] = temp
                 segment.imports.append(L.Let(name, Load(temp, (0,))))
         for name, (home, buffer) in registers.items():
-            users = [k for k, s in enumerate(self.segments) if name in A.used_names(tuple(s.stmts)) - set(s.parts)]
+            users = [
+                k
+                for k, s in enumerate(self.segments)
+                if name in A.used_names(tuple(s.stmts)) - set(s.parts)
+            ]
             if all(k == home for k in users):
                 continue
             place = (0,) * len(buffer.shape)
@@ -182,12 +214,15 @@ class _Schedule:
                 segment = self.segments[k]
                 if k != home:
                     segment.imports += [Alloc(buffer), Store(buffer, place, Load(temp, (0,)))]
-                changed = k == home or name in {w.buffer.name for w in A.writes(tuple(segment.stmts))}
+                changed = k == home or name in {
+                    w.buffer.name for w in A.writes(tuple(segment.stmts))
+                }
                 if changed and segment.kind in ("block", "serial"):
                     segment.exports.append(Store(temp, (0,), Load(buffer, place)))
 
     def copyable(self, lets: dict[str, tuple[int, L.Let]], written: set[str]) -> set[str]:
-        """The Lets that only read what the function never writes: they are computed again where they are needed."""
+        """The Lets that only read what the function never writes: they are computed again where
+        they are needed."""
         found: set[str] = set()
         own = A.allocated(self.func.body) | {b.name for b in self.names.workspace}
         for name, (_, let) in lets.items():
@@ -198,8 +233,11 @@ class _Schedule:
         return found
 
     @staticmethod
-    def with_origins(needs: set[str], lets: dict[str, tuple[int, L.Let]], copied: set[str]) -> list[str]:
-        """The Lets among the names, and those that the copied ones are made of, in order of definition."""
+    def with_origins(
+        needs: set[str], lets: dict[str, tuple[int, L.Let]], copied: set[str]
+    ) -> list[str]:
+        """The Lets among the names, and those that the copied ones are made of, in order of
+        definition."""
         wanted, stack = set(), [n for n in needs if n in lets]
         while stack:
             name = stack.pop()
@@ -247,8 +285,13 @@ class _Schedule:
             shape = (1, *write.buffer.shape)
             buffer = Buffer(self.names.fresh(name), write.buffer.dtype, shape, None, "register")
             moved[name] = (buffer, (0,))
-            start += [Alloc(buffer), Store(buffer, (0, *write.index), neutral_of(ops[name], buffer))]
-            end.append(Store(segment.parts[name], (symbol(block),), Load(buffer, (0, *write.index))))
+            start += [
+                Alloc(buffer),
+                Store(buffer, (0, *write.index), neutral_of(ops[name], buffer)),
+            ]
+            end.append(
+                Store(segment.parts[name], (symbol(block),), Load(buffer, (0, *write.index)))
+            )
         body = rename(guarded(flat, extent, known, at(loops, core, flat)), moved)
         walk = For(thread, THREADS, "thread", (For(turn, turns, "serial", body),))
         return For(block, PARTIAL_BLOCKS, "block", (*segment.imports, *start, walk, *end))
@@ -285,7 +328,12 @@ class _Schedule:
         if isinstance(blocks, int):
             known[block] = max(1, blocks)
         body = tuple(L.substitute(s, {flat: f}) for s in body)
-        return For(block, blocks, "block", (For(thread, threads, "thread", guarded(f, total, known, body)),))
+        return For(
+            block,
+            blocks,
+            "block",
+            (For(thread, threads, "thread", guarded(f, total, known, body)),),
+        )
 
     def globalized(self, body: tuple[Stmt, ...], row: Index, rows: Index) -> tuple[Stmt, ...]:
         moved: dict[str, tuple[Buffer, tuple[Index, ...]]] = {}
@@ -293,7 +341,9 @@ class _Schedule:
             if isinstance(stmt, Alloc):
                 nbytes = ty.product(stmt.buffer.shape) * stmt.buffer.dtype.nbytes
                 if not isinstance(nbytes, int) or nbytes > LOCAL_BYTES:
-                    temp = self.names.temp(stmt.buffer.name, stmt.buffer.dtype, (rows, *stmt.buffer.shape))
+                    temp = self.names.temp(
+                        stmt.buffer.name, stmt.buffer.dtype, (rows, *stmt.buffer.shape)
+                    )
                     moved[stmt.buffer.name] = (temp, (row,))
         return rename(body, moved) if moved else body
 
@@ -307,7 +357,8 @@ class _Schedule:
         return False
 
     def directions(self, loops: Sequence[For], core: tuple[Stmt, ...]) -> tuple[int, int]:
-        """How many accesses are contiguous along the core's own loops, and how many along the nest's last."""
+        """How many accesses are contiguous along the core's own loops, and how many along the
+        nest's last."""
         along = across = 0
         longest = 0
         for stmt in core:

@@ -6,12 +6,13 @@
 
 Requires: canonical form (constants are `full` and on the right).
 Guarantees: none of the left sides of the rules below is left. No node costs more than before.
-    Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats: pow(x,
-    2) and pow(x, -1) become what they approximate, correctly rounded; pow(x, 3) and pow(x, 4)
-    become products, within 1.5 and 2.5 ulp of the exact power. The sign and the payload of a NaN do
-    not count. Not done, because some value would change: x + 0.0 (x = -0.0), x - x and x*0 of
-    floats (NaN, infinity), pow(x, 0.5) -> sqrt(x) (-infinity, -0.0), sqrt(x*x), exp(log(x)), x/c -> x*(1/c) unless 1/c is exact,
-    a reordering of float additions.
+    Exact for NaN, infinities, signed zeros and integers that wrap, except powers of floats:
+    pow(x, 2) and pow(x, -1) become what they approximate, correctly rounded; pow(x, 3) and
+    pow(x, 4) become products, within 1.5 and 2.5 ulp of the exact power. The sign and the payload
+    of a NaN do not count.
+    Not done, because some value would change: x + 0.0 (x = -0.0), x - x and x*0 of floats (NaN,
+    infinity), pow(x, 0.5) -> sqrt(x) (-infinity, -0.0), sqrt(x*x), exp(log(x)), x/c -> x*(1/c)
+    unless 1/c is exact, a reordering of float additions.
 Placement: last in the simplifying group; the group is repeated, since what it makes may fold again.
 Cost: one walk. A rule looks at a node and its operands' nodes.
 """
@@ -188,7 +189,7 @@ def _div(node: Node) -> Replacement:
         return None
     exponent = math.frexp(c)[1] - 1
     low = _SMALLEST_EXPONENT[x.dtype.name]
-    # the reciprocal must be normal (where subnormals are flushed) and so must c (1/c would overflow)
+    # the reciprocal must be normal (subnormals may be flushed), and so must c (1/c may overflow)
     if not low <= -exponent or not low <= exponent:
         return None
     return new("mul", x, full(y.type, 1.0 / c))
@@ -196,7 +197,7 @@ def _div(node: Node) -> Replacement:
 
 @RULES.on("pow")
 def _pow(node: Node) -> Replacement:
-    """pow(x, 0) -> 1, pow(x, -1) -> 1/x, and a product for an exponent of 2 to 4, of integers to 16"""
+    """pow(x, 0) -> 1, pow(x, -1) -> 1/x, a product for 2 to 4, of integers to 16"""
     x, y = node.operands
     c, dtype = uniform(y), x.dtype
     if c is None or isinstance(c, complex) or c != c or dtype.is_complex:
@@ -245,7 +246,7 @@ def _abs(node: Node) -> Replacement:
 
 @RULES.on("floor", "ceil", "trunc", "rint")
 def _rounded(node: Node) -> Replacement:
-    """Rounding what is an integer already: an integer, another rounding, a float from an integer."""
+    """Rounding what is an integer already: an integer, a rounding, a float from an integer."""
     x = node.operands[0]
     if whole(x) and x.type == node.results[0].type:
         return x
@@ -281,7 +282,7 @@ def _complex(node: Node) -> Replacement:
 
 @RULES.on("eq", "ne", "lt", "le")
 def _compare(node: Node) -> Replacement:
-    """x < x -> false; for integers x == x -> true, ...; for bools x == true -> x, x != true -> not(x), ..."""
+    """x < x -> false; for integers x == x -> true, ...; for bools x == true -> x, ..."""
     (x, y), name, type = node.operands, node.op.name, node.results[0].type
     if x is y:
         if whole(x):
@@ -295,7 +296,7 @@ def _compare(node: Node) -> Replacement:
 
 @RULES.on("not")
 def _not(node: Node) -> Replacement:
-    """not(a == b) -> a != b; for integers not(a < b) -> b <= a (NaN is neither less nor not less)"""
+    """not(a == b) -> a != b; for integers not(a < b) -> b <= a (NaN compares false)"""
     inner = node.operands[0].node
     if node.results[0].dtype is not ty.BOOL or inner.op.name not in ("eq", "ne", "lt", "le"):
         return None
@@ -337,7 +338,7 @@ def _lattice(node: Node) -> Replacement:
 
 @RULES.on("select")
 def _select(node: Node) -> Replacement:
-    """A known or negated condition, a branch under the same condition, and a choice between bools."""
+    """A known or negated condition, a branch under the same condition, a choice of bools."""
     cond, a, b = node.operands
     known = uniform(cond)
     if known is not None:

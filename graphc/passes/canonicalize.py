@@ -61,7 +61,7 @@ class RuleSet:
         self.rules: dict[str, list[Rule]] = {}
 
     def on(self, *names: str) -> Callable[[Rule], Rule]:
-        """Decorates a rule for nodes of these ops; rules are tried in the order of their definition."""
+        """Decorates a rule for nodes of these ops; rules are tried in order of definition."""
 
         def add(rule: Rule) -> Rule:
             for name in names:
@@ -200,7 +200,7 @@ def _equal_branches(node: Node) -> Replacement:
 
 @RULES.on("cast")
 def _cast(node: Node) -> Replacement:
-    """cast(x) to x's dtype -> x; cast(cast(x)) -> cast(x) where the inner one loses nothing that matters"""
+    """cast(x) to x's dtype -> x; cast(cast(x)) -> cast(x) where the inner one loses nothing"""
     x, to = node.operands[0], node.attrs["dtype"]
     if x.dtype is to:
         return x
@@ -411,7 +411,7 @@ def _concatenate(node: Node) -> Replacement:
 
 @RULES.on("update")
 def _update(node: Node) -> Replacement:
-    """An update of everything is the new value; of nothing, the old; the later of two of one place wins."""
+    """An update of everything is the new value; of nothing, the old; the later of two wins."""
     x, u = node.operands
     start, step = tuple(node.attrs["start"]), tuple(node.attrs["step"])
     if 0 in u.shape:

@@ -1,7 +1,8 @@
 """Computes at compile time what depends on no parameter.
 
-    %1 = full{value=2.0, dtype=f32, shape=(n,)}
-    %2 = sqrt %1                                    ->   %2 = full{value=1.4142135, dtype=f32, shape=(n,)}
+    %1 = full{value=4.0, dtype=f32, shape=(n,)}
+    %2 = sqrt %1                                ->   %1 = full{value=2.0, dtype=f32, shape=(n,)}
+    return %2                                        return %1
 
 Requires: a valid graph; `full` where all elements are equal (canonicalize) for the cheapest road.
 Guarantees: an elementwise node whose operands are all `full` is a `full`, at any extent. Another
@@ -48,7 +49,7 @@ def is_constant(value: Value) -> bool:
 
 
 def scalar(value: Any, dtype: DType) -> Scalar:
-    """The Python scalar that an element of that dtype holds after storing `value`: integers wrap, floats round."""
+    """What an element of that dtype holds after `value` is stored: integers wrap, floats round."""
     if dtype.is_integer and isinstance(value, int):
         wrapped = int(value) & ((1 << dtype.bits) - 1)
         return (

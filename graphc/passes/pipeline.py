@@ -1,7 +1,7 @@
 """The order of the passes, and what runs them: verify, time, dump.
 
-Called by compile; a test runs parts of it. A pass is any function `Graph -> Graph` that returns the same object when
-it changes nothing.
+Called by compile; a test runs parts of it. A pass is any function `Graph -> Graph` that returns the
+same object when it changes nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [
-            f"{r.name:<14}{r.seconds * 1e3:9.2f} ms  {r.nodes_before:>7} -> {r.nodes_after:>7} nodes"
+            f"{r.name:<14}{r.seconds * 1e3:9.2f} ms {r.nodes_before:>7} -> {r.nodes_after:>7} nodes"
             for r in self.records
         ]
         return "\n".join(lines)
@@ -128,7 +128,7 @@ def run(
 
 
 def _schedule(passes: Sequence[Pass | Repeat], records: Sequence[Record]) -> Iterator[Pass]:
-    """The passes in order; a group is repeated as long as the records say that it changed something."""
+    """The passes in order; a group is repeated while the records say that it changed something."""
     for step in passes:
         if not isinstance(step, Repeat):
             yield step

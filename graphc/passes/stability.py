@@ -14,17 +14,17 @@ Guarantees: the left sides below are gone, for floats. Values change, never for 
     exp(x) - 1               -> expm1(x)                the subtraction cancels for a small x
     log(exp(x))              -> x                       exp overflows, or underflows to log(0)
     log1p(exp(x))            -> logaddexp(x, 0)         exp overflows; the same for log(1 + exp(x))
-    log(sigmoid(x))          -> -logaddexp(-x, 0)       sigmoid underflows to log(0), and near 1 has no digits left;
-                                sigmoid(x) as 1/(1 + exp(-x)) or exp(x)/(1 + exp(x))
+    log(sigmoid(x))          -> -logaddexp(-x, 0)       it underflows to log(0), and has no digits near
+                                1; sigmoid(x) as 1/(1 + exp(-x)) or as exp(x)/(1 + exp(x))
     log(1 - sigmoid(x))      -> -logaddexp(x, 0)
-    log(sum(exp(x)))         -> log(sum(exp(x - m))) + m, m = max(x), or 0 where max(x) is not finite
-    log(exp(x)/sum(exp(x)))  -> z - log(sum(exp(z))), z = x - m, or x when the program has subtracted a maximum
-    1 - tanh(x)**2           -> (1 - t)*(1 + t)         t*t rounds away the digits of 1 - t; costs the same
+    log(sum(exp(x)))         -> log(sum(exp(x - m))) + m, m = max(x), or 0 if not finite
+    log(exp(x)/sum(exp(x)))  -> z - log(sum(exp(z))), z = x - m, or x when the program
+                                has subtracted a maximum
+    1 - tanh(x)**2           -> (1 - t)*(1 + t)         t*t rounds away the digits of 1 - t
 
-Left as written: 1/(1 + exp(-x)) (safe: it only goes to 0), sqrt(x*x + y*y) (hypot would be safe and
-slower),
-    exp(log(x)), x/sqrt(y), 1 - cos(x), and a softmax without its maximum (a second pass over the
-    input).
+Left as written: 1/(1 + exp(-x)) (safe: it only goes to 0), sqrt(x*x + y*y) (hypot would be safe
+    and slower), exp(log(x)), x/sqrt(y), 1 - cos(x), and a softmax without its maximum (a second
+    pass over the input).
 Placement: once, after the simplifying group, which shows the formulas; the group runs again after
     it.
 Cost: one walk. A rule looks at most five levels of operands down.

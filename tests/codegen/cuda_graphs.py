@@ -41,7 +41,10 @@ def build(graphs: Sequence[GraphKernels]) -> list[list[cuda_cpu.CpuProgram]]:
 
 
 def run(
-    one: GraphKernels, programs: Sequence[cuda_cpu.CpuProgram], arrays: Sequence[np.ndarray], reverse: bool = False
+    one: GraphKernels,
+    programs: Sequence[cuda_cpu.CpuProgram],
+    arrays: Sequence[np.ndarray],
+    reverse: bool = False,
 ) -> list[np.ndarray]:
     """The results of a graph.
 
@@ -75,4 +78,8 @@ def _parts(array: np.ndarray) -> np.ndarray:
     """A complex array as one of its parts, with one more axis; writes go to the same memory."""
     if array.dtype.kind != "c":
         return array
-    return array.view(array.real.dtype).reshape(*array.shape, 2) if array.ndim else array.reshape(1).view(array.real.dtype)
+    return (
+        array.view(array.real.dtype).reshape(*array.shape, 2)
+        if array.ndim
+        else array.reshape(1).view(array.real.dtype)
+    )

@@ -1,4 +1,5 @@
-"""Naive loop functions in the form that the lowering gives them, one per kind that the CUDA schedule knows."""
+"""Naive loop functions in the form that the lowering gives them, one per kind that the CUDA
+schedule knows."""
 
 from __future__ import annotations
 
@@ -89,28 +90,51 @@ I, J, R, K = (symbol(v) for v in ("i", "j", "r", "k"))
 
 
 def elementwise(n: Index, m: Index, dtype: DType = F32) -> LoopFunc:
-    x, z, y = buffer("x", dtype, n, m), buffer("z", dtype, n, m), buffer("y", dtype, n, m, access="out")
+    x, z, y = (
+        buffer("x", dtype, n, m),
+        buffer("z", dtype, n, m),
+        buffer("y", dtype, n, m, access="out"),
+    )
     value = op("add", op("mul", Load(x, (I, J)), Load(z, (I, J))), Load(x, (I, J)))
-    return func("elementwise", (x, z, y), nest({"i": n, "j": m}, Let("t", value), Store(y, (I, J), Name("t", dtype))))
+    return func(
+        "elementwise",
+        (x, z, y),
+        nest({"i": n, "j": m}, Let("t", value), Store(y, (I, J), Name("t", dtype))),
+    )
 
 
 def bias(n: Index, m: Index) -> LoopFunc:
     x, b, c = buffer("x", F32, n, m), buffer("b", F32, m), buffer("c", F32, n)
     y, s = buffer("y", F32, n, m, access="out"), buffer("s", F32)
-    value = op("add", op("mul", Load(x, (I, J)), Name("t", F32)), op("sub", Load(b, (J,)), Load(c, (I,))))
-    return func("bias", (x, b, c, s, y), Let("t", Load(s, ())), nest({"i": n, "j": m}, Store(y, (I, J), value)))
+    value = op(
+        "add", op("mul", Load(x, (I, J)), Name("t", F32)), op("sub", Load(b, (J,)), Load(c, (I,)))
+    )
+    return func(
+        "bias",
+        (x, b, c, s, y),
+        Let("t", Load(s, ())),
+        nest({"i": n, "j": m}, Store(y, (I, J), value)),
+    )
 
 
 def strided(n: Index, m: Index) -> LoopFunc:
-    x = Buffer("x", F32, (n, m), (-2 * m if isinstance(m, int) else symbol("sx"), 1), "global", "in")
+    x = Buffer(
+        "x", F32, (n, m), (-2 * m if isinstance(m, int) else symbol("sx"), 1), "global", "in"
+    )
     y = buffer("y", F32, n, m, access="out")
-    return func("strided", (x, y), nest({"i": n, "j": m}, Store(y, (I, J), op("neg", Load(x, (I, J))))))
+    return func(
+        "strided", (x, y), nest({"i": n, "j": m}, Store(y, (I, J), op("neg", Load(x, (I, J)))))
+    )
 
 
 def padded(n: int) -> LoopFunc:
     x, y = buffer("x", F32, n), buffer("y", F32, n + 7, access="out")
     inside = op("and", op("ge", Idx(I - 3), Const(0, I64)), op("lt", Idx(I - 3), Idx(n)))
-    return func("padded", (x, y), nest({"i": n + 7}, Let("g", inside), Store(y, (I,), Load(x, (I - 3,), Name("g", BOOL)))))
+    return func(
+        "padded",
+        (x, y),
+        nest({"i": n + 7}, Let("g", inside), Store(y, (I,), Load(x, (I - 3,), Name("g", BOOL)))),
+    )
 
 
 def gather(n: Index) -> LoopFunc:
@@ -127,7 +151,11 @@ def gather(n: Index) -> LoopFunc:
 
 
 def transposing(n: Index, m: Index, dtype: DType = F32) -> LoopFunc:
-    x, b, y = buffer("x", dtype, m, n), buffer("b", dtype, n, m), buffer("y", dtype, n, m, access="out")
+    x, b, y = (
+        buffer("x", dtype, m, n),
+        buffer("b", dtype, n, m),
+        buffer("y", dtype, n, m, access="out"),
+    )
     value = op("add", Load(x, (J, I)), Load(b, (I, J)))
     return func("transposing", (x, b, y), nest({"i": n, "j": m}, Store(y, (I, J), value)))
 
@@ -135,7 +163,9 @@ def transposing(n: Index, m: Index, dtype: DType = F32) -> LoopFunc:
 def transposing_batch(n: Index, m: Index) -> LoopFunc:
     x, y = buffer("x", F64, 3, m, n, 2), buffer("y", F64, n, 3, 2, m, access="out")
     loops = {"i": n, "k": 3, "r": 2, "j": m}
-    return func("transposing_batch", (x, y), nest(loops, Store(y, (I, K, R, J), Load(x, (K, J, I, R)))))
+    return func(
+        "transposing_batch", (x, y), nest(loops, Store(y, (I, K, R, J), Load(x, (K, J, I, R))))
+    )
 
 
 # ------------------------------------------------------------------------------------- reductions
@@ -150,7 +180,10 @@ def softmax(n: Index, m: Index, cached: bool = False) -> LoopFunc:
 
     head = reduction("top", "max", {"r": m}, Load(x, (I, R)), F32)
     if cached:
-        fill = (Alloc(row), For("q", m, "serial", (Store(row, (symbol("q"),), power(symbol("q"))),)))
+        fill = (
+            Alloc(row),
+            For("q", m, "serial", (Store(row, (symbol("q"),), power(symbol("q"))),)),
+        )
         total = reduction("total", "add", {"k": m}, Load(row, (K,)), F32)
         last: Expr = Load(row, (J,))
     else:
@@ -170,23 +203,38 @@ def row_sums(n: Index, m: Index, dtype: DType = F32, kind: str = "add") -> LoopF
 def column_sums(n: Index, m: Index, kind: str = "add") -> LoopFunc:
     x, y = buffer("x", F32, n, m), buffer("y", F32, m, access="out")
     total = reduction("total", kind, {"r": n}, Load(x, (R, J)), F32)
-    return func("column_sums", (x, y), nest({"j": m}, *total, Store(y, (J,), op("neg", Name("total", F32)))))
+    return func(
+        "column_sums", (x, y), nest({"j": m}, *total, Store(y, (J,), op("neg", Name("total", F32))))
+    )
 
 
 def matmul(n: Index, m: Index, k: Index) -> LoopFunc:
     a, b, y = buffer("a", F32, n, k), buffer("b", F32, k, m), buffer("y", F32, n, m, access="out")
     dot = reduction("dot", "add", {"r": k}, op("mul", Load(a, (I, R)), Load(b, (R, J))), F32)
-    return func("matmul", (a, b, y), nest({"i": n, "j": m}, *dot, Store(y, (I, J), Name("dot", F32))))
+    return func(
+        "matmul", (a, b, y), nest({"i": n, "j": m}, *dot, Store(y, (I, J), Name("dot", F32)))
+    )
 
 
 def variance(n: Index, m: Index) -> LoopFunc:
     """Of all elements: two reductions at top level, a scalar result, and a nest that uses both."""
-    x, y, v = buffer("x", F64, n, m), buffer("y", F64, n, m, access="out"), buffer("v", F64, access="out")
+    x, y, v = (
+        buffer("x", F64, n, m),
+        buffer("y", F64, n, m, access="out"),
+        buffer("v", F64, access="out"),
+    )
     scale = buffer("scale", F64)
     first = reduction("total", "add", {"i": n, "j": m}, Load(x, (I, J)), F64)
     mean = Let("mean", op("mul", Name("total", F64), Name("unit", F64)))
     off = op("sub", Load(x, (I, J)), Name("mean", F64))
-    second = reduction("spread", "add", {"i": n, "j": m}, op("mul", Name("d", F64), Name("d", F64)), F64, Let("d", off))
+    second = reduction(
+        "spread",
+        "add",
+        {"i": n, "j": m},
+        op("mul", Name("d", F64), Name("d", F64)),
+        F64,
+        Let("d", off),
+    )
     return func(
         "variance", (x, scale, y, v), Let("unit", Load(scale, ())), *first, mean, *second,
         Store(v, (), Name("spread", F64)),
@@ -196,7 +244,11 @@ def variance(n: Index, m: Index) -> LoopFunc:
 
 def highest(n: Index) -> LoopFunc:
     """Accumulates straight into outputs, two at once."""
-    x, low, high = buffer("x", I32, n), buffer("low", I32, access="out"), buffer("high", I32, access="out")
+    x, low, high = (
+        buffer("x", I32, n),
+        buffer("low", I32, access="out"),
+        buffer("high", I32, access="out"),
+    )
     body = (Accumulate(low, (), "min", Load(x, (I,))), Accumulate(high, (), "max", Load(x, (I,))))
     return func(
         "highest", (x, low, high), Store(low, (), Const(1000, I32)), Store(high, (), Const(-1000, I32)),
@@ -208,7 +260,8 @@ def highest(n: Index) -> LoopFunc:
 
 
 def cumulative(n: Index, m: Index) -> LoopFunc:
-    """Rows in parallel, each with an array of its own, too large for a thread when m is a symbol."""
+    """Rows in parallel, each with an array of its own, too large for a thread when m is a
+    symbol."""
     x, y = buffer("x", F32, n, m), buffer("y", F32, n, m, access="out")
     total = Buffer("run", F32, (1,), None, "register")
     copy = Buffer("copy", F32, (m,), None, "local")
@@ -217,13 +270,22 @@ def cumulative(n: Index, m: Index) -> LoopFunc:
         Store(copy, (J,), Load(total, (0,))),
         Store(y, (I, J), Load(copy, (J,))),
     )
-    body = (Alloc(total), Alloc(copy), Store(total, (0,), Const(0.0, F32)), For("j", m, "serial", step))
+    body = (
+        Alloc(total),
+        Alloc(copy),
+        Store(total, (0,), Const(0.0, F32)),
+        For("j", m, "serial", step),
+    )
     return func("cumulative", (x, y), nest({"i": n}, *body))
 
 
 def scan(n: Index) -> LoopFunc:
     """One serial loop at top level, through a temporary that a nest then reads."""
-    x, y, t = buffer("x", F32, n), buffer("y", F32, n, access="out"), buffer("tmp", F32, n, access="temp")
+    x, y, t = (
+        buffer("x", F32, n),
+        buffer("y", F32, n, access="out"),
+        buffer("tmp", F32, n, access="temp"),
+    )
     before = Load(t, (I - 1,), op("ge", Idx(I), Const(1, I64)))
     return func(
         "scan", (x, y, t),
@@ -234,27 +296,56 @@ def scan(n: Index) -> LoopFunc:
 
 def tile() -> LoopFunc:
     """Transposes as the CPU's schedule makes them, by a block and by a thread."""
-    x, y, z = buffer("x", F32, 640), buffer("y", F32, 640, access="out"), buffer("z", F32, 640, access="out")
+    x, y, z = (
+        buffer("x", F32, 640),
+        buffer("y", F32, 640, access="out"),
+        buffer("z", F32, 640, access="out"),
+    )
     b = symbol("b")
     by_block = Transpose(y, (128 * b,), 16, x, (8 * b,), 40, 8)
-    by_thread = Transpose(z, (128 * b + 8 * symbol("t"),), 16, x, (320 * symbol("t") + 8 * b,), 40, 8)
+    by_thread = Transpose(
+        z, (128 * b + 8 * symbol("t"),), 16, x, (320 * symbol("t") + 8 * b,), 40, 8
+    )
     second = Transpose(y, (128 * b + 8,), 16, x, (320 + 8 * b,), 40, 8)
-    return func("tile", (x, y, z), For("b", 5, "block", (by_block, second, For("t", 2, "thread", (by_thread,)))))
+    return func(
+        "tile",
+        (x, y, z),
+        For("b", 5, "block", (by_block, second, For("t", 2, "thread", (by_thread,)))),
+    )
 
 
 # ------------------------------------------------------------------------------------------ cases
 
-SIZES = ({"n": 5, "m": 37}, {"n": 33, "m": 65}, {"n": 1, "m": 1}, {"n": 0, "m": 4}, {"n": 3, "m": 0}, {"n": 2, "m": 700})
+SIZES = (
+    {"n": 5, "m": 37},
+    {"n": 33, "m": 65},
+    {"n": 1, "m": 1},
+    {"n": 0, "m": 4},
+    {"n": 3, "m": 0},
+    {"n": 2, "m": 700},
+)
 LENGTHS = ({"n": 0}, {"n": 1}, {"n": 100}, {"n": 2500})
 
 
 def cases() -> list[Case]:
-    found = [Case(f"elementwise_{d.name}", elementwise(7, 36, d)) for d in (F16, BF16, F32, F64, I8, U8, BOOL)]
+    found = [
+        Case(f"elementwise_{d.name}", elementwise(7, 36, d))
+        for d in (F16, BF16, F32, F64, I8, U8, BOOL)
+    ]
     for n, m in ((0, 5), (1, 1), (33, 5), (40, 64), (9, 300), (3, 1024)):
-        found += [Case(f"bias_{n}_{m}", bias(n, m)), Case(f"elementwise_{n}_{m}", elementwise(n, m))]
-        found += [Case(f"transposing_{n}_{m}", transposing(n, m)), Case(f"columns_{n}_{m}", column_sums(n, m))]
+        found += [
+            Case(f"bias_{n}_{m}", bias(n, m)),
+            Case(f"elementwise_{n}_{m}", elementwise(n, m)),
+        ]
+        found += [
+            Case(f"transposing_{n}_{m}", transposing(n, m)),
+            Case(f"columns_{n}_{m}", column_sums(n, m)),
+        ]
         if m > 1:
-            found += [Case(f"softmax_{n}_{m}", softmax(n, m)), Case(f"cached_{n}_{m}", softmax(n, m, True))]
+            found += [
+                Case(f"softmax_{n}_{m}", softmax(n, m)),
+                Case(f"cached_{n}_{m}", softmax(n, m, True)),
+            ]
     found += [
         Case("elementwise", elementwise(N, M), SIZES),
         Case("bias", bias(N, M), SIZES),

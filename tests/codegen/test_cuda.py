@@ -1,9 +1,11 @@
-"""The CUDA schedule and printer: every scalar op and every kind of nest, run on the CPU and compiled by nvcc."""
+"""The CUDA schedule and printer: every scalar op and every kind of nest, run on the CPU and
+compiled by nvcc."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,14 +15,31 @@ from graphc import types as ty
 from graphc.codegen import cuda_cpu, nvcc
 from graphc.codegen.cuda import CudaKernel, print_cuda, translation_unit
 from graphc.errors import BuildError, LoweringError
+from graphc.evaluate import evaluate as graph_evaluate
 from graphc.loops.cuda_access import merge
 from graphc.loops.evaluate import evaluate
-from graphc.loops.ir import Accumulate, Alloc, Barrier, Bitcast, Buffer, Cast, Const, For, Load, LoopFunc, Scalar, Store
+from graphc.loops.ir import (
+    Accumulate,
+    Alloc,
+    Barrier,
+    Bitcast,
+    Buffer,
+    Cast,
+    Const,
+    For,
+    Load,
+    LoopFunc,
+    Scalar,
+    Store,
+)
 from graphc.loops.scalar import SCALAR_OPS
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
 from graphc.types import BF16, BOOL, DTYPES, F16, F32, F64, I32, I64, Dim, DType
 
+from ..random_graphs import assert_close as assert_graphs_close
+from ..random_graphs import random_graph, tolerances
+from . import cuda_graphs
 from . import cuda_kernels as kernels
 from .cuda_kernels import Case
 
@@ -39,10 +58,47 @@ def special_values(dtype: DType) -> np.ndarray:
         return np.array([False, True])
     if dtype.is_integer:
         info = np.iinfo(dtype.numpy)
-        edge = [0, 1, 2, 3, 5, 7, 8, 12, 31, 32, 63, 64, 100, info.max, info.max - 1, info.min, info.min + 1]
+        edge = [
+            0,
+            1,
+            2,
+            3,
+            5,
+            7,
+            8,
+            12,
+            31,
+            32,
+            63,
+            64,
+            100,
+            info.max,
+            info.max - 1,
+            info.min,
+            info.min + 1,
+        ]
         edge += [-1, -2, -3, -7, -64] if dtype.kind == "i" else []
         return np.array([e for e in edge if info.min <= e <= info.max], dtype.numpy)
-    edge = [0.0, -0.0, 1, -1, 0.5, -0.5, 2, -3, 1.5, 2.5, 10, 88, 1e-3, -700, 3e4, math.inf, -math.inf, math.nan]
+    edge = [
+        0.0,
+        -0.0,
+        1,
+        -1,
+        0.5,
+        -0.5,
+        2,
+        -3,
+        1.5,
+        2.5,
+        10,
+        88,
+        1e-3,
+        -700,
+        3e4,
+        math.inf,
+        -math.inf,
+        math.nan,
+    ]
     edge += [6e-8, -6e-8] if dtype.bits == 16 else [1e-30, 1e30]
     return np.concatenate([np.array(edge), rng.normal(size=8) * 3]).astype(dtype.numpy)
 
@@ -69,7 +125,9 @@ def scalar_func(dtype: DType, arity: int) -> tuple[LoopFunc, list[str]]:
         outputs.append(out)
         names.append(name)
         stores.append(Store(out, (i,), Scalar(name, tuple(Load(x, (i,)) for x in inputs), result)))
-    return LoopFunc(f"scalar{arity}", (*inputs, *outputs), (), (For("i", n, "parallel", tuple(stores)),)), names
+    return LoopFunc(
+        f"scalar{arity}", (*inputs, *outputs), (), (For("i", n, "parallel", tuple(stores)),)
+    ), names
 
 
 def cast_func(source: DType) -> LoopFunc:
@@ -97,7 +155,9 @@ def scalar_programs() -> dict[tuple[DType, int], cuda_cpu.CpuProgram]:
     return dict(zip([*keys, *((d, 0) for d in REAL)], built, strict=True))
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray, dtype: DType, what: str, exact: bool = False) -> None:
+def assert_close(
+    found: np.ndarray, expected: np.ndarray, dtype: DType, what: str, exact: bool = False
+) -> None:
     if not dtype.is_float or exact:
         np.testing.assert_array_equal(found, expected, err_msg=what)
         return
@@ -105,7 +165,11 @@ def assert_close(found: np.ndarray, expected: np.ndarray, dtype: DType, what: st
     least = {F16: 1e-7, BF16: 1e-30, F32: 1e-30, F64: 1e-300}[dtype]
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(
-            found.astype(np.float64), expected.astype(np.float64), rtol=tolerance, atol=least, err_msg=what
+            found.astype(np.float64),
+            expected.astype(np.float64),
+            rtol=tolerance,
+            atol=least,
+            err_msg=what,
         )
 
 
@@ -136,7 +200,9 @@ def test_casts(dtype: DType) -> None:
     for target in REAL:
         with np.errstate(all="ignore"):
             expected = values.astype(target.numpy)
-        np.testing.assert_array_equal(arrays[f"to_{target.name}"], expected, err_msg=f"{dtype} to {target}")
+        np.testing.assert_array_equal(
+            arrays[f"to_{target.name}"], expected, err_msg=f"{dtype} to {target}"
+        )
 
 
 @needs_gcc
@@ -144,16 +210,24 @@ def test_constants_are_exact() -> None:
     rng = np.random.default_rng(3)
     for dtype in (F16, BF16, F32, F64, I64):
         info = np.iinfo(np.int64)
-        values = [info.min, info.max, -1] if dtype is I64 else [*special_values(dtype), *rng.normal(size=5)]
+        values = (
+            [info.min, info.max, -1]
+            if dtype is I64
+            else [*special_values(dtype), *rng.normal(size=5)]
+        )
         values = np.array(values).astype(dtype.numpy)
         out = Buffer("y", dtype, (len(values),), access="out")
         python = [int(v) if dtype is I64 else float(v) for v in values]
         stores = tuple(Store(out, (k,), Const(v, dtype)) for k, v in enumerate(python))
         arrays = {"y": np.zeros(len(values), dtype.numpy)}
-        cuda_cpu.run_on_cpu(print_cuda(schedule_cuda(LoopFunc("constants", (out,), (), stores))), arrays)
+        cuda_cpu.run_on_cpu(
+            print_cuda(schedule_cuda(LoopFunc("constants", (out,), (), stores))), arrays
+        )
         wide = (a if dtype is I64 else a.astype(np.float64) for a in (arrays["y"], values))
         np.testing.assert_array_equal(*wide)
-        np.testing.assert_array_equal(np.signbit(arrays["y"][values == 0]), np.signbit(values[values == 0]))
+        np.testing.assert_array_equal(
+            np.signbit(arrays["y"][values == 0]), np.signbit(values[values == 0])
+        )
 
 
 # -------------------------------------------------------------------------------------- schedules
@@ -177,7 +251,11 @@ def inputs(case: Case, env: dict[str, int]) -> dict[str, np.ndarray]:
         if p.access != "in":
             arrays[p.name] = np.zeros(shape, p.dtype.numpy)
             continue
-        values = rng.normal(size=shape) if p.dtype.is_float else rng.integers(0, 2 if p.dtype is BOOL else 100, shape)
+        values = (
+            rng.normal(size=shape)
+            if p.dtype.is_float
+            else rng.integers(0, 2 if p.dtype is BOOL else 100, shape)
+        )
         array = np.asarray(values).astype(p.dtype.numpy)
         arrays[p.name] = case.views[p.name](array) if p.name in case.views else array
     return arrays
@@ -196,16 +274,31 @@ def test_schedule(name: str) -> None:
         for p in case.func.params:
             if p.access != "out":
                 continue
-            np.testing.assert_array_equal(found[p.name], backwards[p.name], err_msg=f"{p.name}: depends on order {env}")
+            np.testing.assert_array_equal(
+                found[p.name], backwards[p.name], err_msg=f"{p.name}: depends on order {env}"
+            )
             if p.dtype.is_float:
                 tolerance = {16: 2e-2, 32: 2e-5, 64: 1e-11}[p.dtype.bits]
                 wide = [a[p.name].astype(np.float64) for a in (found, expected)]
-                np.testing.assert_allclose(*wide, rtol=tolerance, atol=tolerance, err_msg=f"{p.name} {env}")
+                np.testing.assert_allclose(
+                    *wide, rtol=tolerance, atol=tolerance, err_msg=f"{p.name} {env}"
+                )
             else:
-                np.testing.assert_array_equal(found[p.name], expected[p.name], err_msg=f"{p.name} {env}")
+                np.testing.assert_array_equal(
+                    found[p.name], expected[p.name], err_msg=f"{p.name} {env}"
+                )
 
 
-EVALUATED = ("bias_33_5", "transposing", "softmax", "cached_40_64", "columns_33_5", "highest", "scan", "cumulative")
+EVALUATED = (
+    "bias_33_5",
+    "transposing",
+    "softmax",
+    "cached_40_64",
+    "columns_33_5",
+    "highest",
+    "scan",
+    "cumulative",
+)
 
 
 @pytest.mark.parametrize("name", EVALUATED)
@@ -227,7 +320,9 @@ def test_kinds_of_kernels() -> None:
         return "\n".join(k.source for k in printed(name))
 
     assert "gc_pack<float, 4>" in text("elementwise_40_64")
-    assert "gc_pack<__half, 8>" in text("elementwise_f16") and "gc_pack<double, 2>" in text("elementwise_f64")
+    assert "gc_pack<__half, 8>" in text("elementwise_f16") and "gc_pack<double, 2>" in text(
+        "elementwise_f64"
+    )
     assert "__shared__ float tile[1056]" in text("transposing")
     assert "gc_warp_reduce<gc_reduce_max>" in text("softmax_40_64")
     assert "gc_block_reduce<gc_reduce_add>" in text("softmax")
@@ -242,11 +337,45 @@ def test_division_and_remainder_merge() -> None:
     assert merge(g // 100 * 100 + g % 100) == g
 
 
+def check_graphs(seeds: range) -> None:
+    """Random graphs: NumPy's evaluator against the kernels, in both orders of the threads."""
+    pairs = [random_graph(seed, 15) for seed in seeds]
+    printed_graphs = [cuda_graphs.graph_kernels(graph) for graph, _ in pairs]
+    for seed, (graph, arrays), one, programs in zip(
+        seeds, pairs, printed_graphs, cuda_graphs.build(printed_graphs), strict=True
+    ):
+        expected = graph_evaluate(graph, arrays)
+        found, backwards = (
+            cuda_graphs.run(one, programs, arrays, order) for order in (False, True)
+        )
+        assert_graphs_close(found, expected, tolerances(graph, arrays))
+        for a, b in zip(found, backwards, strict=True):
+            assert a.tobytes() == b.tobytes(), f"seed {seed} depends on the order of threads"
+
+
+@needs_gcc
+@pytest.mark.filterwarnings("ignore")
+def test_random_graphs() -> None:
+    check_graphs(range(40))
+
+
+@needs_gcc
+@pytest.mark.heavy
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("start", range(0, 2000, 50))
+def test_many_random_graphs(start: int) -> None:
+    check_graphs(range(start, start + 50))
+
+
 @needs_gcc
 def test_fail_sets_the_error_code() -> None:
     func = kernels.gather(50)
     program = cuda_cpu.build([print_cuda(schedule_cuda(func))])[0]
-    arrays = {"x": np.arange(100, dtype=np.float32), "at": np.arange(50, dtype=np.int32), "y": np.zeros(50, np.float32)}
+    arrays = {
+        "x": np.arange(100, dtype=np.float32),
+        "at": np.arange(50, dtype=np.int32),
+        "y": np.zeros(50, np.float32),
+    }
     assert program.run(arrays) == 0
     np.testing.assert_array_equal(arrays["y"], np.arange(50))
     arrays["at"][[3, 9]] = 95
@@ -263,7 +392,12 @@ def test_transpose_and_bitcast() -> None:
     np.testing.assert_array_equal(z.reshape(40, 16), x.T)
     a, b = Buffer("a", F32, (640,), access="in"), Buffer("b", I32, (640,), access="out")
     i = Dim.symbol("i")
-    func = LoopFunc("bits", (a, b), (), (For("i", 640, "parallel", (Store(b, (i,), Bitcast(Load(a, (i,)), I32)),)),))
+    func = LoopFunc(
+        "bits",
+        (a, b),
+        (),
+        (For("i", 640, "parallel", (Store(b, (i,), Bitcast(Load(a, (i,)), I32)),)),),
+    )
     bits = np.zeros(640, np.int32)
     cuda_cpu.run_on_cpu(print_cuda(schedule_cuda(func)), {"a": x.ravel(), "b": bits})
     np.testing.assert_array_equal(bits, x.ravel().view(np.int32))
@@ -305,14 +439,18 @@ def test_a_missing_barrier_shows() -> None:
         results = []
         for reverse in (False, True):
             y = np.zeros(64, np.float32)
-            cuda_cpu.run_on_cpu(print_cuda(shared_shift(barrier)), {"x": x, "y": y}, reverse=reverse)
+            cuda_cpu.run_on_cpu(
+                print_cuda(shared_shift(barrier)), {"x": x, "y": y}, reverse=reverse
+            )
             results.append(np.array_equal(y, np.roll(x, -1)))
         assert all(results) == barrier
 
 
 def handwritten(body: str) -> CudaKernel:
     source = f'extern "C" __global__ void __launch_bounds__(64) hand(\n    float* __restrict__ y) {{\n{body}\n}}\n'
-    return CudaKernel(source, "hand", (1, 1, 1), (64, 1, 1), 0, (Buffer("y", F32, (64,)),), False, True)
+    return CudaKernel(
+        source, "hand", (1, 1, 1), (64, 1, 1), 0, (Buffer("y", F32, (64,)),), False, True
+    )
 
 
 @needs_gcc
@@ -320,7 +458,10 @@ def handwritten(body: str) -> CudaKernel:
     ("body", "message"),
     [
         ("if (threadIdx.x < 40) __syncthreads(); y[threadIdx.x] = 1;", "40 wait at __syncthreads"),
-        ("if (threadIdx.x % 2) y[0] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);", "32 in a warp operation"),
+        (
+            "if (threadIdx.x % 2) y[0] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);",
+            "32 in a warp operation",
+        ),
     ],
 )
 def test_deadlocks_are_reported(body: str, message: str) -> None:
@@ -347,7 +488,11 @@ def test_refusals() -> None:
     with pytest.raises(LoweringError, match="stored to inside a thread loop"):
         print_cuda(kernel(Alloc(acc), For("t", 64, "thread", (Store(acc, (0,), Const(1.0, F32)),))))
     with pytest.raises(LoweringError, match="whole warps"):
-        print_cuda(kernel(Alloc(acc), For("t", 48, "thread", (Accumulate(acc, (0,), "add", Load(x, (t,))),))))
+        print_cuda(
+            kernel(
+                Alloc(acc), For("t", 48, "thread", (Accumulate(acc, (0,), "add", Load(x, (t,))),))
+            )
+        )
     with pytest.raises(LoweringError, match="more than 1024"):
         print_cuda(kernel(For("t", 2048, "thread", ())))
     big = Buffer("big", F64, (10000,), None, "shared")
@@ -370,7 +515,9 @@ def chunks(names: Iterable[str], size: int) -> list[list[str]]:
 def test_nvcc_takes_some(arch: str) -> None:
     names = ("elementwise_f16", "transposing", "softmax_40_64", "columns", "highest")
     cubin = nvcc.compile_cubin(translation_unit([k for name in names for k in printed(name)]), arch)
-    assert cubin[:4] == b"\x7fELF" and all(printed(name)[0].name.encode() in cubin for name in names)
+    assert cubin[:4] == b"\x7fELF" and all(
+        printed(name)[0].name.encode() in cubin for name in names
+    )
 
 
 @needs_nvcc
@@ -379,6 +526,21 @@ def test_nvcc_takes_some(arch: str) -> None:
 @pytest.mark.parametrize("names", chunks(CASES, 20), ids=lambda names: names[0])
 def test_nvcc_takes_all_schedules(arch: str, names: list[str]) -> None:
     nvcc.compile_cubin(translation_unit([k for name in names for k in printed(name)]), arch)
+
+
+@needs_nvcc
+@pytest.mark.heavy
+@pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
+def test_nvcc_takes_random_graphs(arch: str) -> None:
+    found: dict[str, CudaKernel] = {}
+    for seed in range(30):
+        graph = cuda_graphs.graph_kernels(random_graph(seed, 15)[0])
+        for kernel in (k for kernels_of_node in graph.kernels for k in kernels_of_node):
+            name = f"seed{seed}_{kernel.name}"
+            found[name] = replace(
+                kernel, name=name, source=kernel.source.replace(kernel.name, name)
+            )
+    nvcc.compile_cubin(translation_unit(found.values()), arch)
 
 
 @needs_nvcc
@@ -404,5 +566,3 @@ def test_runtime_says_what_is_missing() -> None:
 
     there, why = cuda.available()
     assert isinstance(there, bool) and why
-
-

@@ -1,4 +1,4 @@
-"""The laws: each by a small graph before and after, with bit-equal values; what must not be done; random graphs."""
+"""The laws: each by a small graph before and after, with bit-equal values; what is not done."""
 
 import numpy as np
 import pytest

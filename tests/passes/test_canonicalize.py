@@ -1,4 +1,4 @@
-"""The canonical form: each rule by a small graph before and after, and its guarantees on random graphs."""
+"""The canonical form: each rule by a small graph before and after; random graphs."""
 
 import numpy as np
 import pytest

@@ -65,10 +65,8 @@ def test_constants_by_their_bytes() -> None:
 
 
 def test_nodes_with_several_results() -> None:
-    graph = expression(
-        "f32[3];f32[3]",
-        "tuple((*sort(x, y, axis=0, keys=1, descending=False), *sort(x, y, axis=0, keys=1, descending=False)))",
-    )
+    sort = "sort(x, y, axis=0, keys=1, descending=False)"
+    graph = expression("f32[3];f32[3]", f"tuple((*{sort}, *{sort}))")
     found = cse(graph)
     assert len(found.nodes) == 1 and found.results[:2] == found.results[2:]
 

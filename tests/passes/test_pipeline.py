@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from graphc.passes.pipeline import EXACT, PIPELINE, SIMPLIFY, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
 from graphc.verify import verify
-from tests.random_graphs import assert_close, expression, random_graph, tolerances
+from tests.random_graphs import assert_close, expression, random_graph, tolerances, where_finite
 
 NO_FUSION = PIPELINE[:-1]
 
@@ -67,7 +66,7 @@ def test_stop_after() -> None:
     graph = expression("f32[3]", "mul(c(1.0), neg(neg(x)))")
     assert run(graph, stop_after="canonicalize").records[-1].name == "canonicalize"
     assert len(run(graph, stop_after="canonicalize").records) == 2
-    with pytest.raises(ValueError, match="no pass 'nothing'.*prune, canonicalize"):
+    with pytest.raises(ValueError, match="no pass 'nothing'"):
         run(graph, stop_after="nothing")
 
 
@@ -119,11 +118,7 @@ def check_seed(seed: int, size: int) -> None:
     want, off = evaluate(graph, arguments), tolerances(graph, arguments)
     exact = run(graph, EXACT[:-1], verify_each=True).graph
     assert_close(evaluate(exact, arguments), want, off)
-    off = [
-        np.where(np.isfinite(a.astype(np.complex128)), t, np.inf)  # what was not finite may be now
-        for a, t in zip(want, off, strict=True)
-    ]
-    assert_close(evaluate(found, arguments), want, off)
+    assert_close(evaluate(found, arguments), want, where_finite(off, want))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -36,10 +36,10 @@ def exp_polynomial(r: V, table: tuple[float, ...]) -> V:
     return fma(r, fma(r, p, 1.0), 1.0)
 
 
-def expm1_polynomial(r: V) -> V:
-    """e**r - 1 for |r| <= 0.3466: r + r**2 (1/2 + r P)."""
+def expm1_polynomial(r: V, rest: V | None = None) -> V:
+    """e**(r + rest) - 1 - r for |r| <= 0.3466: r**2 (1/2 + r P) + rest."""
     p = fma(r, horner(r, c.EXPM1_F64 if r.is_f64 else c.EXPM1_F32), 0.5)
-    return fma(r * r, p, r)
+    return r * r * p if rest is None else fma(r * r, p, rest)
 
 
 def exp(x: V) -> V:
@@ -60,11 +60,18 @@ def exp2(x: V) -> V:
 
 
 def expm1(x: V) -> V:
-    """2**n (e**r - 1) + (2**n - 1); half of each and twice the sum, so that n may be 1024."""
+    """2**n (e**r - 1) + (2**n - 1), in f64 with r as a pair.
+
+    Half of each and twice the sum, so that n may be 1024. r joins 2**n - 1 first: what cancels is exact.
+    """
     low, high = (-40.0, 710.0) if x.is_f64 else (-20.0, 89.0)
-    n, r = reduce_exp(x.greater(low).lesser(high))
+    clamped = x.greater(low).lesser(high)
+    n, r = reduce_exp(clamped)
+    rest = None
+    if x.is_f64:
+        rest = fma(n, -LN2_LO[F64], fma(n, -LN2_HI[F64], clamped) - r)
     half = power_of_two(n - 1.0)
-    result = fma(expm1_polynomial(r), half, half - 0.5)
+    result = fma(expm1_polynomial(r, rest), half, fma(r, half, half - 0.5))
     return where(x.eq(0.0), x, result + result)
 
 

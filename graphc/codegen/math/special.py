@@ -41,10 +41,11 @@ def _erfc_core(a: V) -> V:
     *table, start_rest = c.ERFC_F64 if a.is_f64 else c.ERFC_F32
     m = a - 2.0
     t = fma(m, w, m * w_rest)
-    q = fma(t, horner(t, table[1:]), table[0])
-    value = two_product(q, w)
-    rest = value.lo + fma(q, w_rest, w * start_rest)
-    power = expm1_polynomial(r.hi) + r.lo
+    slope = two_product(t, horner(t, table[1:]))
+    q = quick_sum(t.const(table[0]), slope.hi)
+    value = two_product(q.hi, w)
+    rest = value.lo + fma(q.hi, w_rest, w * (q.lo + slope.lo + start_rest))
+    power = r.hi + expm1_polynomial(r.hi, r.lo)
     return scale(value.hi + fma(value.hi, power, rest), n)
 
 
@@ -65,7 +66,7 @@ STIRLING_CONSTANT = 0.4189385332046727  # log(2π)/2 - 1/2
 def lgamma(x: V) -> V:
     """log|Γ(x)|.
 
-    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [5/4, 5/2) by
+    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [1.3, 2.5) by
     Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x < 0: log(π/|x sin πx|) - log Γ(|x|).
     Its relative error is small except near the zeros at x < 0, where the absolute error is.
     """
@@ -110,7 +111,7 @@ def _shift(a: V) -> tuple[V, Pair, V]:
         longer = quick_sum(times.hi, fma(product.lo, lower, times.lo))
         product = Pair(where(more, longer.hi, product.hi), where(more, longer.lo, product.lo))
         y = where(more, lower, y)
-    below, tiny = a.lt(1.25), a.lt(0.5)
+    below, tiny = a.lt(1.3), a.lt(0.5)
     one = two_sum(a, 1.0)
     both = pair_times(one, Pair(a, a.const(0.0)))
     hi = where(tiny, both.hi, where(below, a, product.hi))
@@ -119,11 +120,13 @@ def _shift(a: V) -> tuple[V, Pair, V]:
 
 
 def _near(t: V, logarithm: Pair, inverse: V, medium: bool) -> V:
-    g = t * horner(t, c.LGAMMA_MID if medium else c.LGAMMA_F64)
+    start, *table, start_rest = c.LGAMMA_MID if medium else c.LGAMMA_F64
+    g = two_product(t, t.const(start))
+    g_rest = g.lo + fma(t * t, horner(t, table), t * start_rest)
     hi = where(inverse, -logarithm.hi, logarithm.hi)
     lo = where(inverse, -logarithm.lo, logarithm.lo)
-    total = two_sum(hi, g)
-    return total.hi + (total.lo + lo)
+    total = two_sum(hi, g.hi)
+    return total.hi + (total.lo + (lo + g_rest))
 
 
 def _stirling(a: V, logarithm: Pair, medium: bool) -> V:

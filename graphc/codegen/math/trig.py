@@ -316,7 +316,7 @@ def atan(x: V) -> V:
     d = where(far, a, where(middle, a + 1.0, 1.0))
     base = where(far, x.const(hi), where(middle, x.const(0.5 * hi), 0.0))
     rest = where(far, x.const(lo), where(middle, x.const(0.5 * lo), 0.0))
-    t = divide(n, d)
+    t = divide(n, d, where(middle & ~far, a - (d - 1.0), 0.0))
     z = t * t
     value = base + (t + fma(t * z, horner(z, c.ATAN_F64), rest))
     return with_sign(value, sign_of(x))
