@@ -90,38 +90,36 @@ class Captures:
         writes = _writes(code)
         if any(name in function.__globals__ for name in writes - set(code.co_cellvars)):
             return function  # a `global` statement: it has to reach the real module
-        cells = tuple(types.CellType() for _ in code.co_freevars)
+        closure = function.__closure__ or ()
+        cells = [
+            cell if name in writes or not _is_swapped(cell) else types.CellType()
+            for name, cell in zip(code.co_freevars, closure, strict=True)
+        ]
         made = types.FunctionType(
-            code, self._names(function.__globals__), function.__name__, None, cells or None
+            code, self._names(function.__globals__), function.__name__, None, tuple(cells) or None
         )
-        self._functions[id(function)] = (function, made)
-        swapped = []
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            swapped.append(cell if name in writes else self._cell(cell))
-        if swapped:
-            made = types.FunctionType(
-                code, self._names(function.__globals__), function.__name__, None, tuple(swapped)
-            )
-            self._functions[id(function)] = (function, made)
+        self._functions[id(function)] = (function, made)  # before its cells: functions call themselves
+        for cell, original in zip(cells, closure, strict=True):
+            if cell is not original:
+                cell.cell_contents = self.swap(original.cell_contents)
         made.__defaults__ = _each(self.swap, function.__defaults__)
         made.__kwdefaults__ = {k: self.swap(v) for k, v in (function.__kwdefaults__ or {}).items()} or None
         made.__qualname__, made.__module__ = function.__qualname__, function.__module__
         made.__dict__ = function.__dict__  # type: ignore[assignment] # one and the same: `f.calls += 1` counts
         return made
 
-    def _cell(self, cell: types.CellType) -> types.CellType:
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            return cell
-        swapped = self.swap(content)
-        return cell if swapped is content else types.CellType(swapped)
-
     def _names(self, real: dict[str, Any]) -> _Globals:
         found = self._globals.get(id(real))
         if found is None:
             found = self._globals[id(real)] = _Globals(real, self.swap)
         return found
+
+
+def _is_swapped(cell: types.CellType) -> bool:
+    try:
+        return isinstance(cell.cell_contents, (np.ndarray, types.FunctionType, types.BuiltinFunctionType))
+    except ValueError:  # not yet bound
+        return False
 
 
 def _each(swap: Callable[[Any], Any], values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:

@@ -23,7 +23,6 @@ from .ops import build
 from .ops.elementwise import NEG
 from .ops.indexing import SCATTER
 from .ops.movement import TRANSPOSE
-from .ops.reduction import CUMULATIVE
 from .types import BOOL
 
 
@@ -44,10 +43,6 @@ REAL_ARRAY = (
     "writes traced values into a NumPy array that was made outside of the trace. Make the array inside the traced "
     "function (np.zeros, np.empty... answer traced arrays there), or copy it there first: a = np.array(a)"
 )
-
-
-class _Unknown(Exception):
-    """A value depends on an argument of the traced function."""
 
 
 # ------------------------------------------------------------------------------------------ ufuncs
@@ -158,14 +153,24 @@ def store(target: Any, found: Any, name: str, casting: str = "same_kind") -> Any
     return target
 
 
-_REDUCTIONS = {
-    np.add: "sum",
-    np.multiply: "prod",
-    np.maximum: "max",
-    np.minimum: "min",
-    np.logical_and: "all",
-    np.logical_or: "any",
-}
+_REDUCED = frozenset(
+    {
+        np.add,
+        np.multiply,
+        np.maximum,
+        np.minimum,
+        np.fmax,
+        np.fmin,
+        np.logical_and,
+        np.logical_or,
+        np.logical_xor,
+        np.bitwise_and,
+        np.bitwise_or,
+        np.bitwise_xor,
+        np.logaddexp,
+    }
+)
+_SCANNED = frozenset({np.add, np.multiply, np.maximum, np.minimum})
 _NO_DEFAULT = np._NoValue  # type: ignore[attr-defined]
 
 
@@ -180,24 +185,16 @@ def _reduce(
     initial: Any = _NO_DEFAULT,
     where: Any = True,
 ) -> Any:
-    options: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
-    if initial is not _NO_DEFAULT and initial is not None:
-        options["initial"] = initial
-    if where is not True:
-        options["where"] = where
-    if dtype is not None:
-        options["dtype"] = dtype
-    name = _REDUCTIONS.get(ufunc)
-    if name is not None:
-        if name not in ("sum", "prod"):
-            options.pop("dtype", None)
-        return getattr(namespace(), name)(x, **options)
+    start = None if initial is _NO_DEFAULT else initial
+    run: Any = implementation(ufunc)
+    if run is not None and ufunc in _REDUCED:
+        return run.reduce(x, axis, dtype, None, keepdims, start, where)
     if where is not True or isinstance(axis, tuple):
         refuse(f"numpy.{ufunc.__name__}.reduce with where= or several axes is not supported; reduce axis by axis")
     rank = x.type.rank
     rows = _rows(x, views.axis_of(axis, rank) if axis is not None else None, ufunc, "reduce")
-    if initial is not _NO_DEFAULT and initial is not None:
-        rows.insert(0, initial)
+    if start is not None:
+        rows.insert(0, start)
     if not rows:
         if ufunc.identity is None:
             raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
@@ -221,13 +218,10 @@ def _rows(x: Any, axis: int | None, ufunc: np.ufunc, method: str) -> list[Any]:
 def _accumulate(
     cell: Any, ufunc: np.ufunc, x: Any, axis: int = 0, dtype: Any = None, out: Any = None
 ) -> Any:
-    if ufunc in (np.add, np.multiply):
-        name = "cumsum" if ufunc is np.add else "cumprod"
-        return getattr(namespace(), name)(x, axis=axis, **({} if dtype is None else {"dtype": dtype}))
+    run: Any = implementation(ufunc)
+    if run is not None and ufunc in _SCANNED:
+        return run.accumulate(x, axis, dtype)
     place = views.axis_of(axis, x.type.rank)
-    if ufunc in (np.maximum, np.minimum) and dtype is None:
-        kind = "max" if ufunc is np.maximum else "min"
-        return x.fresh(CUMULATIVE(x.value, kind=kind, axis=place))
     rows = _rows(x, place, ufunc, "accumulate")
     for i in range(1, len(rows)):
         rows[i] = call_ufunc(cell, ufunc, "__call__", (rows[i - 1], rows[i]), {})
@@ -329,24 +323,26 @@ def _on_known(
     cell: Any, function: Any, args: Sequence[Any], kwargs: dict[str, Any], name: str = ""
 ) -> Any:
     """The real function, when all tracers among the arguments are known while tracing."""
-    try:
-        real = [_known(a) for a in args]
-        options = {k: _known(v) for k, v in kwargs.items()}
-    except _Unknown:
+    if not all(map(_is_known, (*args, *kwargs.values()))):
         shown = name or f"numpy.{function.__name__}"
         return refuse(
             f"{shown} has no meaning in graphc yet. Write it with the functions of graphc.numpy, compute it "
             f"outside and pass the result in, or make its arguments static"
         )
-    return _constants(cell, function(*real, **options))
+    options = {k: _known(v) for k, v in kwargs.items()}
+    return _constants(cell, function(*map(_known, args), **options))
+
+
+def _is_known(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return all(map(_is_known, x))
+    return not isinstance(x, Cell) or x.known() is not None
 
 
 def _known(x: Any) -> Any:
     if isinstance(x, Cell):
         array = x.known()
-        if array is None:
-            raise _Unknown
-        return array if array.ndim else array[()]
+        return array[()] if array is not None and not array.ndim else array
     if isinstance(x, (list, tuple)) and type(x) in (list, tuple):
         return type(x)(_known(i) for i in x)
     return x

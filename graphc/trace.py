@@ -1,3 +1,181 @@
-"""x"""
+"""trace: runs a Python function on tracers and answers the graph of what it computed.
+
+Called by `jit`. The rooms: tracer.py (the stand-in for an array), cell.py (its state), indexing.py, views.py,
+selection.py (x[mask]), protocols.py (NumPy's dispatch), interception.py (np.zeros and the like), captures.py (arrays
+found outside), arguments.py and pytrees.py (what goes in), locations.py (the user's lines). It never compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import interception, pytrees
+from .arguments import Binder, Call, Parameter
+from .captures import Captures
+from .cell import Trace, enter, leave
+from .errors import GraphcError, TraceError
+from .ir import Graph, SourceLine, Value, param
+from .ops import build
+from .selection import Selection
 from .tracer import Tracer, as_value, current_trace, is_traced, wrap
-from .cell import Trace
+from .types import Extent
+
+__all__ = [
+    "TracedFunction", "Tracer", "as_value", "current_trace", "is_traced", "trace_call", "trace_function", "wrap",
+]  # fmt: skip
+
+_MUTATED = (
+    "argument {path} is changed in place; NumPy would change the caller's array, a compiled program does not. "
+    "Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) to give the array up"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A leaf of what the function returned: number `position` of the graph's results, or a constant.
+
+    `form`: "array", "scalar" (0-d: a NumPy scalar, as NumPy's own operations answer), "python" (a Python number),
+    "static" (the object `value` itself).
+    """
+
+    form: str
+    position: int = -1
+    value: Any = None
+
+    def of(self, arrays: Sequence[np.ndarray]) -> Any:
+        """The leaf, from the arrays that the graph's results are."""
+        if self.form == "static":
+            return self.value
+        array = arrays[self.position]
+        if self.form == "array":
+            return array
+        return array[()] if self.form == "scalar" else array.item()
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFunction:
+    """A graph with what is needed to call it as the function it came from.
+
+    Attributes:
+        graph: its parameters are `parameters`, in order.
+        parameters: path, type and kind of each.
+        results: the leaves of the returned value.
+        out_tree: their structure.
+        donated: parameters whose memory the program may use.
+        requirements: extents that the program takes to be at least 0, and the lines that need it.
+    """
+
+    graph: Graph
+    parameters: tuple[Parameter, ...]
+    results: tuple[Result, ...]
+    out_tree: pytrees.Structure
+    donated: tuple[int, ...] = ()
+    requirements: tuple[tuple[Extent, SourceLine | None], ...] = ()
+
+    def unflatten(self, arrays: Sequence[np.ndarray]) -> Any:
+        """The returned value, from the arrays that the graph's results are."""
+        return self.out_tree.unflatten([r.of(arrays) for r in self.results])
+
+
+def trace_function(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    donate: str | int | Iterable[str | int] = (),
+    dims: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> TracedFunction:
+    """Traces a function for arguments (arrays, numbers, `spec`s, nested).
+
+    Raises:
+        TraceError: with the user's line, where the function does what a graph cannot hold.
+    """
+    binder = Binder(function, static_argnames, static_argnums, donate, dims)
+    return trace_call(binder, binder.bind(args, kwargs or {}), name)
+
+
+def trace_call(binder: Binder, call: Call, name: str | None = None) -> TracedFunction:
+    """Traces the binder's function for a bound call."""
+    function = binder.function
+    title = name or getattr(function, "__name__", type(function).__name__)
+    parameters = tuple(call.parameters())
+    params = tuple(param(p.type, p.path) for p in parameters)
+    trace = Trace(title)
+    inputs = [Tracer(trace, v, p.weak) for v, p in zip(params, parameters, strict=True)]
+    donated = []
+    for position, (tracer, parameter) in enumerate(zip(inputs, parameters, strict=True)):
+        root = parameter.path.replace("[", ".").split(".")[0]
+        if root in binder.donated:
+            donated.append(position)
+        else:
+            tracer.freeze(_MUTATED.format(path=parameter.path, name=root))
+    args, kwargs = binder.rebuild(call, inputs)
+    interception.install()
+    enter(trace)
+    try:
+        returned = Captures(trace).function(function)(*args, **kwargs)
+        results, values, tree = _results(trace, returned, title)
+    except GraphcError as error:
+        _locate(error)
+        raise
+    finally:
+        leave(trace)
+        interception.remove()
+    return TracedFunction(
+        Graph.of(title, params, values),
+        parameters,
+        results,
+        tree,
+        tuple(donated),
+        tuple(trace.requirements.items()),
+    )
+
+
+def _locate(error: GraphcError) -> None:
+    """Names the user's line in an error that came from below (a shape that does not fit, a dtype)."""
+    trace = error.__traceback__
+    line: str | None = None
+    from .locations import _is_foreign
+
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not _is_foreign(code):
+            line = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    if line is not None and "(at " not in str(error):
+        error.add_note(f"at {line}")
+
+
+def _results(
+    trace: Trace, returned: Any, name: str
+) -> tuple[tuple[Result, ...], list[Value], pytrees.Structure]:
+    leaves, tree = pytrees.flatten(returned)
+    results: list[Result] = []
+    values: list[Value] = []
+    for position, leaf in enumerate(leaves):
+        if isinstance(leaf, Selection):
+            where = pytrees.paths("result", tree)[position]
+            raise TraceError(
+                f"{name} returns {where}, which is x[mask] with a traced mask: its extent is not known. Return "
+                f"np.where(mask, x, fill) or the mask together with x"
+            )
+        if isinstance(leaf, Tracer):
+            form = "python" if leaf.weak else "scalar" if not leaf.type.rank else "array"
+            value = leaf.value
+        elif isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biufc":
+            form, value = ("array" if leaf.ndim else "scalar"), build.constant(np.asarray(leaf))
+        else:
+            results.append(Result("static", value=leaf))
+            continue
+        results.append(Result(form, len(values)))
+        values.append(value)
+    return tuple(results), values, tree
+
+

@@ -1,8 +1,6 @@
-"""Prints a scheduled LoopFunc as CUDA C: one `extern "C" __global__` kernel per top-level block
-loop.
+"""Prints a scheduled LoopFunc as CUDA C: one kernel per top-level block loop.
 
-What the loops of graphc/loops/schedule_cuda.py mean here (and a sequential evaluation means the
-same):
+What the loops of graphc/loops/schedule_cuda.py mean here, and in a sequential evaluation too:
 
 - A function's body is a sequence of global `Alloc`s (workspace) and `block` loops; each nest of
   block loops is one kernel, launched in order. The innermost block loop is blockIdx.x. An extent
@@ -160,8 +158,15 @@ class _Kernel:
         head = f'extern "C" __global__ void __launch_bounds__({x * y * z}) {name}(\n    '
         source = head + ",\n    ".join(params) + ") {\n" + "\n".join(self.lines) + "\n}\n"
         return CudaKernel(
-            source, name, grid, self.block, self.shared_bytes, (*buffers, *symbols), self.fails, self.synchronizes
-        )  # fmt: skip
+            source,
+            name,
+            grid,
+            self.block,
+            self.shared_bytes,
+            (*buffers, *symbols),
+            self.fails,
+            self.synchronizes,
+        )
 
     def parameter(self, buffer: Buffer) -> str:
         const = "" if buffer.name in self.stored else "const "
@@ -317,8 +322,8 @@ class _Kernel:
             self.once(text)
         elif self.alloc_level[buffer.name] != self.bound:
             raise LoweringError(
-                f"{self.func.name}: the {buffer.space} buffer {buffer.name} is stored to inside a thread loop "
-                f"that it lies outside of"
+                f"{self.func.name}: the {buffer.space} buffer {buffer.name} is stored to inside a "
+                f"thread loop that it lies outside of"
             )
         else:
             self.emit(text)
@@ -420,9 +425,8 @@ class _Kernel:
             isinstance(s, Alloc) and s.buffer.space == "shared" for s in L.statements(loop.body)
         )
         var, ctype = self.name(loop.var), self.bounds.ctype(loop.var)
-        self.open(
-            f"for ({ctype} {var} = {where}; {var} < {self.index(loop.extent)}; {var} += gridDim.{'xyz'[axis]})"
-        )
+        limit, step = self.index(loop.extent), f"gridDim.{'xyz'[axis]}"
+        self.open(f"for ({ctype} {var} = {where}; {var} < {limit}; {var} += {step})")
         self.block_of(loop.body)
         if shared and self.synchronizes:  # the next turn writes what this one may still be reading
             self.emit("__syncthreads();")
@@ -479,8 +483,10 @@ class _Kernel:
         threads = x * self.block[1] * self.block[2]
         whole = not any(n > 1 for a, n in zip("xyz", self.block, strict=True) if a in self.bound)
         if threads % 32 or not (whole or x == 32):
-            raise LoweringError(f"{self.func.name}: a reduction across threads needs a block of whole warps, or one "
-                                f"warp per row; the block is {self.block}")  # fmt: skip
+            raise LoweringError(
+                f"{self.func.name}: a reduction across threads needs a block of whole warps, "
+                f"or one warp per row; the block is {self.block}"
+            )
         functor = f"gc_reduce_{stmt.op}"
         if whole and threads > 32:
             scratch = self.fresh(f"{partial.name}_scratch")

@@ -115,7 +115,8 @@ class CpuProgram:
         slots = (ctypes.c_void_p * max(len(values), 1))(*(ctypes.addressof(v) for v in values))
         report = ctypes.create_string_buffer(256)
         entry = getattr(self.library, f"launch_{self.number}_{k}")
-        if entry(slots, *grid, *kernel.block, int(reverse), report):
+        shape = (ctypes.c_uint * 6)(*grid, *kernel.block)
+        if entry(slots, shape, int(reverse), report):
             raise DeadlockError(f"kernel {kernel.name} hangs: {report.value.decode()}")
 
 
@@ -165,21 +166,24 @@ def unit(programs: Sequence[Sequence[CudaKernel]]) -> str:
             parts.append(
                 f"static void body(void** a) {{ {kernel.name}({_arguments(kernel)}); }}\n}}"
             )
+            fibers = str(kernel.synchronizes).lower()
             parts.append(
-                f"GC_LAUNCH(launch_{number}_{k}, {space}::body, {str(kernel.synchronizes).lower()})"
+                f'extern "C" int launch_{number}_{k}(void** arguments, const unsigned* shape, '
+                f"int reverse, char* report) {{\n  return run_kernel({space}::body, arguments, "
+                f"shape, {fibers}, reverse, report);\n}}"
             )
     return "\n".join(parts)
 
 
 _LAUNCH = """
-#define GC_LAUNCH(NAME, BODY, FIBERS)                                                              \\\
-  extern "C" int NAME(void** arguments, unsigned gx, unsigned gy, unsigned gz, unsigned bx,        \\\
-                      unsigned by, unsigned bz, int reverse, char* report) {                       \\\
-    cuda_cpu::options.reverse = reverse != 0;                                                      \\\
-    if (cuda_cpu::launch(BODY, arguments, dim3(gx, gy, gz), dim3(bx, by, bz), FIBERS)) return 0;   \\\
-    memcpy(report, cuda_cpu::report, sizeof cuda_cpu::report);                                     \\\
-    return 1;                                                                                      \\\
-  }
+static int run_kernel(cuda_cpu::Body body, void** arguments, const unsigned* shape, bool fibers,
+                      int reverse, char* report) {
+  cuda_cpu::options.reverse = reverse != 0;
+  dim3 grid(shape[0], shape[1], shape[2]), block(shape[3], shape[4], shape[5]);
+  if (cuda_cpu::launch(body, arguments, grid, block, fibers)) return 0;
+  memcpy(report, cuda_cpu::report, sizeof cuda_cpu::report);
+  return 1;
+}
 """
 
 

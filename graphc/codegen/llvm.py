@@ -19,12 +19,9 @@ from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cost import grain_of
 from ..loops.lower import expr_names, index_names
-from ..types import BOOL, I64, Dim, DType
+from ..types import BOOL, F32, F64, I32, I64, U32, U64, Dim, DType
 from .llvm_builder import Builder, Isa, Module, Val
 from .scalar_llvm import emit as emit_scalar
-
-NAMES = {"min": "min", "max": "max"}
-
 
 @dataclass
 class Place:
@@ -418,8 +415,11 @@ class Printer:
         if isinstance(expr, L.Load):
             return self.load(expr)
         if isinstance(expr, L.Scalar):
-            args = self._level(*(self.expr(a) for a in expr.args))
-            return emit_scalar(self.b, expr.op, args, expr.args[0].dtype)
+            args = [self.expr(a) for a in expr.args]
+            dtype = expr.args[0].dtype
+            if expr.op == "div" and args[0].lanes > args[1].lanes == 1 and dtype in SAFE:
+                return divide_by_uniform(self.b, args[0], args[1])
+            return emit_scalar(self.b, expr.op, self._level(*args), dtype)
         if isinstance(expr, L.Cast):
             return self.b.cast(self.expr(expr.value), expr.dtype)
         if isinstance(expr, L.Bitcast):
@@ -464,6 +464,45 @@ class Printer:
         a, b = self._level(self.index(left), self.index(right))
         # Lowered dividends are not negative and divisors are positive, so that truncation is flooring.
         return emit_scalar(self.b, "floordiv" if sign == "//" else "mod", [a, b], I64)
+
+
+SAFE: dict[DType, tuple[int, int]] = {F32: (24, 100), F64: (100, 800)}
+"""Binary exponents up to which (divisor, dividend) the quotient below neither overflows nor loses digits."""
+
+
+def divide_by_uniform(b: Builder, a: Val, divisor: Val) -> Val:
+    """a / divisor where all lanes have one divisor: by its reciprocal, with the remainder put right.
+
+    y = 1/d, q = a*y, q + (a - d*q)*y is the rounded quotient (Markstein 1990: exact in all but the rarest cases, and
+    then the other neighbour). Numbers far out (zeros, infinities and NaN among them) take the division.
+    """
+    dtype, lanes = a.dtype, a.lanes
+    bits, word, mantissa = (32, I32, 23) if dtype is F32 else (64, I64, 52)
+    bias = 127 if dtype is F32 else 1023
+    near, far = SAFE[dtype]
+
+    def within(x: Val, limit: int) -> Val:
+        magnitude = b.and_(b.bitcast(x, word), (1 << (bits - 1)) - 1)
+        low = (bias - limit) << mantissa
+        unsigned = U32 if dtype is F32 else U64
+        distance = b.view(b.sub(magnitude, low), unsigned)
+        return b.cmp("lt", distance, 2 * limit << mantissa)
+
+    good = b.and_(b.all(within(a, far)), within(divisor, near))
+
+    def multiply() -> list[Val]:
+        y = b.splat(b.div(b.const(1.0, dtype), divisor), lanes)
+        d = b.splat(divisor, lanes)
+        q = b.mul(a, y)
+        r = b.fma(b.neg(d), q, a)
+        return [b.fma(r, y, q)]
+
+    def division() -> list[Val]:
+        return [b.div(a, b.splat(divisor, lanes))]
+
+    if not b.isa.has_fma:
+        return division()[0]
+    return b.branch(good, multiply, division, likely=True)[0]
 
 
 def _neutral(b: Builder, op: str, like: Val) -> Val:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 from .. import types as ty
 from ..types import Dim
@@ -47,7 +48,12 @@ class Names:
         return buffer
 
 
+@overload
+def ceil_div(a: int, b: int) -> int: ...
+@overload
+def ceil_div(a: Index, b: int) -> Index: ...
 def ceil_div(a: Index, b: int) -> Index:
+    """The quotient, rounded up."""
     return (a + (b - 1)) // b
 
 
@@ -132,11 +138,9 @@ def _elements(
     """`element(f)` for f below the extent."""
     block, thread, lane = names.fresh("block"), names.fresh("thread"), names.fresh("lane")
     b, t, v = symbol(block), symbol(thread), symbol(lane)
-    threads = (
-        THREADS
-        if not isinstance(extent, int)
-        else min(THREADS, max(WARP, ceil_div(extent, WARP) * WARP))
-    )  # type: ignore[operator]
+    threads = THREADS
+    if isinstance(extent, int):
+        threads = min(THREADS, max(WARP, -(-extent // WARP) * WARP))
     lanes = 1 if A.has_loops(core) else _lanes(element(symbol(block)))
     known = {thread: threads, lane: lanes}
     if lanes > 1 and _packs(element(lanes * (threads * b + t) + v), lane, lanes):
@@ -145,7 +149,7 @@ def _elements(
         if isinstance(extent, int) and extent % lanes == 0:
             groups = extent // lanes
             blocks = ceil_div(groups, threads)
-            known[block] = blocks  # type: ignore[assignment]
+            known[block] = max(blocks, 1)
             body = guarded(group, groups, known, (whole,))
         else:
             blocks = ceil_div(extent, threads * lanes)
@@ -241,7 +245,7 @@ def transposing(
     known = {y: step, x: TILE, k: TILE // step}
     for name, extent in ((bi, outer.extent), (bj, inner.extent)):
         if isinstance(extent, int):
-            known[name] = max(1, ceil_div(extent, TILE))  # type: ignore[assignment]
+            known[name] = max(1, ceil_div(extent, TILE))
 
     def nest(i: Index, j: Index, body: tuple[Stmt, ...]) -> For:
         env = {outer.var: i, inner.var: j}
@@ -436,7 +440,7 @@ def rows(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | No
         return None
     known = {warp: warps}
     if isinstance(count, int):
-        known[block] = max(1, ceil_div(count, warps))  # type: ignore[assignment]
+        known[block] = max(1, ceil_div(count, warps))
     inside = guarded(row, count, known, made)
     return For(block, ceil_div(count, warps), "block", (For(warp, warps, "thread", inside),))
 
@@ -484,7 +488,7 @@ def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For |
     total, length = extent_of(loops), extent_of(inner)
     known = {x: WARP, y: share}
     if isinstance(total, int):
-        known[block] = max(1, ceil_div(total, WARP))  # type: ignore[assignment]
+        known[block] = max(1, ceil_div(total, WARP))
     turns = ceil_div(length, share)
     if isinstance(turns, int):
         known[turn] = max(1, turns)

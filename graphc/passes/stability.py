@@ -14,8 +14,8 @@ Guarantees: the left sides below are gone, for floats. Values change, never for 
     exp(x) - 1               -> expm1(x)                the subtraction cancels for a small x
     log(exp(x))              -> x                       exp overflows, or underflows to log(0)
     log1p(exp(x))            -> logaddexp(x, 0)         exp overflows; the same for log(1 + exp(x))
-    log(sigmoid(x))          -> -logaddexp(-x, 0)       it underflows to log(0), and has no digits near
-                                1; sigmoid(x) as 1/(1 + exp(-x)) or as exp(x)/(1 + exp(x))
+    log(sigmoid(x))          -> -logaddexp(-x, 0)       it underflows to log(0), near 1 it has no
+                                digits; as 1/(1 + exp(-x)) or as exp(x)/(1 + exp(x))
     log(1 - sigmoid(x))      -> -logaddexp(x, 0)
     log(sum(exp(x)))         -> log(sum(exp(x - m))) + m, m = max(x), or 0 if not finite
     log(exp(x)/sum(exp(x)))  -> z - log(sum(exp(z))), z = x - m, or x when the program

@@ -83,7 +83,7 @@ def reduction(
     )
 
 
-I, J, R, K = (symbol(v) for v in ("i", "j", "r", "k"))
+I, J, R, K = (symbol(v) for v in ("i", "j", "r", "k"))  # noqa: E741
 
 
 # ------------------------------------------------------------------------------------ elementwise
@@ -251,7 +251,8 @@ def highest(n: Index) -> LoopFunc:
     )
     body = (Accumulate(low, (), "min", Load(x, (I,))), Accumulate(high, (), "max", Load(x, (I,))))
     return func(
-        "highest", (x, low, high), Store(low, (), Const(1000, I32)), Store(high, (), Const(-1000, I32)),
+        "highest", (x, low, high),
+        Store(low, (), Const(1000, I32)), Store(high, (), Const(-1000, I32)),
         For("i", n, "serial", body),
     )  # fmt: skip
 

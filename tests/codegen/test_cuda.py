@@ -30,6 +30,7 @@ from graphc.loops.ir import (
     Load,
     LoopFunc,
     Scalar,
+    Stmt,
     Store,
 )
 from graphc.loops.scalar import SCALAR_OPS
@@ -146,9 +147,12 @@ def cast_values(dtype: DType) -> np.ndarray:
     return special_values(dtype)
 
 
+OPERANDS = [(d, arity) for d in REAL for arity in (1, 2, 3) if scalar_func(d, arity)[1]]
+
+
 @cache
 def scalar_programs() -> dict[tuple[DType, int], cuda_cpu.CpuProgram]:
-    keys = [(d, arity) for d in REAL for arity in (1, 2, 3) if scalar_func(d, arity)[1]]
+    keys = OPERANDS
     sources = [print_cuda(schedule_cuda(scalar_func(*key)[0])) for key in keys]
     sources += [print_cuda(schedule_cuda(cast_func(d))) for d in REAL]
     built = cuda_cpu.build(sources)
@@ -174,12 +178,9 @@ def assert_close(
 
 
 @needs_gcc
-@pytest.mark.parametrize("dtype", REAL, ids=str)
-@pytest.mark.parametrize("arity", (1, 2, 3))
+@pytest.mark.parametrize(("dtype", "arity"), OPERANDS, ids=str)
 def test_scalar_ops(dtype: DType, arity: int) -> None:
     func, names = scalar_func(dtype, arity)
-    if not names:
-        pytest.skip(f"no op of {arity} operands takes {dtype.name}")
     args = operands(dtype, arity)
     arrays = {f"x{k}": a for k, a in enumerate(args)}
     arrays |= {p.name: np.zeros(p.shape, p.dtype.numpy) for p in func.params if p.access == "out"}  # type: ignore[arg-type]
@@ -446,8 +447,32 @@ def test_a_missing_barrier_shows() -> None:
         assert all(results) == barrier
 
 
+def without_barriers(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    loops = (s for s in body if not (isinstance(s, For) and s.body == (Barrier(),)))
+    return tuple(
+        replace(s, body=without_barriers(s.body)) if isinstance(s, For) else s for s in loops
+    )
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", ("transposing_40_64", "columns_max", "cached_3_1024"))
+def test_the_schedule_needs_its_barriers(name: str) -> None:
+    case = CASES[name]
+    scheduled = schedule_cuda(case.func)
+    bare = replace(scheduled, body=without_barriers(scheduled.body))
+    assert bare != scheduled
+    program = cuda_cpu.build([print_cuda(bare)])[0]
+    expected, found, backwards = (inputs(case, {}) for _ in range(3))
+    evaluate(case.func, expected, {})
+    program.run(found)
+    program.run(backwards, reverse=True)
+    same = (np.allclose(a["y"], expected["y"], rtol=1e-4) for a in (found, backwards))
+    assert not all(same)
+
+
 def handwritten(body: str) -> CudaKernel:
-    source = f'extern "C" __global__ void __launch_bounds__(64) hand(\n    float* __restrict__ y) {{\n{body}\n}}\n'
+    head = 'extern "C" __global__ void __launch_bounds__(64) hand(\n    float* __restrict__ y)'
+    source = f"{head} {{\n{body}\n}}\n"
     return CudaKernel(
         source, "hand", (1, 1, 1), (64, 1, 1), 0, (Buffer("y", F32, (64,)),), False, True
     )
