@@ -124,21 +124,34 @@ def solve(fit: Fit) -> tuple[list[float], float]:
     while error > goal and terms < 30:
         terms += 1
         coefficients, error = remez(samples, [], terms)
-    fixed: list[mpf] = []
-    refits = terms if fit.format == "f32" else min(4, terms)
-    for _ in range(refits):
-        coefficients, error = remez(samples, fixed, terms)
-        keep = fit.pair and not fixed
-        fixed.append(coefficients[0] if keep else mpf(rounded(coefficients[0], fit.format)))
-    fixed += [mpf(rounded(c, fit.format)) for c in coefficients[1:]]
-    final = max(
-        abs(w * (y - sum((c * x**k for k, c in enumerate(fixed)), mpf(0))))
-        for x, y, w in zip(samples.x, samples.y, samples.w, strict=True)
-    )
+    # rounding a coefficient and fitting the rest again mostly helps, and sometimes stalls
+    counts = range(terms + 1) if fit.format == "f32" else range(min(6, terms) + 1)
+    tables = [_round_in_order(fit, samples, terms, count) for count in counts]
+    fixed, final = min(tables, key=lambda t: t[1])
     table = [rounded(c, fit.format) for c in fixed]
     if fit.pair:
         table.append(rounded(fixed[0] - mpf(table[0]), fit.format))
     return table, float(mp.log(final, 2))
+
+
+def _round_in_order(fit: Fit, samples: Samples, terms: int, refits: int) -> tuple[list[mpf], mpf]:
+    """Coefficients rounded to the format, the first `refits` one by one; and the greatest error."""
+    fixed: list[mpf] = []
+    coefficients, _ = remez(samples, [], terms)
+    for _ in range(min(refits, terms - 1)):
+        keep = fit.pair and not fixed
+        fixed.append(coefficients[0] if keep else mpf(rounded(coefficients[0], fit.format)))
+        coefficients, _ = remez(samples, fixed, terms)
+    keep_first = fit.pair and not fixed
+    fixed += [
+        c if keep_first and k == 0 else mpf(rounded(c, fit.format))
+        for k, c in enumerate(coefficients)
+    ]
+    final = max(
+        abs(w * (y - sum((c * x**k for k, c in enumerate(fixed)), mpf(0))))
+        for x, y, w in zip(samples.x, samples.y, samples.w, strict=True)
+    )
+    return fixed, final
 
 
 # ------------------------------------------------------------------------------------ the functions
@@ -234,8 +247,15 @@ def _fits() -> list[Fit]:
     fits.append(Fit("ERFC_F32", _erfc_mapped, -0.67, 0.67, by_value, 27, "f32", pair=True))
     fits.append(Fit("ERFC_F64", _erfc_mapped, -0.67, 0.8645, by_value, 57, "f64", pair=True))
     lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731
-    fits.append(Fit("LGAMMA_F64", lgamma2, -0.7001, 0.5, lambda t: ONE, 59, "f64", 14, True))
-    fits.append(Fit("LGAMMA_MID", lgamma2, -0.7001, 0.5, lambda t: ONE, 36, "f64", 2, True))
+    fits.append(Fit("LGAMMA_F64", lgamma2, -0.5, 0.5, lambda t: ONE, 59, "f64", 14, True))
+    fits.append(Fit("LGAMMA_MID", lgamma2, -0.5, 0.5, lambda t: ONE, 36, "f64", 2, True))
+    least = mp.findroot(mp.digamma, mpf("1.46"))
+    fits.append(
+        Fit("LGAMMA_LEAST",
+            _series_safe(lambda u: (mp.loggamma(least + u) - mp.loggamma(least)) / u**2,
+                         lambda u: mp.psi(1, least) / 2),
+            -0.163, 0.16, lambda u: u * u * 8, 58, "f64")
+    )
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
     fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 0.75, 1.5, lambda m: mp.cbrt(m), 14, "f32"))

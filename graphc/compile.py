@@ -9,6 +9,7 @@ Every stage is a pure function; `Lowered` keeps what each one made, so that a us
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,7 +21,7 @@ import numpy as np
 from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
-from .codegen.target import Target, host_fingerprint, host_target
+from .codegen.target import Target, host_fingerprint, host_isa, host_target
 from .errors import GraphcError
 from .ir import Graph, Literal
 from .types import Dim, TensorType
@@ -59,7 +60,7 @@ class Lowered:
         from .codegen.plan import plan
         from .loops.schedule import Machine
 
-        isa = self.machine.isa
+        isa = self.isa
         registers = 32 if isa.has_avx512 or isa.arch == "aarch64" else 16
         machine = Machine(vector_bytes=isa.vector_bits // 8, registers=registers)
         return plan(
@@ -69,6 +70,11 @@ class Lowered:
     @property
     def machine(self) -> Target:
         return self.target or host_target()
+
+    @property
+    def isa(self) -> Any:
+        """The instructions that kernels are written for."""
+        return self.target.isa if self.target is not None else host_isa()
 
     @property
     def kernels(self) -> tuple[Any, ...]:
@@ -82,7 +88,7 @@ class Lowered:
         from .codegen.plan import constant_bytes
 
         plan = self.plan
-        module = new_module(self.machine.isa)
+        module = new_module(self.isa)
         for k, literal in enumerate(plan.embedded):
             data = "".join(f"\\{byte:02X}" for byte in constant_bytes(literal))
             size = literal.array.nbytes
@@ -105,6 +111,23 @@ class Lowered:
         """Object code."""
         return builder.build_object(self.llvm, self.machine)
 
+    @property
+    def peak_bytes(self) -> ty.Extent:
+        """Bytes that a call needs besides its arguments: results and the arena. Symbolic where extents are."""
+        total: ty.Extent = self.plan.arena
+        for value in self.plan.graph.results:
+            total = total + value.type.nbytes
+        return total
+
+    @cached_property
+    def cuda(self) -> str:
+        """CUDA C of all kernels."""
+        from .codegen.cuda import print_cuda, translation_unit
+        from .loops.schedule_cuda import schedule_cuda
+
+        launches = [k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))]
+        return translation_unit(launches)
+
     def text(self, stage: str = "graph") -> str:
         """The program as it stands after a stage: one of STAGES."""
         if stage == "graph":
@@ -120,9 +143,7 @@ class Lowered:
         if stage == "asm":
             return builder.build_assembly(self.llvm, self.machine)
         if stage == "cuda":
-            from .codegen.cuda import print_cuda
-
-            return "\n\n".join(print_cuda(k.naive) for k in self.kernels)
+            return self.cuda
         raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
 
 
@@ -153,12 +174,40 @@ def cache_parts(lowered: Lowered) -> dict[str, str]:
     from .text import print_graph
 
     return {
-        "graph": print_graph(lowered.graph),
+        "graph": print_graph(lowered.graph, summary=True),
+        "constants": _digest(literals(lowered.graph)),
         "options": repr((lowered.strided, lowered.aliases, lowered.check_finite)),
         "machine": host_fingerprint(),
         "graphc": f"{VERSION}/{FORMAT}",
         "llvm": _llvm_version(),
     }
+
+
+def literals(graph: Graph) -> list[Literal]:
+    """The arrays that a graph holds, in order, those of sub-graphs included."""
+    found: list[Literal] = []
+
+    def visit(attribute: Any) -> None:
+        if isinstance(attribute, Literal):
+            found.append(attribute)
+        elif isinstance(attribute, Graph):
+            for node in attribute.nodes:
+                for value in node.attrs.values():
+                    visit(value)
+        elif isinstance(attribute, tuple):
+            for one in attribute:
+                visit(one)
+
+    visit(graph)
+    return found
+
+
+def _digest(arrays: list[Literal]) -> str:
+    digest = hashlib.sha256()
+    for literal in arrays:
+        digest.update(f"{literal.type} {literal.array.nbytes};".encode())
+        digest.update(np.ascontiguousarray(literal.array).view(np.uint8).data if literal.array.nbytes else b"")
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -181,8 +230,12 @@ def build_graph(graph: Graph, **options: Any) -> Built:
     key = cache.key(parts)
     entry = store.get(key)
     if entry is not None:
-        return _from_entry(entry)
+        return _from_entry(entry, literals(graph))
+    builder.prefetch()
     built = _build(lowered)
+    # a constant that the traced graph has as well is not written to the disk: whoever finds the entry has it
+    own = {id(literal.array): k for k, literal in enumerate(literals(graph))}
+    given = [own.get(id(c), -1) for c in built.constants]
     meta = {
         "parts": {k: v if k != "graph" else v[:4000] for k, v in parts.items()},
         "name": graph.name,
@@ -190,12 +243,16 @@ def build_graph(graph: Graph, **options: Any) -> Built:
         "symbols": list(built.symbols),
         "arena": str(built.arena),
         "messages": list(built.messages),
-        "constants": [[str(ty.dtype(c.dtype)), list(c.shape)] for c in built.constants],
+        "constants": [
+            [str(ty.dtype(c.dtype)), list(c.shape), g]
+            for c, g in zip(built.constants, given, strict=True)
+        ],
         "kernels": list(built.kernels),
     }
     blobs = {"code": built.code}
     for k, constant in enumerate(built.constants):
-        blobs[f"constant{k}"] = constant.tobytes()
+        if given[k] < 0:
+            blobs[f"constant{k}"] = constant.tobytes()
     store.put(key, cache.Entry(meta, blobs))
     return built
 
@@ -214,10 +271,13 @@ def _build(lowered: Lowered) -> Built:
     )
 
 
-def _from_entry(entry: cache.Entry) -> Built:
+def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
     meta = entry.meta
     constants = []
-    for k, (name, shape) in enumerate(meta["constants"]):
+    for k, (name, shape, position) in enumerate(meta["constants"]):
+        if position >= 0:
+            constants.append(given[position].array)
+            continue
         flat = np.frombuffer(entry.blobs[f"constant{k}"], ty.dtype(name).numpy)
         constants.append(flat.reshape(shape))
     return Built(

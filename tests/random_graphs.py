@@ -32,8 +32,9 @@ DTYPES = ("f32", "f64", "f32", "i32", "i64", "bool", "f16", "c64", "u8", "i8", "
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 4.0, -2.0, 3.0, np.inf, -np.inf, np.nan)
 BOUNDED = {"pow", "shl", "shr", "ldexp"}
 """Elementwise ops that read integers of a range."""
-TAME = {"cast", "bitcast", "signbit", "copysign"}
-"""Ops that show what is not promised: the sign of a NaN, an integer from too large a float."""
+TAME = {"cast", "bitcast", "signbit", "copysign", "real", "imag"}
+"""Ops that show what is not promised: the sign of a NaN, an integer from too large a float, which
+part of a complex infinity is NaN."""
 EXACT = {
     "neg", "abs", "min", "max", "fmin", "fmax", "copysign", "floor", "ceil", "trunc", "rint",
     "sign", "select", "cast", "real", "imag", "complex", "conj", "bitcast", "nextafter", "ldexp",
@@ -185,7 +186,7 @@ class _Generator:
         if value.dtype is dtype:
             return value
         if value.dtype.is_complex and not dtype.is_complex:
-            value = lookup("real")(value)
+            value = lookup("real")(self.tame(value))
         if value.dtype.is_float and dtype.is_integer:
             value = self.tame(value)
             if dtype.kind == "u":

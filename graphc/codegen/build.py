@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from functools import lru_cache
 from typing import Any
@@ -13,13 +15,34 @@ _lock = threading.Lock()
 """LLVM's global context is not safe for two threads at once."""
 
 
-@lru_cache(maxsize=1)
-def _llvm() -> Any:
-    import llvmlite.binding as llvm  # 40 ms and 100 MB: only when something is compiled
+_loading = threading.Lock()
+_loaded: list[Any] = []
 
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    return llvm
+if hasattr(os, "register_at_fork"):
+    for held in (_loading, _lock):  # a forked child must not inherit a lock that a thread of its parent held
+        os.register_at_fork(
+            before=held.acquire, after_in_parent=held.release, after_in_child=held.release
+        )
+
+
+def _llvm() -> Any:
+    """llvmlite's binding, initialised once."""
+    if _loaded:
+        return _loaded[0]
+    with _loading:
+        if not _loaded:
+            import llvmlite.binding as llvm  # 40 ms and 100 MB: only when something is compiled
+
+            llvm.initialize_all_targets()
+            llvm.initialize_all_asmprinters()
+            _loaded.append(llvm)
+    return _loaded[0]
+
+
+def prefetch() -> None:
+    """Loads LLVM in the background, so that the passes need not wait for it."""
+    if "llvmlite.binding" not in sys.modules:
+        threading.Thread(target=_llvm, name="graphc-load-llvm", daemon=True).start()
 
 
 @lru_cache(maxsize=8)

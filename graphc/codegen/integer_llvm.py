@@ -184,8 +184,7 @@ def _lcm(x: V, y: V) -> V:
     divisor = _unsigned(_gcd(x, y))
     a, c = _unsigned(_absolute(x)), _unsigned(_absolute(y))
     quotient, zero = _quotient(a, divisor)
-    result = _absolute(V(b, b.view((quotient * c).val, dtype)))
-    return where(zero, 0, result)
+    return where(zero, 0, V(b, b.view((quotient * c).val, dtype)))
 
 
 _OPS: dict[str, Callable[..., V]] = {

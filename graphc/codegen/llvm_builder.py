@@ -404,6 +404,9 @@ class Builder:
         x, y, z = self._same(a, b, c)
         if x.dtype in (F32, F64) and self.isa.has_fma:
             return self.intrinsic("fma", x, y, z)
+        if x.dtype in (F16, BF16):
+            wide = self.fma(*(self.view(v, F32) for v in (x, y, z)))
+            return self.cast(wide, x.dtype)
         return self.add(self.mul(x, y), z)
 
     def sqrt(self, a: Val) -> Val:

@@ -112,7 +112,7 @@ def _nextafter(b: Builder, x: Val, y: Val) -> Val:
     least = (target & -(2 ** (integer.bits - 1))) | 1
     stepped = V(b, b.select(b.cmp("eq", x, 0.0), least.val, stepped.val))
     result = b.bitcast(stepped.val, x.dtype)
-    result = b.select(b.cmp("eq", x, y), y, result)
+    result = b.select(b.cmp("eq", x, y), x if x.dtype is F16 else y, result)  # as NumPy: ±0
     nan = b.cmp("uno", x, y)
     return b.select(nan, math.nan, result)
 

@@ -38,15 +38,35 @@ def host_target() -> Target:
 
 
 @lru_cache(maxsize=1)
+def host_isa() -> Isa:
+    """The host's instructions as the system tells them, without waiting for LLVM to load.
+
+    Where the system does not tell (no /proc/cpuinfo), LLVM is asked.
+    """
+    arch = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    if arch != "x86_64":
+        return Isa.of(arch) if arch == "aarch64" else host_target().isa
+    for line in _cpuinfo():
+        if line.startswith("flags"):
+            flags = line.partition(":")[2].split()
+            features = ",".join(f"+{flag.replace('sse4_', 'sse4.')}" for flag in flags)
+            return Isa.of(arch, features)
+    return host_target().isa
+
+
+def _cpuinfo() -> list[str]:
+    """What /proc/cpuinfo says of the first processor; nothing on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    return text.partition("\n\n")[0].splitlines()
+
+
+@lru_cache(maxsize=1)
 def host_fingerprint() -> str:
     """What identifies the host's instructions without asking LLVM, for cache keys. Source: /proc/cpuinfo."""
-    facts = [platform.machine(), platform.system()]
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(("flags", "Features", "model name", "CPU part", "model\t")):
-                facts.append(line)
-            if not line:
-                break  # one processor is enough
-    except OSError:
-        facts.append(platform.processor())
+    kept = ("flags", "Features", "model name", "CPU part", "model\t")
+    facts = [platform.machine(), platform.system(), platform.processor()]
+    facts += [line for line in _cpuinfo() if line.startswith(kept)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -288,18 +288,3 @@ def array_equiv(a1: Any, a2: Any) -> Value:
 @implements(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Value:
     return cast(value(x), ty.dtype(dtype))
-
-
-@implements(np.polyval)
-def polyval(p: Any, x: Any) -> Value:
-    """Horner's scheme, the highest power first."""
-    coefficients = value(p)
-    from .dispatch import number
-    from .shaping import at
-
-    count = number(coefficients.shape[0], "polyval")
-    z = value(x)
-    found: Any = u.multiply(z, 0)
-    for k in range(count):
-        found = u.add(u.multiply(found, z), at(coefficients, 0, k))
-    return found

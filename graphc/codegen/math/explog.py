@@ -84,7 +84,7 @@ def split_exponent(x: V) -> tuple[V, V]:
     With AVX-512 also: x = 0 gives e = -inf, m = 1; +inf gives e = inf, m = 1; x < 0 gives m = NaN.
     """
     if x.b.isa.has_avx512:
-        m = x86(x, "getmant", [3 | 1 << 3, x.const(0.0)])
+        m = x86(x, "getmant", [3 | 3 << 2, x.const(0.0)])
         return x86(x, "getexp", [x.const(0.0)]) - x86(m, "getexp", [x.const(0.0)]), m
     shift, bias, least = (52, 1023, 2.0**-1022) if x.is_f64 else (23, 127, 2.0**-126)
     up = 2.0**54 if x.is_f64 else 2.0**25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..llvm_builder import Val
 from .explog import split_exponent
 from .lanes import (
-    INFINITY, NAN, V, power_of_two, sign_of, two_product, where, widen, with_sign,
+    INFINITY, NAN, V, fma, power_of_two, sign_of, two_product, where, widen, with_sign,
 )  # fmt: skip
 
 
@@ -31,16 +31,27 @@ def fmod(x: V, y: V) -> V:
         r = V(b, state[0])
         exponent, _ = split_exponent(where(r.gt(0.0), r, 1.0))
         k = (exponent - divisor_exponent - 50.0).greater(0.0)
-        half = (k * 0.5).floor()
-        t = d * power_of_two(half) * power_of_two(k - half)
+        third = (k * (1.0 / 3.0)).floor()  # k may be twice the greatest exponent
+        step = power_of_two(third)
+        t = d * step * step * power_of_two(k - third - third)
         q = (r / t).trunc()
-        product = two_product(q, t)
-        left = (r - product.hi) - product.lo
+        left = _minus_product(r, q, t)
         left = where(left.lt(0.0), left + t, left)
         return [where(r.ge(d), left, r).val]
 
     a = V(b, b.while_loop([a.val], unfinished, reduce)[0])
     return where(valid, with_sign(a, sign_of(x)), NAN)
+
+
+def _minus_product(r: V, q: V, t: V) -> V:
+    """r - q t, which is representable."""
+    if r.b.isa.has_fma:
+        return fma(-q, t, r)
+    # the halves of a product must not overflow
+    large = r.gt(2.0**900)
+    factor = where(large, r.const(2.0**-200), 1.0)
+    product = two_product(q, t * factor)
+    return ((r * factor - product.hi) - product.lo) * where(large, r.const(2.0**200), 1.0)
 
 
 def mod(x: V, y: V) -> V:

@@ -40,11 +40,15 @@ def _erfc_core(a: V) -> V:
     w_rest = w * (((1.0 - product.hi) - product.lo) - w * d.lo)
     *table, start_rest = c.ERFC_F64 if a.is_f64 else c.ERFC_F32
     m = a - 2.0
-    t = fma(m, w, m * w_rest)
-    slope = two_product(t, horner(t, table[1:]))
-    q = quick_sum(t.const(table[0]), slope.hi)
+    t = two_product(m, w)
+    t = quick_sum(t.hi, fma(m, w_rest, t.lo))
+    # q = c0 + t (c1 + t (c2 + ..)): the last two sums as pairs, since their errors would show
+    inner = quick_sum(m.const(table[1]), t.hi * horner(t.hi, table[2:]))
+    slope = two_product(t.hi, inner.hi)
+    q = quick_sum(m.const(table[0]), slope.hi)
+    q_rest = (q.lo + start_rest) + (slope.lo + fma(t.hi, inner.lo, t.lo * inner.hi))
     value = two_product(q.hi, w)
-    rest = value.lo + fma(q.hi, w_rest, w * (q.lo + slope.lo + start_rest))
+    rest = value.lo + fma(q.hi, w_rest, w * q_rest)
     power = r.hi + expm1_polynomial(r.hi, r.lo)
     return scale(value.hi + fma(value.hi, power, rest), n)
 
@@ -66,8 +70,8 @@ STIRLING_CONSTANT = 0.4189385332046727  # log(2π)/2 - 1/2
 def lgamma(x: V) -> V:
     """log|Γ(x)|.
 
-    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [1.3, 2.5) by
-    Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x < 0: log(π/|x sin πx|) - log Γ(|x|).
+    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [3/2, 5/2) by
+    Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x <= -1/2: log(π/|x sin πx|) - log Γ(|x|).
     Its relative error is small except near the zeros at x < 0, where the absolute error is.
     """
     if not x.is_f64:
@@ -78,7 +82,7 @@ def lgamma(x: V) -> V:
 def _lgamma(x: V, medium: bool) -> V:
     a = x.abs()
     large = a.ge(8.0)
-    t, product, inverse = _shift(where(large, 2.0, a))
+    t, product, inverse = _shift(where(large, 2.0, where(x.abs().lt(0.5), x, a)))
     argument = Pair(where(large, a, product.hi), where(large, 0.0, product.lo))
     if medium:
         value = log_mid(argument.hi)
@@ -86,24 +90,25 @@ def _lgamma(x: V, medium: bool) -> V:
     else:
         logarithm = log_pair(argument)
     positive = where(large, _stirling(a, logarithm, medium), _near(t, logarithm, inverse, medium))
-    positive = where(a.lt(INFINITY), positive, a)
+    if not medium:
+        positive = where(a.gt(1.3) & a.lt(1.62), _near_least(a), positive)
     positive = where(a.eq(0.0), INFINITY, positive)
     b = a.b
-    negative = x.lt(0.0)
+    negative = x.le(-0.5)
 
     def reflected() -> list:
         other = LOG_PI - log(_sine_pi(a) * a, medium)
         other = where(other.lt(INFINITY), other - positive, other)
-        # nearer to 0 than 2**-60 the sign no longer matters, and a sin(πa) might underflow
-        return [where(negative & a.gt(2.0**-60), other, positive).val]
+        return [where(negative, other, positive).val]
 
-    return V(b, b.branch(b.any(negative.val), reflected, lambda: [positive.val])[0])
+    result = V(b, b.branch(b.any(negative.val), reflected, lambda: [positive.val])[0])
+    return where(a.eq(INFINITY), a, result)
 
 
-def _shift(a: V) -> tuple[V, Pair, V]:
-    """(t, P, inverse): Γ(a) = Γ(2 + t) P, or Γ(2 + t)/P where inverse; 0 <= a < 8."""
-    product = Pair(a.const(1.0), a.const(0.0))
-    y = a
+def _shift(x: V) -> tuple[V, Pair, V]:
+    """(t, P, inverse): |Γ(x)| = Γ(2 + t) P, or Γ(2 + t)/P where inverse; -0.5 < x < 8."""
+    product = Pair(x.const(1.0), x.const(0.0))
+    y = x
     for _ in range(6):
         more = y.gt(2.5)
         lower = y - 1.0
@@ -111,12 +116,11 @@ def _shift(a: V) -> tuple[V, Pair, V]:
         longer = quick_sum(times.hi, fma(product.lo, lower, times.lo))
         product = Pair(where(more, longer.hi, product.hi), where(more, longer.lo, product.lo))
         y = where(more, lower, y)
-    below, tiny = a.lt(1.3), a.lt(0.5)
-    one = two_sum(a, 1.0)
-    both = pair_times(one, Pair(a, a.const(0.0)))
-    hi = where(tiny, both.hi, where(below, a, product.hi))
+    below, tiny = x.lt(1.5), x.lt(0.5)
+    both = pair_times(two_sum(x, 1.0), Pair(x.abs(), x.const(0.0)))
+    hi = where(tiny, both.hi, where(below, x, product.hi))
     lo = where(tiny, both.lo, where(below, 0.0, product.lo))
-    return where(tiny, a, where(below, a - 1.0, y - 2.0)), Pair(hi, lo), below
+    return where(tiny, x, where(below, x - 1.0, y - 2.0)), Pair(hi, lo), below
 
 
 def _near(t: V, logarithm: Pair, inverse: V, medium: bool) -> V:
@@ -127,6 +131,17 @@ def _near(t: V, logarithm: Pair, inverse: V, medium: bool) -> V:
     lo = where(inverse, -logarithm.lo, logarithm.lo)
     total = two_sum(hi, g.hi)
     return total.hi + (total.lo + (lo + g_rest))
+
+
+# log Γ is least at x = hi + lo, and -hi - lo there
+LEAST = (1.4616321449683622, 9.549995429965697e-17)
+LEAST_VALUE = (-0.12148629053584961, 3.364991468473138e-18)
+
+
+def _near_least(a: V) -> V:
+    """u = a - x, u**2 R(u) over the least value: the general way would cancel there."""
+    u = (a - LEAST[0]) - LEAST[1]
+    return LEAST_VALUE[0] + fma(u * u, horner(u, c.LGAMMA_LEAST), LEAST_VALUE[1])
 
 
 def _stirling(a: V, logarithm: Pair, medium: bool) -> V:
