@@ -76,6 +76,11 @@ class TracedFunction:
     donated: tuple[int, ...] = ()
     requirements: tuple[tuple[Extent, SourceLine | None], ...] = ()
 
+    @property
+    def is_single(self) -> bool:
+        """Whether the function returned one array, not a container."""
+        return isinstance(self.out_tree, pytrees.Leaf)
+
     def unflatten(self, arrays: Sequence[np.ndarray]) -> Any:
         """The returned value, from the arrays that the graph's results are."""
         return self.out_tree.unflatten([r.of(arrays) for r in self.results])

@@ -221,11 +221,13 @@ class Tracer(Cell, Operators):
     # -- operators
     def _apply(self, ufunc: np.ufunc, *operands: Any) -> Any:
         mark(2)
-        operands = tuple(_number(x, ufunc) for x in operands)
+        weak = all(map(_is_weak, operands))
+        if weak and ufunc in _ARITHMETIC:
+            operands = tuple(map(_counted, operands))
         if ufunc is np.power and not _is_possible_power(*operands):
             raise ValueError("Integers to negative integer powers are not allowed.")
         found = call_ufunc(self, ufunc, "__call__", operands, {})
-        if all(_is_weak(x) for x in operands):
+        if weak:
             for one in found if isinstance(found, tuple) else (found,):
                 one.weak = True
         return found
@@ -460,9 +462,9 @@ def _is_weak(x: Any) -> bool:
     return isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic)
 
 
-def _number(x: Any, ufunc: np.ufunc) -> Any:
-    """A traced Python bool counts as an int in arithmetic, as in Python."""
-    if isinstance(x, Tracer) and x.weak and x.type.dtype is BOOL and ufunc in _ARITHMETIC:
+def _counted(x: Any) -> Any:
+    """A traced Python bool as an int, which it is in Python's arithmetic."""
+    if isinstance(x, Tracer) and x.type.dtype is BOOL:
         return x.fresh(build.cast(x.value, I64), weak=True)
     return x
 

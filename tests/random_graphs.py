@@ -202,21 +202,27 @@ def _disturbed(
 ) -> list[np.ndarray]:
     values: dict[Value, np.ndarray] = dict(zip(graph.params, arguments, strict=True))
     for node in graph.nodes:
+        operands = [values[v] for v in node.operands]
         with np.errstate(all="ignore"):
-            found = node.op.evaluate([values[v] for v in node.operands], node.attrs)
+            if node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod"):
+                # terms may cancel, and each sum of some of them rounds
+                pairs = zip(operands, node.operands, strict=True)
+                operands = [_nudged(a, v, rng, 1) for a, v in pairs]
+            found = node.op.evaluate(operands, node.attrs)
             arrays = found if isinstance(found, tuple) else (found,)
             if node.op.kind not in ("creation", "movement") and node.op.name not in EXACT:
                 arrays = tuple(
-                    _nudged(a, v, rng) for a, v in zip(arrays, node.results, strict=True)
+                    _nudged(a, v, rng, 3) for a, v in zip(arrays, node.results, strict=True)
                 )
         values.update(zip(node.results, map(np.asarray, arrays), strict=True))
     return [values[v] for v in graph.results]
 
 
-def _nudged(array: np.ndarray, value: Value, rng: np.random.Generator) -> np.ndarray:
+def _nudged(array: np.ndarray, value: Value, rng: np.random.Generator, ulps: int) -> np.ndarray:
+    """The array with each float moved by -ulps, 0 or ulps."""
     if value.dtype.kind not in "fc":
         return array
-    error = 3 * ulp(value.dtype) * rng.integers(-1, 2, np.shape(array))
+    error = ulps * ulp(value.dtype) * rng.integers(-1, 2, np.shape(array))
     moved = np.where(error == 0, array, array * (1 + error))
     return np.asarray(moved).astype(value.dtype.numpy)
 

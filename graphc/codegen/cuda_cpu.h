@@ -202,7 +202,8 @@ static void yield() {
   if (done != count) {
     deadlocked = true;
     snprintf(report, sizeof report,
-             "block (%u, %u, %u): of %u threads %u wait at __syncthreads(), %u in a warp operation, "
+             "block (%u, %u, %u): of %u threads %u wait at __syncthreads(), "
+             "%u in a warp operation, "
              "%u have ended",
              block_index.x, block_index.y, block_index.z, count, at_barrier,
              count - done - at_barrier, done);

@@ -92,7 +92,8 @@ class IndexPrinter:
 
     def _factor(self, index: Index) -> tuple[str, bool]:
         text, wide, is_sum = self._sum(index)
-        return (f"({text})" if is_sum or "*" in text else text), wide
+        compound = is_sum or " * " in text or text.startswith("(long long)")
+        return (f"({text})" if compound else text), wide
 
     def _atom(self, atom: ty.Atom) -> tuple[str, bool]:
         if isinstance(atom, str):

@@ -194,7 +194,7 @@ template <class From> GC_DEVICE unsigned long long gc_to_uint64(From a) {
 GC_HALF_FLOAT(__half)
 GC_HALF_FLOAT(__nv_bfloat16)
 
-// The neighbour of a towards b, both given as bits of one 16-bit float type; `infinity` is its bits.
+// The neighbour of a towards b, as bits of one 16-bit float type; so is `infinity`.
 GC_DEVICE unsigned short gc_next16(unsigned short a, unsigned short b, int infinity) {
   int x = a & 0x7fff, y = b & 0x7fff;
   if (x > infinity) return a;
@@ -216,7 +216,7 @@ GC_DEVICE __nv_bfloat16 gc_nextafter(__nv_bfloat16 a, __nv_bfloat16 b) {
 
 #define GC_REDUCER(NAME)                                                                         \
   struct gc_reduce_##NAME {                                                                      \
-    template <class T> static __device__ __forceinline__ T of(T a, T b) { return gc_##NAME(a, b); } \
+    template <class T> GC_DEVICE T of(T a, T b) { return gc_##NAME(a, b); }                      \
   };
 GC_REDUCER(add)
 GC_REDUCER(mul)

@@ -19,6 +19,7 @@ from .. import types as ty
 from ..errors import LoweringError
 from ..ir import PARAM, Graph, Node, Value
 from ..opdef import Attrs
+from ..ops.reduction import wide
 from ..ops.sharing import share
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
 from . import ir as L
@@ -242,6 +243,11 @@ class Lowering:
         results = [self.bind(Load(a, (0,))) for a in accumulators]
         return Pair(*results) if len(results) == 2 else results[0]
 
+    def nothing(self, kind: str, like: DType) -> Element:
+        """The result of a reduction over nothing."""
+        identity = L.const(IDENTITY[kind](like.real), like.real)
+        return Pair(identity, L.const(0, like.real)) if like.is_complex else identity
+
     def multiply(self, accumulators: Sequence[Buffer], element: Pair) -> None:
         """(a, b) *= (c, d), as complex numbers."""
         a, b = (self.bind(Load(x, (0,))) for x in accumulators)
@@ -345,6 +351,10 @@ class Context:
         return messages.index(text) + 1
 
     def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Any:
+        if 0 in extents:
+            # `body` would load elements outside the loop where no index mentions the loop
+            dtype = self.types[0].dtype
+            return self._state.nothing(kind, wide(dtype) if kind in ("sum", "prod") else dtype)
         return self._state.reduce(kind, extents, body)
 
     # -- for opaque cards
@@ -504,6 +514,10 @@ def row_depth(full: tuple[Extent, ...], shape: tuple[Extent, ...]) -> int | None
 
 
 def _lower_nest(state: Lowering, members: list[tuple[Value, Buffer]]) -> None:
+    # where nothing is stored, nothing may be loaded: not in outer loops either
+    members = [(v, b) for v, b in members if v.type.size != 0]
+    if not members:
+        return
     full = max((v.type.shape for v, _ in members), key=len)
     scopes: list[Scope] = []
     for extent in full:

@@ -63,8 +63,9 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
       buffers have constant extents. Strides, where given, are one for each axis.
     - Accumulate ops are add, mul, min, max, and, or, xor.
     Loops:
-    - Vector and unroll extents are constants, at least 1; there is no loop but `unroll`, no Alloc
-      and no Transpose inside a vector loop.
+    - Vector and unroll extents are constants, at least 1. Inside a vector loop there are only
+      serial and unroll loops, whose extents the lanes share, and no Transpose; a buffer allocated
+      there is one for each lane.
     - A parallel loop stands at the top level of the function, and has no block or thread loop
       inside.
     - A Barrier stands under a thread loop; block loops are not under thread loops.
@@ -87,6 +88,8 @@ class _Checker:
     bound: dict[str, DType | Buffer] = field(default_factory=dict)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     loops: list[str] = field(default_factory=list)
+    varying: set[str] = field(default_factory=set)
+    """Inside a vector loop: its variable, and the Lets there."""
     stmt: Stmt | None = None
 
     def run(self) -> None:
@@ -217,7 +220,10 @@ class _Checker:
         if kind in ("vector", "unroll"):
             constant = isinstance(stmt.extent, int) and stmt.extent >= 1
             self.require(constant, f"the extent of a {kind} loop is a constant, at least 1")
-        self.require("vector" not in outer or kind == "unroll", f"a {kind} loop in a vector loop")
+        if "vector" in outer:
+            self.require(kind in ("serial", "unroll"), f"a {kind} loop in a vector loop")
+            varying = ty.symbols(stmt.extent) & self.varying
+            self.require(not varying, f"the extent {stmt.extent} differs between lanes")
         self.require(kind != "parallel" or top, "a parallel loop below the top level")
         self.require(
             kind not in ("block", "thread") or "parallel" not in outer,
@@ -226,16 +232,20 @@ class _Checker:
         self.require(kind != "block" or "thread" not in outer, "a block loop in a thread loop")
         refused = {"cpu": ("block", "thread"), "cuda": ("parallel",)}.get(self.target or "", ())
         self.require(kind not in refused, f"{self.target} has no {kind} loop")
-        before = dict(self.bound)
+        before, lanes = dict(self.bound), self.varying
         self.bind(stmt.var, I64)
+        if kind == "vector":
+            self.varying = {stmt.var}
         self.loops.append(kind)
         self.block(stmt.body)
         self.loops.pop()
-        self.bound = before
+        self.bound, self.varying = before, lanes
 
     def let(self, stmt: Let, top: bool) -> None:
         self.expr(stmt.value)
         self.bind(stmt.name, stmt.value.dtype)
+        if "vector" in self.loops:
+            self.varying.add(stmt.name)
 
     def store(self, stmt: Store, top: bool) -> None:
         self.place(stmt.buffer, stmt.index, writes=True)
@@ -250,7 +260,6 @@ class _Checker:
 
     def alloc(self, stmt: Alloc, top: bool) -> None:
         self.require(stmt.buffer.access == "temp", f"{stmt.buffer.name} is allocated, so a temp")
-        self.require("vector" not in self.loops, "an Alloc in a vector loop")
         self.declare(stmt.buffer)
 
     def if_(self, stmt: If, top: bool) -> None:

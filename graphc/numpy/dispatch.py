@@ -53,6 +53,13 @@ class Entry:
 ENTRIES: dict[str, Entry] = {}
 
 
+def _original(function: Any) -> Any:
+    """NumPy's own function: while a function is traced, the tracer's wrappers stand in the numpy module."""
+    if getattr(function, "__globals__", {}).get("__name__", "").startswith("graphc."):
+        return function.__wrapped__
+    return function
+
+
 def implements(
     *callables: Any, name: str | None = None, creation: bool = False, inplace: bool = False
 ) -> Callable[[Raw], Raw]:
@@ -60,9 +67,10 @@ def implements(
 
     def mark(raw: Raw) -> Raw:
         key = name or raw.__name__
+        callables_ = tuple(map(_original, callables))
         if key in ENTRIES:
             raise ValueError(f"two functions are named {key!r}")
-        ENTRIES[key] = Entry(key, raw, callables, creation, inplace)
+        ENTRIES[key] = Entry(key, raw, callables_, creation, inplace)
         return raw
 
     return mark

@@ -304,7 +304,7 @@ def matrix_power(a: Any, n: int) -> Value:
     """Repeated squaring; a negative power takes the inverse first."""
     x = value(a)
     if n < 0:
-        from .linalg import inv
+        from .decompositions import inv
 
         x, n = inv(x), -n
     size = x.shape[-1]

@@ -52,7 +52,6 @@ REFUSED: dict[str, str] = {
     "ma": "masked arrays are not there: use where=, or carry the mask as an array of its own",
     "ctypeslib": "call C outside of the traced function",
     "emath": "choose the complex dtype first: sqrt(x.astype(complex))",
-    "lib": "use the function itself; sliding_window_view is in graphc.numpy.lib.stride_tricks",
     "core": "NumPy's inside",
     "f2py": "call Fortran outside of the traced function",
     "testing": "test outside of the traced function: use numpy.testing",

@@ -196,7 +196,13 @@ for _function in COMPARISONS:
 
 
 def scaled(factor: float) -> Rule:
-    return lambda x: e.MUL(x, full_like(x, factor))
+    """x * factor; the factor of a narrow float is not rounded to it."""
+
+    def scale(x: Value) -> Value:
+        wide = cast(x, F32) if x.dtype in (F16, BF16) else x
+        return cast(e.MUL(wide, full_like(wide, factor)), x.dtype)
+
+    return scale
 
 
 RULES[np.rad2deg] = RULES[np.degrees] = scaled(180.0 / math.pi)

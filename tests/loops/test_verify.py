@@ -118,8 +118,11 @@ def loop(kind: str, *body: Stmt, extent: Any = 4, var: str = "i") -> For:
         ("'fast' is not a kind of loop", loop("fast")),
         ("vector loop is a constant", loop("vector", extent=N)),
         ("unroll loop is a constant", loop("unroll", extent=0)),
-        ("a serial loop in a vector loop", loop("vector", loop("serial", var="j"))),
-        ("Alloc in a vector loop", loop("vector", Alloc(T))),
+        ("a vector loop in a vector loop", loop("vector", loop("vector", var="j"))),
+        (
+            "extent i differs between lanes",
+            loop("vector", loop("serial", var="j", extent=Dim.symbol("i"))),
+        ),
         ("parallel loop below the top", loop("serial", loop("parallel", var="j"))),
         ("parallel loop below the top", If(TRUE, (loop("parallel"),))),
         ("block loop in a parallel loop", loop("parallel", loop("block", var="j"))),

@@ -32,13 +32,13 @@ def reduce_exp(x: V, positive: bool = False) -> tuple[V, V]:
 
 def exp_polynomial(r: V, table: tuple[float, ...]) -> V:
     """e**r for |r| <= 0.3466."""
-    p = fma(r, horner(r, table), 0.5)
-    return fma(r, fma(r, p, 1.0), 1.0)
+    p = horner(r, (0.5, *table))
+    return fma(r * r, p, r + 1.0) if r.is_f64 else fma(r, fma(r, p, 1.0), 1.0)
 
 
 def expm1_polynomial(r: V, rest: V | None = None) -> V:
     """e**(r + rest) - 1 - r for |r| <= 0.3466: r**2 (1/2 + r P) + rest."""
-    p = fma(r, horner(r, c.EXPM1_F64 if r.is_f64 else c.EXPM1_F32), 0.5)
+    p = horner(r, (0.5, *(c.EXPM1_F64 if r.is_f64 else c.EXPM1_F32)))
     return r * r * p if rest is None else fma(r * r, p, rest)
 
 

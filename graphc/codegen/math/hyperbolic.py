@@ -48,7 +48,7 @@ def tanh(x: V) -> V:
     a = x.abs().lesser(19.1 if x.is_f64 else 9.1)
     n, r = reduce_exp(a + a, positive=True)
     power = power_of_two(n)
-    p = fma(r, horner(r, c.EXPM1_POSITIVE_F64 if x.is_f64 else c.EXPM1_POSITIVE_F32), 0.5)
+    p = horner(r, (0.5, *(c.EXPM1_POSITIVE_F64 if x.is_f64 else c.EXPM1_POSITIVE_F32)))
     t = fma(r * r * p, power, fma(r, power, power - 1.0))
     d = t + 2.0
     return with_sign(divide(t, d, t - (d - 2.0)), sign_of(x))

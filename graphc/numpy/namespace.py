@@ -1,0 +1,77 @@
+"""The public names, made once from what the rooms entered; and NumPy callable -> function for the tracer."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import (  # every room enters its functions when it is imported
+    creation as _creation,  # noqa: F401
+    decompositions as _decompositions,  # noqa: F401
+    elementwise as _elementwise,  # noqa: F401
+    fourier as _fourier,  # noqa: F401
+    indexing as _indexing,  # noqa: F401
+    ordering as _ordering,  # noqa: F401
+    padding as _padding,  # noqa: F401
+    polynomials as _polynomials,  # noqa: F401
+    sequences as _sequences,  # noqa: F401
+    special_functions,
+    static,
+)
+from .dispatch import ENTRIES, public
+from .ufunc_objects import UFUNCS
+
+
+class _Implementations(dict[Any, Any]):
+    """SciPy's ufuncs are found by their names when they are first asked for, so SciPy is not imported for them."""
+
+    def __missing__(self, key: Any) -> Any:
+        name = getattr(key, "__name__", "")
+        module = sys.modules.get("scipy.special")
+        if module is None or name not in special_functions.SCIPY or getattr(module, name) is not key:
+            raise KeyError(key)
+        self[key] = _names[f"special.{name}"]
+        return self[key]
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        try:
+            return self[key]
+        except (KeyError, TypeError):
+            return default
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(key) is not None
+
+
+IMPLEMENTATIONS: dict[Any, Any] = _Implementations()
+"""NumPy (or SciPy) callable -> the function that a tracer runs for it."""
+_names: dict[str, Any] = {name: getattr(np, name) for name in static.PLAIN}
+
+
+def _enter() -> None:
+    for name in static.OF_TYPES:
+        _names[name] = IMPLEMENTATIONS[getattr(np, name)] = static.public(name)
+    for entry in ENTRIES.values():
+        _names[entry.name] = public(entry)
+        for theirs in entry.numpy:
+            IMPLEMENTATIONS[theirs] = _names[entry.name]
+    IMPLEMENTATIONS.update(UFUNCS)
+    for name in dir(np):  # NumPy has some functions under several names
+        theirs = getattr(np, name)
+        if name not in _names and callable(theirs) and theirs in IMPLEMENTATIONS:
+            _names[name] = IMPLEMENTATIONS[theirs]
+    _names["row_stack"] = _names["vstack"]
+    _names["matmul"] = UFUNCS[np.matmul]
+    _names["linalg.vecdot"] = IMPLEMENTATIONS[np.linalg.vecdot]
+
+
+_enter()
+
+
+def names_of(module: str = "") -> dict[str, Any]:
+    """The public names of the namespace, or of a submodule of it."""
+    lead = f"{module}." if module else ""
+    rest = {k.removeprefix(lead): v for k, v in _names.items() if k.startswith(lead)}
+    return {k: v for k, v in rest.items() if "." not in k}
