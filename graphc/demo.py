@@ -19,6 +19,7 @@ import graphc_runtime
 
 from .compile import Lowered
 from .ir import Node
+from .passes.pipeline import Record
 
 # ------------------------------------------------------------------------------------- the examples
 
@@ -102,8 +103,8 @@ def account(example: Example, seconds: float = 0.5) -> Iterator[str]:
     lowered = function.lower(*arguments)
     yield _row("trace", f"{len(lowered.graph.nodes)} nodes", time.perf_counter() - start)
     stages = lowered.stages
-    for name, before, after, spent in pass_totals(stages):
-        yield _row(name, f"{before} -> {after} nodes" if before != after else f"{after} nodes", spent)
+    for name, text, spent in pass_totals(stages):
+        yield _row(name, text, spent)
     planning = time.perf_counter()
     kernels = stages.kernels
     yield _row("loops", f"{len(kernels)} kernel{'s' * (len(kernels) != 1)}", time.perf_counter() - planning)
@@ -127,15 +128,21 @@ def _load() -> None:
     len(graphc.jit(lambda x: np.exp(x)).lower(np.zeros(3, np.float32)).stages.object)
 
 
-def pass_totals(stages: Lowered) -> list[tuple[str, int, int, float]]:
-    """(name, nodes before its first run, nodes after its last, seconds of all its runs) of every pass, in order."""
-    found: dict[str, tuple[str, int, int, float]] = {}
+def pass_totals(stages: Lowered) -> list[tuple[str, str, float]]:
+    """(name, what its runs did together, their seconds) of every pass, in the order of first runs."""
+    found: dict[str, list[Record]] = {}
     for record in stages.optimised.records:
-        old = found.get(record.name)
-        before = old[1] if old else record.nodes_before
-        spent = record.seconds + (old[3] if old else 0.0)
-        found[record.name] = (record.name, before, record.nodes_after, spent)
-    return list(found.values())
+        found.setdefault(record.name, []).append(record)
+    totals = []
+    for name, records in found.items():
+        removed = sum(r.nodes_before - r.nodes_after for r in records)
+        text = f"{removed} nodes fewer" if removed > 0 else f"{-removed} nodes more" if removed else "same nodes"
+        if not any(r.changed for r in records):
+            text = "nothing to do"
+        if len(records) > 1:
+            text += f", in {len(records)} runs"
+        totals.append((name, text, sum(r.seconds for r in records)))
+    return totals
 
 
 def kernel_ops(node: Node) -> str:
@@ -154,9 +161,8 @@ def _traffic(node: Node) -> str:
 def _comparison(
     example: Example, function: Callable[..., Any], arguments: list[np.ndarray], seconds: float
 ) -> Iterator[str]:
-    theirs, ours = best_of(lambda: example.function(*arguments), seconds), best_of(
-        lambda: function(*arguments), seconds
-    )
+    theirs = best_of(lambda: example.function(*arguments), seconds)
+    ours = best_of(lambda: function(*arguments), seconds)
     threads = graphc_runtime.get_threads()
     yield _row("NumPy", "one call, the best of many", theirs)
     yield _row("graphc", f"one call, {threads} thread{'s' * (threads != 1)}: {theirs / ours:.1f} times as fast", ours)

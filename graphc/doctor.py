@@ -51,7 +51,7 @@ class Check:
     meaning: str = ""
 
     def __str__(self) -> str:
-        meaning = f": {self.meaning}" if self.meaning else ""
+        meaning = f"; {self.meaning}" if self.meaning else ""
         return f"{self.state:<8}{self.name:<18}{self.value}{meaning}"
 
 
@@ -93,9 +93,9 @@ def _versions() -> Iterator[Check]:
 
 
 def _llvm_version() -> str:
-    import llvmlite.binding as llvm  # for its version alone: codegen/build.py is who runs it
+    from .codegen.build import _llvm
 
-    return ".".join(map(str, llvm.llvm_version_info))
+    return ".".join(map(str, _llvm().llvm_version_info))
 
 
 def _processor() -> Iterator[Check]:

@@ -33,7 +33,7 @@ def reduce_exp(x: V, positive: bool = False) -> tuple[V, V]:
 def exp_polynomial(r: V, table: tuple[float, ...]) -> V:
     """e**r for |r| <= 0.3466."""
     p = horner(r, (0.5, *table))
-    return fma(r * r, p, r + 1.0) if r.is_f64 else fma(r, fma(r, p, 1.0), 1.0)
+    return fma(r, fma(r, p, 1.0), 1.0)
 
 
 def expm1_polynomial(r: V, rest: V | None = None) -> V:
