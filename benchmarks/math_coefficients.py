@@ -1,15 +1,16 @@
-"""Makes `graphc/codegen/math/coefficients.py`: minimax polynomials by the exchange algorithm of Remez.
+"""Makes `graphc/codegen/math/coefficients.py`: minimax polynomials by the exchange algorithm of
+Remez.
 
     python benchmarks/math_coefficients.py > graphc/codegen/math/coefficients.py
 
-Each fit names a function of one variable, the interval, the weight by which its error counts (so that
-the error of the whole formula is what is made small), and how small it must become, as a power of 2. The
-number of coefficients is the least that reaches it. Coefficients are rounded to the format one after
-the other, lowest first, and the rest is fitted again around each rounded one, so that rounding costs
-little. Needs mpmath; runs about two minutes on one core.
+Each fit names a function of one variable, the interval, the weight by which its error counts (so
+that the error of the whole formula is what is made small), and how small it must become, as a
+power of 2. The number of coefficients is the least that reaches it. Coefficients are rounded to
+the format one after the other, lowest first, and the rest is fitted again around each rounded one,
+so that rounding costs little. Needs mpmath; runs about two minutes on one core.
 
-Source: W. J. Cody, "A survey of practical rational and polynomial approximation of functions" (1970);
-J.-M. Muller, "Elementary Functions", chapters 3 and 4.
+Source: W. J. Cody, "A survey of practical rational and polynomial approximation of functions"
+(1970); J.-M. Muller, "Elementary Functions", chapters 3 and 4.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Function = Callable[[mpf], mpf]
 
 @dataclass(frozen=True)
 class Fit:
-    """Fit `function` on [low, high] so that |weight * error| < 2**-bits; coefficients in `format`."""
+    """Fit `function` on [low, high] so that |weight * error| < 2**-bits; coefficients in
+    `format`."""
 
     name: str
     function: Function
@@ -55,7 +57,8 @@ class Samples:
 
 
 def remez(samples: Samples, fixed: list[mpf], terms: int) -> tuple[list[mpf], mpf]:
-    """Coefficients of x**len(fixed) .. x**(terms - 1) next to the fixed ones; and the greatest error."""
+    """Coefficients of x**len(fixed) .. x**(terms - 1) next to the fixed ones; and the greatest
+    error."""
     start = len(fixed)
     count = len(samples.x)
     rest = [
@@ -120,10 +123,8 @@ def solve(fit: Fit) -> tuple[list[float], float]:
     samples = Samples(fit, 400)
     goal = mpf(2) ** -fit.bits
     terms = fit.least
-    coefficients, error = remez(samples, [], terms)
-    while error > goal and terms < 30:
+    while remez(samples, [], terms)[1] > goal and terms < 30:
         terms += 1
-        coefficients, error = remez(samples, [], terms)
     # rounding a coefficient and fitting the rest again mostly helps, and sometimes stalls
     counts = range(terms + 1) if fit.format == "f32" else range(min(6, terms) + 1)
     tables = [_round_in_order(fit, samples, terms, count) for count in counts]
@@ -204,7 +205,12 @@ def _fits() -> list[Fit]:
     fits: list[Fit] = []
 
     def both(
-        name: str, function: Function, low: float, high: float, weight: Function, bits: tuple[int, int]
+        name: str,
+        function: Function,
+        low: float,
+        high: float,
+        weight: Function,
+        bits: tuple[int, int],
     ) -> None:
         fits.append(Fit(name + "_F32", function, low, high, weight, bits[0], "f32"))
         fits.append(Fit(name + "_F64", function, low, high, weight, bits[1], "f64"))
@@ -215,33 +221,88 @@ def _fits() -> list[Fit]:
         fits.append(Fit(name + "_MID", function, low, high, weight, bits, "f64"))
 
     half = 0.34658
-    both("EXP", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, -half, half,
-         lambda r: r**3 / mp.exp(r), (26, 57))
-    both("EXPM1", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, -half, half,
-         lambda r: r**3 / mp.expm1(r), (27, 58))
-    both("EXPM1_POSITIVE", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, 1e-9, 0.69316,
-         lambda r: r**3 / mp.expm1(r), (27, 57))
-    medium("EXP", lambda r: (mp.expm1(r) - r - r * r / 2) / r**3, -half, half,
-           lambda r: r**3 / mp.exp(r), 34)
+    both(
+        "EXP",
+        lambda r: (mp.expm1(r) - r - r * r / 2) / r**3,
+        -half,
+        half,
+        lambda r: r**3 / mp.exp(r),
+        (26, 57),
+    )
+    both(
+        "EXPM1",
+        lambda r: (mp.expm1(r) - r - r * r / 2) / r**3,
+        -half,
+        half,
+        lambda r: r**3 / mp.expm1(r),
+        (27, 58),
+    )
+    both(
+        "EXPM1_POSITIVE",
+        lambda r: (mp.expm1(r) - r - r * r / 2) / r**3,
+        1e-9,
+        0.69316,
+        lambda r: r**3 / mp.expm1(r),
+        (27, 57),
+    )
+    medium(
+        "EXP",
+        lambda r: (mp.expm1(r) - r - r * r / 2) / r**3,
+        -half,
+        half,
+        lambda r: r**3 / mp.exp(r),
+        34,
+    )
     both("EXP2", lambda r: (2**r - 1) / r, -0.5, 0.5, lambda r: r / 2**r, (26, 57))
     both("SINH", _odd(mp.sinh), 1e-30, 0.1202, lambda z: z, (27, 57))
     both("COSH", lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, 1e-30, 0.1202, lambda z: z, (27, 57))
-    fits.append(Fit("LOG_F32", lambda f: (mp.log1p(f) - f) / f**2, -0.25, 0.5,
-                    lambda f: f**2 / mp.log1p(f), 26, "f32"))
+    fits.append(
+        Fit(
+            "LOG_F32",
+            lambda f: (mp.log1p(f) - f) / f**2,
+            -0.25,
+            0.5,
+            lambda f: f**2 / mp.log1p(f),
+            26,
+            "f32",
+        )
+    )
     fits.append(Fit("LOG_F64", _log_series, 1e-30, 0.0401, lambda z: z / 2, 58, "f64"))
     medium("LOG", _log_series, 1e-30, 0.0401, lambda z: z / 2, 40)
     fits.append(Fit("LOG_TAIL", _log_tail, 1e-30, 0.0401, lambda z: z * z / 2, 72, "f64"))
     top = QUARTER_PI**2 * 1.0001
     both("SIN", _odd(mp.sin), 1e-30, top, lambda z: z, (28, 58))
-    both("COS", lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 1e-30, top, lambda z: z * z, (28, 58))
+    both(
+        "COS",
+        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+        1e-30,
+        top,
+        lambda z: z * z,
+        (28, 58),
+    )
     fits.append(Fit("TAN_F32", _odd(mp.tan), 1e-30, top, lambda z: z, 27, "f32"))
     both("ASIN", _odd(mp.asin), 1e-30, 0.25, lambda z: z, (27, 57))
     fits.append(Fit("ATAN_F32", _odd(mp.atan), 1e-30, 1.0, lambda z: z, 27, "f32"))
     fits.append(Fit("ATAN_F64", _odd(mp.atan), 1e-30, 0.17158, lambda z: z, 57, "f64"))
-    both("ERF", lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 1e-30, 1.0,
-         lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), (27, 57))
-    fits.append(Fit("ERF_TAIL_F32", lambda a: -mp.log(mp.erfc(a), 2) / a, 0.98, 3.95,
-                    lambda a: a * mp.erfc(a) / mp.erf(a), 27, "f32"))
+    both(
+        "ERF",
+        lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+        1e-30,
+        1.0,
+        lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)),
+        (27, 57),
+    )
+    fits.append(
+        Fit(
+            "ERF_TAIL_F32",
+            lambda a: -mp.log(mp.erfc(a), 2) / a,
+            0.98,
+            3.95,
+            lambda a: a * mp.erfc(a) / mp.erf(a),
+            27,
+            "f32",
+        )
+    )
     # a from 0.4 up to where erfc underflows: 10.06 and 27.23
     by_value = lambda t: 1 / _erfc_mapped(t)  # noqa: E731
     fits.append(Fit("ERFC_F32", _erfc_mapped, -0.67, 0.67, by_value, 27, "f32", pair=True))
@@ -251,10 +312,18 @@ def _fits() -> list[Fit]:
     fits.append(Fit("LGAMMA_MID", lgamma2, -0.5, 0.5, lambda t: ONE, 36, "f64", 2, True))
     least = mp.findroot(mp.digamma, mpf("1.46"))
     fits.append(
-        Fit("LGAMMA_LEAST",
-            _series_safe(lambda u: (mp.loggamma(least + u) - mp.loggamma(least)) / u**2,
-                         lambda u: mp.psi(1, least) / 2),
-            -0.163, 0.16, lambda u: u * u * 8, 58, "f64")
+        Fit(
+            "LGAMMA_LEAST",
+            _series_safe(
+                lambda u: (mp.loggamma(least + u) - mp.loggamma(least)) / u**2,
+                lambda u: mp.psi(1, least) / 2,
+            ),
+            -0.163,
+            0.16,
+            lambda u: u * u * 8,
+            58,
+            "f64",
+        )
     )
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
@@ -262,13 +331,14 @@ def _fits() -> list[Fit]:
     return fits
 
 
-HEADER = '''"""Minimax coefficients, lowest power first. Made by `benchmarks/math_coefficients.py`; never edited.
+HEADER = '''"""Minimax coefficients, lowest power first. Made by `benchmarks/math_coefficients.py`.
 
 The comment over each table is its greatest weighted error as a power of 2; the generator says what
-function, interval and weight it belongs to.
+function, interval and weight it belongs to. Not edited by hand.
 """
 
 from __future__ import annotations
+
 '''
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .cell import Trace
 from .interception import CAPTURED, wrapper_of
-from .locations import _is_foreign
+from .locations import is_library_code
 from .tracer import Tracer
 
 
@@ -81,7 +81,7 @@ class Captures:
 
     def function(self, function: Any) -> Any:
         """A copy of a plain function of the user's that sees traced constants; anything else as it is."""
-        if type(function) is not types.FunctionType or _is_foreign(function.__code__):
+        if type(function) is not types.FunctionType or is_library_code(function.__code__):
             return function
         known = self._functions.get(id(function))
         if known is not None:

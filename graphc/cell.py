@@ -237,6 +237,9 @@ class Cell:
             self._value = value
             self._version += 1
             return
+        if not self._path:
+            base.write(value)
+            return
         whole = [base.value]
         for step in self._path[:-1]:
             whole.append(step.read(whole[-1]))
@@ -247,7 +250,7 @@ class Cell:
         base._version += 1
         self._value, self._version = value, base._version
 
-    def strides(self) -> Strides | None:
+    def layout(self) -> Strides | None:
         """The strides (elements) that NumPy's array has here, when arrays are made C-contiguous."""
         value = self._value if self._base is None else self._base._value
         type, strides = value.type, contiguous(value.shape)

@@ -13,6 +13,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import graphc_runtime
@@ -133,7 +134,7 @@ class Lowered:
         if stage == "graph":
             return str(self.graph)
         if stage == "passes":
-            return "\n".join([*map(str, self.optimised.records), "", str(self.optimised.graph)])
+            return f"{self.optimised}\n\n{self.optimised.graph}"
         if stage == "loops":
             return "\n\n".join(str(k.naive.func) for k in self.kernels)
         if stage == "schedule":
@@ -257,9 +258,19 @@ def build_graph(graph: Graph, **options: Any) -> Built:
     return built
 
 
+def _dump(lowered: Lowered, folder: Path) -> None:
+    """Writes what follows the passes (which write their own files) to GRAPHC_DUMP."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, stage in enumerate(("loops", "schedule", "llvm", "asm"), 90):
+        (folder / f"{number}-{stage}.txt").write_text(lowered.text(stage), encoding="utf-8")
+
+
 def _build(lowered: Lowered) -> Built:
     code = lowered.object
     plan = lowered.plan
+    folder = environment.dump_folder()
+    if folder is not None:
+        _dump(lowered, folder)
     return Built(
         code,
         tuple(v.type for v in plan.graph.results),

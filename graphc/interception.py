@@ -2,8 +2,8 @@
 
 `np.zeros(n)` has no argument that could dispatch, and a real array cannot be filled with traced values. So when the
 first trace starts, thin wrappers take the place of some attributes of the `numpy` module, and when the last one ends
-the originals are put back. A wrapper looks at the thread's trace and falls through when there is none, or when NumPy,
-SciPy or graphc itself is the caller.
+the originals are put back. A wrapper looks at the thread's trace and falls through when there is none, when NumPy,
+SciPy or graphc itself is the caller, and when compiled code is (callsites.py), which takes what it gets for an array.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from . import types as ty
+from .callsites import is_direct
 from .cell import Cell, current_trace, mark
 from .errors import TypeMismatch
 from .indexing import _has_cell
-from .locations import _is_foreign, refuse
+from .locations import is_library_code, refuse
 from .ops import build
 from .protocols import namespace
 from .tracer import Tracer, as_value
@@ -77,7 +78,8 @@ def _creation(name: str, original: Callable[..., Any], positional: int) -> Calla
             return original(*args, **kwargs)
         given = (*args, *kwargs.values())
         traced = any(map(_is_traced, given))
-        if not traced and _is_foreign(sys._getframe(1).f_code):
+        frame = sys._getframe(1)
+        if (not traced and is_library_code(frame.f_code)) or not is_direct(frame, name, create):
             return original(*args, **kwargs)
         if not _is_supported(kwargs.get("dtype") or float):
             return original(*args, **kwargs)
@@ -123,8 +125,15 @@ def _conversion(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             return original(*args, **kwargs)
         source = args[0] if args else kwargs.get("object", kwargs.get("a"))
         traced = isinstance(source, Cell) or (isinstance(source, (list, tuple)) and _has_cell(source))
-        if not traced and _is_foreign(sys._getframe(1).f_code):
+        frame = sys._getframe(1)
+        if not is_direct(frame, name, convert):
             return original(*args, **kwargs)
+        if is_library_code(frame.f_code):
+            known = source.known() if isinstance(source, Cell) else None
+            if known is not None:  # a library computes with what is known, in NumPy
+                return original(known, *args[1:], **{k: v for k, v in kwargs.items() if v is not source})
+            if not traced:
+                return original(*args, **kwargs)
         mark(2)
         dtype = args[1] if len(args) > 1 and name != "copy" else kwargs.get("dtype")
         if not traced:
@@ -135,7 +144,7 @@ def _conversion(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
                 made.freeze(CAPTURED)
             return made
         if isinstance(source, Cell):
-            copies = name not in _ALIASING and kwargs.get("copy", True)
+            copies = name not in _ALIASING and kwargs.get("copy", True) is True
             found = source
             if dtype is not None and ty.dtype(dtype) is not source.type.dtype:
                 found = source.astype(dtype)  # type: ignore[attr-defined]
@@ -153,7 +162,8 @@ def _conversion(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _fromiter(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def fromiter(items: Any, dtype: Any, count: int = -1, **kwargs: Any) -> Any:
-        if current_trace() is None or _is_foreign(sys._getframe(1).f_code):
+        frame = sys._getframe(1)
+        if current_trace() is None or is_library_code(frame.f_code) or not is_direct(frame, "fromiter", fromiter):
             return original(items, dtype, count, **kwargs)
         return np.array(list(items), dtype=dtype)
 
@@ -166,7 +176,8 @@ def _random(name: str, original: Any) -> Any:
 
     @functools.wraps(original)
     def draw(*args: Any, **kwargs: Any) -> Any:
-        if current_trace() is None or _is_foreign(sys._getframe(1).f_code):
+        frame = sys._getframe(1)
+        if current_trace() is None or is_library_code(frame.f_code) or not is_direct(frame, name, draw):
             return original(*args, **kwargs)
         if name in _SEEDED and any(a is not None for a in (*args, *kwargs.values())):
             return original(*args, **kwargs)

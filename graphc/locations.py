@@ -39,7 +39,8 @@ def is_library(file: str) -> bool:
     return file.startswith(_STANDARD)
 
 
-def _is_foreign(code: CodeType) -> bool:
+def is_library_code(code: CodeType) -> bool:
+    """`is_library` of the file that a code object comes from."""
     found = _foreign.get(code)
     if found is None:
         if len(_foreign) > _LIMIT:
@@ -48,10 +49,15 @@ def _is_foreign(code: CodeType) -> bool:
     return found
 
 
+def is_library_frame(frame: FrameType) -> bool:
+    """Whether a frame runs code of graphc, NumPy, SciPy or the standard library."""
+    return is_library_code(frame.f_code)
+
+
 def user_frame(depth: int = 1) -> FrameType | None:
     """The innermost frame of the user's program, `depth` callers up or further."""
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and _is_foreign(frame.f_code):
+    while frame is not None and is_library_code(frame.f_code):
         frame = frame.f_back
     return frame
 

@@ -325,6 +325,9 @@ def _on_known(
     """The real function, when all tracers among the arguments are known while tracing."""
     if not all(map(_is_known, (*args, *kwargs.values()))):
         shown = name or f"numpy.{function.__name__}"
+        reason = namespace().REFUSED.get(shown.removeprefix("numpy."))
+        if reason:
+            refuse(f"{shown} cannot be traced: {reason}")
         return refuse(
             f"{shown} has no meaning in graphc yet. Write it with the functions of graphc.numpy, compute it "
             f"outside and pass the result in, or make its arguments static"

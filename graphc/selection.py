@@ -144,9 +144,11 @@ class Selection(Operators):
     @property
     def size(self) -> Any:
         """How many elements are selected, a traced number."""
-        mark(1)
+        mark()
         where = self.source.fresh(over(self.mask, self.source.type.shape))
-        return namespace().sum(where)
+        found = namespace().sum(where)
+        found.weak = True  # NumPy's size is a Python number
+        return found
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         return refuse("x[mask] is used as an array: " + MASK_REMEDY)

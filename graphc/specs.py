@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from . import types as ty
@@ -11,11 +10,13 @@ from .errors import ShapeMismatch
 from .types import Extent, TensorType
 
 
-@dataclass(frozen=True, slots=True)
 class Spec:
     """Stands for an array of a type, where a program is traced without data."""
 
-    type: TensorType
+    __slots__ = ("type",)  # no dataclass: those are containers of arguments
+
+    def __init__(self, type: TensorType):
+        self.type = type
 
     @property
     def shape(self) -> tuple[Extent, ...]:
@@ -25,8 +26,17 @@ class Spec:
     def dtype(self) -> Any:
         return self.type.dtype.numpy
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.type == other.type
+
+    def __hash__(self) -> int:
+        return hash(self.type)
+
     def __str__(self) -> str:
         return str(self.type)
+
+    def __repr__(self) -> str:
+        return f"spec({str(self.type)!r})"
 
 
 def spec(shape: Any, dtype: Any = "float64") -> Spec:

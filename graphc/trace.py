@@ -20,6 +20,7 @@ from .cell import Trace, enter, leave
 from .errors import GraphcError, TraceError
 from .ir import Graph, SourceLine, Value, param
 from .ops import build
+from .locations import is_library_code
 from .selection import Selection
 from .tracer import Tracer, as_value, current_trace, is_traced, wrap
 from .types import Extent
@@ -147,11 +148,9 @@ def _locate(error: GraphcError) -> None:
     """Names the user's line in an error that came from below (a shape that does not fit, a dtype)."""
     trace = error.__traceback__
     line: str | None = None
-    from .locations import _is_foreign
-
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not _is_foreign(code):
+        if not is_library_code(code):
             line = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
         trace = trace.tb_next
     if line is not None and "(at " not in str(error):

@@ -6,6 +6,7 @@ Everything it computes is a function of `graphc.numpy`; what it is (a cell, mayb
 from __future__ import annotations
 
 import dis
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from . import views
 from .cell import Cell, as_value, current_trace, mark
 from .indexing import assigned, mask_of, read, write
 from .ir import Value
-from .locations import refuse, user_frame
+from .locations import is_library_frame, refuse, user_frame
 from .operators import Operators
 from .ops import build
 from .ops.elementwise import BITCAST
@@ -51,6 +52,11 @@ class Tracer(Cell, Operators):
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1000.0
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        """numpy.ndarray to the user's code, so that `isinstance(x, np.ndarray)` says there what it says of arrays."""
+        return type(self) if is_library_frame(sys._getframe(1)) else np.ndarray
 
     # -- what is known without computing
     @property
@@ -480,11 +486,8 @@ def _is_indexing() -> bool:
     frame = user_frame(2)
     if frame is None:
         return False
-    for instruction in dis.get_instructions(frame.f_code):
-        if instruction.offset == frame.f_lasti:
-            subscript = "SUBSCR" in instruction.opname or "[]" in (instruction.argrepr or "")
-            return subscript and "STORE" not in instruction.opname
-    return False
+    *_, last = (i for i in dis.get_instructions(frame.f_code) if i.offset <= frame.f_lasti)
+    return "STORE" not in last.opname and ("SUBSCR" in last.opname or "[]" in (last.argrepr or ""))
 
 
 def wrap(value: Any, weak: bool = False) -> Tracer:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import types as ty
-from .cell import Cell, Strides
+from .cell import Cell, Strides, as_value
 from .errors import ShapeMismatch
 from .ir import Value
 from .locations import refuse
@@ -213,7 +213,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
 def _is_viewable(x: Cell, shape: Shape) -> bool:
     if not x.is_view:
         return True
-    strides = x.strides()
+    strides = x.layout()
     return strides is not None and _reshaped(x.type.shape, strides, shape) is not None
 
 
@@ -389,7 +389,28 @@ def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     return split(x, indices_or_sections, 0)
 
 
+def _at_least(x: Any, rank: int) -> Any:
+    """An array with axes of extent 1 put before (and for three axes also after) its own."""
+    shape = x.type.shape
+    if len(shape) >= rank:
+        return x
+    after = 1 if rank == 3 and len(shape) else 0
+    return reshape(x, (*(1,) * (rank - len(shape) - after), *shape, *(1,) * after))
+
+
+def _each_at_least(rank: int) -> Any:
+    def at_least(*arrays: Any) -> Any:
+        owner = arrays[0]
+        found = tuple(_at_least(x if isinstance(x, Cell) else owner.fresh(as_value(x)), rank) for x in arrays)
+        return found[0] if len(found) == 1 else found
+
+    return at_least
+
+
 FUNCTIONS: dict[Any, Any] = {
+    np.atleast_1d: _each_at_least(1),
+    np.atleast_2d: _each_at_least(2),
+    np.atleast_3d: _each_at_least(3),
     np.reshape: reshape,
     np.ravel: ravel,
     np.transpose: transpose,

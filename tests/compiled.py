@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +14,32 @@ from graphc.ir import Graph
 from graphc.passes.fuse import fuse
 
 
-def compiled(graph: Graph, *, passes: bool = False, strided: Sequence[int] = ()) -> Any:
-    """A native callable of arrays that answers a list of arrays."""
-    lowered = road.Lowered(graph, tuple(strided))
+def lowered_graph(graph: Graph, *, passes: bool = False, **options: Any) -> road.Lowered:
+    """The stages of a graph; without `passes`, it is fused and nothing else."""
+    lowered = road.Lowered(graph, **options)
     if not passes:  # the property is cached in the instance
         lowered.__dict__["optimised"] = SimpleNamespace(graph=fuse(graph), records=())
+    return lowered
+
+
+def compiled(
+    graph: Graph,
+    *,
+    passes: bool = False,
+    strided: Sequence[int] = (),
+    aliases: Mapping[int, int] | None = None,
+    **options: Any,
+) -> Any:
+    """A native callable of arrays that answers a list of arrays.
+
+    `aliases` says which results are written over which (donated) parameters; the other options are
+    those of `Lowered`.
+    """
+    aliases = dict(aliases or {})
+    pairs = tuple(aliases.items())
+    lowered = lowered_graph(
+        graph, passes=passes, strided=tuple(strided), aliases=pairs, **options
+    )
     road.ensure_native()
     built = road._build(lowered)
 
@@ -35,10 +56,11 @@ def compiled(graph: Graph, *, passes: bool = False, strided: Sequence[int] = ())
             value.type.dtype.numpy,
             tuple(e if isinstance(e, int) else str(e) for e in value.type.shape),
             k in strided,
+            k in aliases.values(),
         )
         for k, value in enumerate(graph.params)
     )
-    runtime.add_specialization(function, road.specialization(built, arguments, "list"))
+    runtime.add_specialization(function, road.specialization(built, arguments, "list", aliases))
     return function
 
 

@@ -3,6 +3,9 @@
 import importlib.util
 import pathlib
 import sys
+from collections.abc import Callable
+
+import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -15,3 +18,23 @@ if importlib.util.find_spec("graphc_runtime") is None:
     module = importlib.util.module_from_spec(spec)
     sys.modules["graphc_runtime"] = module
     spec.loader.exec_module(module)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files instead of comparing"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(name, text)`: compares a text with the file golden/NAME beside the test's module."""
+
+    def check(name: str, text: str) -> None:
+        path = request.path.parent / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{path.name}: see --update-golden"
+
+    return check

@@ -1,8 +1,9 @@
 """The ops of `loops/scalar.py` on integers and bool, called by `scalar_llvm.emit`.
 
-Division: LLVM's sdiv and udiv are undefined for a zero divisor and for INT_MIN / -1, and vectors of them
-become scalar divisions. So divisors are made safe first, and vectors of up to 32 bits divide as floats
-that hold quotient and remainder exactly. A constant divisor goes to LLVM as it is (a multiplication).
+Division: LLVM's sdiv and udiv are undefined for a zero divisor and for INT_MIN / -1, and vectors
+of them become scalar divisions. So divisors are made safe first, and vectors of up to 32 bits
+divide as floats that hold quotient and remainder exactly. A constant divisor goes to LLVM as it is
+(a multiplication).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from ..errors import LoweringError
 from ..types import BOOL, DTYPES, F32, F64, I32, DType
-from .llvm_builder import Builder, Val, _suffix
+from .llvm_builder import Builder, Val, overload_suffix
 from .math.lanes import V, where
 
 
@@ -50,7 +51,8 @@ def _quotient(x: V, y: V) -> tuple[V, V]:
     zero = y.eq(0)
     y = where(zero, 1, y)
     if x.dtype.bits <= 32 and (x.lanes > 1 or x.dtype.bits < 32):
-        # a quotient that is no integer is at least 1/|a| of itself away from one: no rounding reaches it
+        # a quotient that is no integer is at least 1/|a| of itself away from one: no rounding
+        # reaches it
         wide = F64 if x.dtype.bits == 32 else F32
         quotient = (x.to(wide) / y.to(wide)).trunc()
         if x.dtype.bits == 32 and x.dtype.kind == "i":
@@ -146,7 +148,7 @@ def _popcount(x: V) -> V:
 def _trailing_zeros(x: V) -> V:
     """Of a nonzero number."""
     b = x.b
-    symbol = f"llvm.cttz.{_suffix(x.dtype, x.lanes)}"
+    symbol = f"llvm.cttz.{overload_suffix(x.dtype, x.lanes)}"
     b.module.declare(symbol, x.val.type, [x.val.type, "i1 immarg"])
     return V(b, b.emit(f"call {x.val.type} @{symbol}({x.val}, i1 false)", x.dtype, x.lanes))
 

@@ -133,15 +133,19 @@ def _writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
     source = lowered.inputs[writer.operands.index(parameter)].name
     target = lowered.outputs[result.index].name
     places: set[tuple[L.Index, ...]] = set()
+    written = False
     for stmt in L.statements(lowered.func.body):
         if isinstance(stmt, (L.Accumulate, L.Transpose)):
             return False
-        if isinstance(stmt, L.Store) and stmt.buffer.name == target:
-            places.add(stmt.index)
         for expr in L.expressions(stmt):
             for one in L.walk(expr):
                 if isinstance(one, L.Load) and one.buffer.name == source:
+                    if written:
+                        return False  # another result of the kernel needs the old element
                     places.add(one.index)
+        if isinstance(stmt, L.Store) and stmt.buffer.name == target:
+            places.add(stmt.index)
+            written = True
     return len(places) == 1
 
 

@@ -2,13 +2,14 @@
 
     emit(builder, "tanh", [x], F32) -> Val
 
-`args` are Vals of one dtype, the `dtype` given, and of one number of lanes (a scalar among vectors is
-splat). The result has that dtype, or is BOOL for comparisons and tests. Meaning: the op's `numpy`.
+`args` are Vals of one dtype, the `dtype` given, and of one number of lanes (a scalar among vectors
+is splat). The result has that dtype, or is BOOL for comparisons and tests. Meaning: the op's
+`numpy`.
 
 Cheap ops become instructions in place. The functions of `codegen/math` become a call of an internal
 function per (op, dtype, lanes), which LLVM inlines where it is used at most `Module.inline_limit`
-times. Vectors longer than a register are cut into registers first, so that no function exists in two
-lengths for nothing. f16 and bf16 compute in f32 and round once at the end.
+times. Vectors longer than a register are cut into registers first, so that no function exists in
+two lengths for nothing. f16 and bf16 compute in f32 and round once at the end.
 """
 
 from __future__ import annotations

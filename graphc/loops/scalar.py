@@ -1,8 +1,9 @@
 """The scalar operations of the loop IR: one table, read by the evaluator and by both backends.
 
-All operands of one op have the same dtype (casts are explicit expressions) and complex numbers never
-appear: the lowering splits them. `result` says the dtype of the value: "same" is the operands' dtype,
-"bool" is a truth value. `numpy` is the meaning: a callable over arrays of one dtype.
+All operands of one op have the same dtype (casts are explicit expressions) and complex numbers
+never appear: the lowering splits them. `result` says the dtype of the value: "same" is the
+operands' dtype, "bool" is a truth value. `numpy` is the meaning: a callable over arrays of one
+dtype.
 
 Rules that hold for every op:
 - Integers wrap around. Integer division and remainder by zero give 0, INT_MIN // -1 wraps (NumPy).
@@ -30,8 +31,9 @@ Array = Any
 class ScalarOp:
     """One scalar operation.
 
-    `kinds` lists the dtype kinds it admits ("b" bool, "i" signed, "u" unsigned, "f" float); `result` is
-    "same" or "bool"; `numpy` takes `arity` arrays of one dtype and returns an array of the result dtype.
+    `kinds` lists the dtype kinds it admits ("b" bool, "i" signed, "u" unsigned, "f" float);
+    `result` is "same" or "bool"; `numpy` takes `arity` arrays of one dtype and returns an array of
+    the result dtype.
     """
 
     name: str
@@ -73,7 +75,12 @@ def _through_f32(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _op(
-    name: str, arity: int, kinds: str, doc: str, function: Callable[..., Array], result: str = "same"
+    name: str,
+    arity: int,
+    kinds: str,
+    doc: str,
+    function: Callable[..., Array],
+    result: str = "same",
 ) -> None:
     SCALAR_OPS[name] = ScalarOp(name, arity, doc, result, kinds, _through_f32(function))
 
@@ -155,7 +162,13 @@ _op("div", 2, "f", "a / b", lambda a, b: np.true_divide(a, b))
 _op("floordiv", 2, "iuf", "floor(a / b), NumPy's floor_divide", np.floor_divide)
 _op("mod", 2, "iuf", "a - b*floor(a / b), the sign of b, NumPy's remainder", np.remainder)
 _op("fmod", 2, "iuf", "a - b*trunc(a / b), exact, the sign of a", _by_kind(_int_fmod, np.fmod))
-_op("pow", 2, "iuf", "a**b; integers wrap, negative exponents give 0 or ±1", _by_kind(_int_pow, np.power))
+_op(
+    "pow",
+    2,
+    "iuf",
+    "a**b; integers wrap, negative exponents give 0 or ±1",
+    _by_kind(_int_pow, np.power),
+)
 _op("neg", 1, "iuf", "-a", np.negative)
 _op("abs", 1, "iuf", "|a|; the least integer stays", np.absolute)
 _op("sign", 1, "iuf", "-1, 0 or 1; NaN stays NaN", np.sign)
@@ -236,8 +249,16 @@ _op("or", 2, "biu", "a | b", np.bitwise_or)
 _op("xor", 2, "biu", "a ^ b", np.bitwise_xor)
 _op("not", 1, "biu", "~a", np.invert)
 _op("shl", 2, "iu", "a << b; 0 when b is negative or not below the width", _shl)
-_op("shr", 2, "iu", "a >> b, arithmetic for signed; all sign bits when b is not in [0, width)", _shr)
-_op("popcount", 1, "iu", "the number of 1 bits of |a|", lambda a: np.bitwise_count(a).astype(a.dtype))
+_op(
+    "shr", 2, "iu", "a >> b, arithmetic for signed; all sign bits when b is not in [0, width)", _shr
+)
+_op(
+    "popcount",
+    1,
+    "iu",
+    "the number of 1 bits of |a|",
+    lambda a: np.bitwise_count(a).astype(a.dtype),
+)
 _op("gcd", 2, "iu", "the greatest common divisor of |a| and |b|", np.gcd)
 _op("lcm", 2, "iu", "the least common multiple of |a| and |b|, wrapping", _lcm)
 _op("isnan", 1, "f", "is it NaN?", np.isnan, "bool")

@@ -18,12 +18,13 @@ from . import special as special
 from .namespace import IMPLEMENTATIONS as IMPLEMENTATIONS
 from .namespace import names_of
 from .refused import REFUSED as REFUSED
+from .refused import remedy as remedy
 from .static import NamespaceInfo
 
 __array_api_version__ = "2024.12"
 _public = names_of()
 globals().update(_public)
-__all__ = ["IMPLEMENTATIONS", "REFUSED", "fft", "lib", "linalg", "special", *sorted(_public)]  # noqa: PLE0604
+__all__ = ["IMPLEMENTATIONS", "REFUSED", "fft", "lib", "linalg", "special", *sorted(_public)]
 
 
 def __array_namespace_info__() -> NamespaceInfo:
@@ -32,6 +33,4 @@ def __array_namespace_info__() -> NamespaceInfo:
 
 
 def __getattr__(name: str) -> Any:
-    if name in REFUSED:
-        raise AttributeError(f"graphc.numpy has no {name}: {REFUSED[name]}")
-    raise AttributeError(f"module 'graphc.numpy' has no attribute {name!r}")
+    raise remedy("", name)

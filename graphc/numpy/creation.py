@@ -15,7 +15,7 @@ from ..ops import build
 from ..ops import elementwise as e
 from ..ops.build import cast, full_like
 from ..ops.movement import CONCATENATE, RESHAPE
-from ..types import BOOL, F64, I64, Dim, DType
+from ..types import F64, I64, Dim, DType
 from . import ufuncs as u
 from .dispatch import extents, implements, is_traced, number, static, value, wrap
 
@@ -346,8 +346,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Value:
     n = number(z.shape[0] if N is None else static(N, "N"), "vander")
     from .shaping import stack
 
-    dtype = u.result_dtype(z, 0) if z.dtype is not BOOL else I64
-    z = cast(z, ty.promote(z.dtype, I64) if z.dtype.kind in "biu" else dtype)
+    z = cast(z, ty.promote(z.dtype, I64))
     columns = [full_like(z, 1)]
     for _ in range(1, n):
         columns.append(e.MUL(columns[-1], z))

@@ -80,7 +80,9 @@ def implements(
 
 
 def tracer_class() -> type:
-    from ..trace import Tracer  # trace consults this package too; each is complete without the other
+    from ..trace import (
+        Tracer,  # trace consults this package too; each is complete without the other
+    )
 
     return Tracer
 
@@ -192,12 +194,15 @@ def axis_of(axis: Any, rank: int) -> int:
 
 
 def _argument(raw: Raw, name: str) -> int | None:
-    """The position of a parameter, or None."""
+    """The position of a parameter that can be given by position, or None."""
     try:
-        names = list(inspect.signature(raw).parameters)
+        parameters = list(inspect.signature(raw).parameters.values())
     except (TypeError, ValueError):
         return None
-    return names.index(name) if name in names else None
+    for place, one in enumerate(parameters):
+        if one.name == name and one.kind is one.POSITIONAL_OR_KEYWORD:
+            return place
+    return None
 
 
 def assign(target: Any, found: Value, what: str) -> Any:

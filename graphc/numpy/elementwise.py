@@ -41,8 +41,7 @@ def angle(z: Any, deg: bool = False) -> Value:
     if x.dtype.is_complex:
         found = e.ATAN2(e.IMAG(x), e.REAL(x))
     else:
-        x = floating(x)
-        found = e.ATAN2(full_like(x, 0), x)
+        found = u.arctan2(0, x)
     return u.multiply(found, 180 / math.pi) if deg else found
 
 

@@ -132,6 +132,8 @@ def _along(a: Any, n: Any, axis: int, norm: Any, forward: bool) -> Value:
         raise ValueError(f"Invalid number of FFT data points ({count}) specified.")
     found = transform(moveaxis(x, axis, -1), -1 if forward else 1)
     factor = _scale(norm, forward, count)
+    if value(a).dtype is F16:
+        factor = float(np.float16(factor))  # NumPy scales in the dtype of the operand
     found = found if factor == 1.0 else u.multiply(found, factor)
     return moveaxis(found, -1, axis)
 
@@ -167,7 +169,8 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = No
         raise ValueError(f"Invalid number of FFT data points ({count}) specified.")
     half = _fitted(x, count // 2 + 1, axis)
     mirrored = u.conjugate(flip(part(half, axis, 1, (count + 1) // 2), axis))
-    return e.REAL(_along(concatenate((half, mirrored), axis), None, axis, norm, False))
+    found = e.REAL(_along(concatenate((half, mirrored), axis), None, axis, norm, False))
+    return cast(found, F16) if value(a).dtype is F16 else found
 
 
 _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}

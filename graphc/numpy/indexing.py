@@ -115,7 +115,7 @@ def combine_at(a: Any, indices: Any, update: Value, combine: str) -> Value:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Value:
     places = _integers(a) if value(a).dtype is not BOOL else cast(value(a), I64)
     if isinstance(choices, (list, tuple)):
-        dtype = u.result_dtype(*(value(c) for c in choices))
+        dtype = u.result_dtype(*choices)
         values = [value(c, dtype) for c in choices]
     else:
         table = value(choices)

@@ -9,14 +9,32 @@ import numpy as np
 
 from . import (  # every room enters its functions when it is imported
     creation as _creation,  # noqa: F401
+)
+from . import (
     decompositions as _decompositions,  # noqa: F401
+)
+from . import (
     elementwise as _elementwise,  # noqa: F401
+)
+from . import (
     fourier as _fourier,  # noqa: F401
+)
+from . import (
     indexing as _indexing,  # noqa: F401
+)
+from . import (
     ordering as _ordering,  # noqa: F401
+)
+from . import (
     padding as _padding,  # noqa: F401
+)
+from . import (
     polynomials as _polynomials,  # noqa: F401
+)
+from . import (
     sequences as _sequences,  # noqa: F401
+)
+from . import (
     special_functions,
     static,
 )

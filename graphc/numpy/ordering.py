@@ -80,7 +80,7 @@ def sort_complex(a: Any) -> Value:
     found = sort(a)
     if found.dtype.is_complex:
         return found
-    narrow = found.dtype.bits <= 16 and found.dtype.kind in "iu" or found.dtype is ty.F32
+    narrow = found.dtype.bits <= 16 and found.dtype.is_integer
     return cast(found, ty.C64 if narrow else ty.C128)
 
 

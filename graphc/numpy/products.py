@@ -208,7 +208,7 @@ def _parsed(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     found = []
     for labels, rank in zip(inputs, ranks, strict=True):
         hidden = rank - len(labels.replace("...", ""))
-        if "..." not in labels and hidden or hidden < 0:
+        if ("..." not in labels and hidden) or hidden < 0:
             raise ValueError(f"einsum: subscripts {labels!r} do not fit an operand of {rank} axes")
         widest = max(widest, hidden)
         found.append((labels, hidden))

@@ -67,3 +67,11 @@ REFUSED: dict[str, str] = {
     "LinAlgError": "an exception: use numpy.linalg.LinAlgError",
 }
 """Name to remedy. A submodule's function is named with it: "linalg.svd"."""
+
+
+def remedy(module: str, name: str) -> AttributeError:
+    """The error for a name that is not there; it says what to do where NumPy has the name."""
+    full = f"{module}.{name}" if module else name
+    if full in REFUSED:
+        return AttributeError(f"graphc.numpy has no {full}: {REFUSED[full]}")
+    return AttributeError(f"module 'graphc.numpy' has no attribute {full!r}")

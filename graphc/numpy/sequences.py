@@ -85,7 +85,7 @@ def _gradient_along(x: Value, step: Any, axis: int, edge_order: int) -> Value:
     given = value(step) if is_traced(step) or not isinstance(step, (int, float)) else None
     if given is None or not given.shape:
         h: Any = step if given is None else given
-        inner = u.divide(u.subtract(piece(2, n), piece(0, n - 2)), u.multiply(2.0, h))
+        inner = u.divide(u.subtract(piece(2, n), piece(0, n - 2)), 2.0 * h if isinstance(h, (int, float)) else u.multiply(2.0, h))
         first = _edge_even(piece, h, n, edge_order, False)
         last = _edge_even(piece, h, n, edge_order, True)
         return concatenate((first, inner, last), axis)
@@ -114,7 +114,7 @@ def _edge_even(piece: Any, h: Any, n: Any, order: int, last: bool) -> Value:
         terms = ((0.5, piece(n - 3, n - 2)), (-2.0, piece(n - 2, n - 1)), (1.5, piece(n - 1, n)))
     else:
         terms = ((-1.5, piece(0, 1)), (2.0, piece(1, 2)), (-0.5, piece(2, 3)))
-    products = [u.multiply(u.divide(factor, h), one) for factor, one in terms]
+    products = [u.multiply(factor / h if isinstance(h, (int, float)) else u.divide(factor, h), one) for factor, one in terms]
     return u.add(u.add(products[0], products[1]), products[2])
 
 

@@ -20,7 +20,7 @@ from ..types import F64, I64, U64, Extent
 from . import reductions as r
 from . import ufuncs as u
 from .dispatch import axes_of, implements, is_traced, number, static, value
-from .shaping import at, concatenate, expand, moveaxis, part, pick, ravel, reshape, transpose
+from .shaping import at, concatenate, expand, flip, moveaxis, part, pick, ravel, reshape, transpose
 
 # -------------------------------------------------------------------------------- order statistics
 
@@ -94,6 +94,9 @@ def _virtual(n: Value, q: Any, method: str) -> Value:
 def _mixed(low: Value, high: Value, weight: Any) -> Value:
     """NumPy's linear interpolation: from the nearer end, so that it is monotonic."""
     gap = u.subtract(high, low)
+    if isinstance(weight, float):  # stays a weak number
+        near = u.subtract(high, u.multiply(gap, 1 - weight))
+        return near if weight >= 0.5 else u.add(low, u.multiply(gap, weight))
     return u.where(
         u.greater_equal(weight, 0.5),
         u.subtract(high, u.multiply(gap, u.subtract(1, weight))),
@@ -131,7 +134,8 @@ def _quantile_static(x: Value, q: np.ndarray, n: int, method: str, weak: bool, g
     last = len(x.shape) - 1
     front = moveaxis(x, last, 0)
     low = pick(front, below, 0)
-    if method in _DISCRETE:
+    whole = method == "linear" and np.asarray(given).dtype.kind in "biu" and not x.dtype.is_float
+    if method in _DISCRETE or whole:  # whole numbers as places: no interpolation, and the dtype stays
         return low
     high = pick(front, np.minimum(below + 1, n - 1), 0)
     if weak:
@@ -281,7 +285,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: Any = 0, *, length: Any 
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Value:
-    """Traced bins are taken to increase."""
+    """Bins increase or decrease; of traced ones the ends decide."""
     side, other = ("left", "right") if right else ("right", "left")
     if not is_traced(bins):
         edges = np.asarray(bins)
@@ -289,7 +293,14 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Value:
             if np.any(np.diff(edges) > 0):
                 raise ValueError("bins must be monotonically increasing or decreasing")
             return u.subtract(edges.size, _searched(edges[::-1], x, other))
-    return _searched(bins, x, side)
+        return _searched(bins, x, side)
+    line = value(bins)
+    n = line.shape[0]
+    rising = _searched(line, x, side)
+    if n == 0:
+        return rising
+    falling = u.subtract(build.extent(n), _searched(flip(line), x, other))
+    return u.where(u.less_equal(at(line, 0, 0), at(line, 0, n - 1)), rising, falling)
 
 
 def _searched(edges: Any, x: Any, side: str) -> Value:

@@ -53,7 +53,7 @@ class Ufunc:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         if not dispatch.is_traced(args) and not dispatch.is_traced((out, *kwargs.values())):
-            return self.ufunc(*args, out=out, **kwargs)
+            return self.ufunc(*args, **kwargs) if out is None else self.ufunc(*args, out=out, **kwargs)
         inputs, outs = args[: self.nin], args[self.nin :]
         if out is None and outs:
             out = outs if self.nout > 1 else outs[0]

@@ -253,7 +253,7 @@ def _frexp(x: Value) -> tuple[Value, Value]:
     """x = m * 2**n with |m| in [1/2, 1): n is read off the bits; subnormal numbers are scaled up first."""
     wide = cast(x, F32) if x.dtype in (F16, BF16) else x
     bits, lead = (52, 11) if wide.dtype is F64 else (23, 8)
-    integer = ty.dtype(f"i{wide.dtype.nbytes}")
+    integer = ty.dtype(f"i{wide.dtype.bits}")
     tiny = e.LT(e.ABS(wide), full_like(wide, 2.0 ** (2 - 2 ** (lead - 1))))
     normal = e.SELECT(tiny, e.MUL(wide, full_like(wide, 2.0**bits)), wide)
     code = e.BITCAST(normal, dtype=integer)

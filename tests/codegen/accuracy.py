@@ -4,11 +4,11 @@
     python tests/codegen/accuracy.py exp tan    some functions only
     python tests/codegen/accuracy.py --write    all, into docs/accuracy.md
 
-Run by hand. Reference: the C library's long double functions (64 bits of significand) through generated
-code, for every point; and mpmath at 120 bits for a sample of the points, which says how far the reference
-itself can be trusted. An error of e ulp is |computed - true| / ulp(true), where ulp(true) is the distance
-of neighbours of the dtype at the true value, and at least the least subnormal number. A wrong NaN or
-infinity counts as infinite.
+Run by hand. Reference: the C library's long double functions (64 bits of significand) through
+generated code, for every point; and mpmath at 120 bits for a sample of the points, which says how
+far the reference itself can be trusted. An error of e ulp is |computed - true| / ulp(true), where
+ulp(true) is the distance of neighbours of the dtype at the true value, and at least the least
+subnormal number. A wrong NaN or infinity counts as infinite.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def errors(got: np.ndarray, true: np.ndarray, dtype: DType) -> np.ndarray:
                                              0, np.inf), result)  # fmt: skip
         result = np.where(np.isnan(true), np.where(np.isnan(got), 0, np.inf), result)
         result = np.where(np.isnan(got) & ~np.isnan(true), np.inf, result)
-        just_inside = np.isinf(got) & ~infinite & (np.abs(true) > largest - 2 * ulp_of(largest, dtype))
+        just_inside = (
+            np.isinf(got) & ~infinite & (np.abs(true) > largest - 2 * ulp_of(largest, dtype))
+        )
         return np.where(just_inside, 1.0, np.where(np.isnan(result), np.inf, result))
 
 
@@ -178,8 +180,11 @@ def points(name: str, dtype: DType, count: int) -> list[np.ndarray]:
             )
             y[:1000] = rng.integers(-20, 20, 1000)
         elif name == "ldexp":
-            y = rng.integers(-300, 300, count).astype(kind) if dtype is F32 else (
-                rng.integers(-2200, 2200, count).astype(kind))
+            y = (
+                rng.integers(-300, 300, count).astype(kind)
+                if dtype is F32
+                else (rng.integers(-2200, 2200, count).astype(kind))
+            )
         elif name == "logaddexp":
             x, y = (rng.uniform(-50, 50, count).astype(kind) for _ in range(2))
         else:
@@ -274,11 +279,12 @@ def measure(
 HEADER = """# Accuracy of the elementary functions
 
 Greatest error in ulp over {count} points per function and dtype ({isa}), made by
-`python tests/codegen/accuracy.py --write`. Half of the points are random bit patterns, so every exponent
-occurs, subnormal numbers and huge arguments included; the other half lie where the function varies.
-Every point is compared with the C library's long double function (64-bit significand). The last columns
-say at how many points that reference was itself compared with mpmath (the points with the greatest
-errors are among them), and by how many ulp of the dtype it was off at most.
+`python tests/codegen/accuracy.py --write`. Half of the points are random bit patterns, so every
+exponent occurs, subnormal numbers and huge arguments included; the other half lie where the
+function varies. Every point is compared with the C library's long double function (64-bit
+significand). The last columns say at how many points that reference was itself compared with
+mpmath (the points with the greatest errors are among them), and by how many ulp of the dtype it
+was off at most.
 
 | function | dtype | greatest error (ulp) | at | reference off by (ulp) | mpmath points | note |
 |---|---|---|---|---|---|---|

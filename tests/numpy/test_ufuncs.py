@@ -94,7 +94,8 @@ def test_special_values() -> None:
     for ufunc in (np.frexp, np.modf, np.spacing, np.sign, np.rint, np.trunc, np.reciprocal, np.isfinite):
         check(ufunc, x)
     check(np.heaviside, x, np.float64(0.5))
-    check(np.frexp, x.astype(np.float32))
+    with np.errstate(all="ignore"):
+        check(np.frexp, x.astype(np.float32))
     check(np.frexp, np.array([6e-8, 1.0, -3.0, np.inf], np.float16))
     y = x[:, None]
     for ufunc in (np.logaddexp2, np.logaddexp, np.fmax, np.fmin, np.copysign, np.hypot, np.remainder):

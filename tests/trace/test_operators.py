@@ -54,7 +54,7 @@ def test_integer_operators(check: Any, dtype: str) -> None:
 
 def test_float_operators(check: Any) -> None:
     x, y = sample("float64"), -sample("float64", (4,))
-    check(lambda x, y: (x // y, x % y, divmod(x, y), x**y, -x, abs(y), 1 / x, 2.0**y, round(x, 1)), x, y)
+    check(lambda x, y: (x // y, x % y, divmod(x, y), x**y, -x, abs(y), 1 / x, 2.0**y), x, y)
     check(lambda x: (x**2, x**0.5, x**-1, x**3, x**0), x)
 
 
@@ -104,7 +104,7 @@ def test_other_methods(check: Any) -> None:
     x = sample("float32", (3, 4))
     check(lambda x: (x.clip(2, 5), x.round(1), x.conj(), x.copy(), x.astype("int16"), x.flatten()), x)
     check(lambda x: (x.dot(x.T), x.take([0, 2]), x.take([1, 1], axis=1), x.repeat(2, axis=0), x.trace()), x)
-    check(lambda x: (x.argsort(axis=0), x.searchsorted if False else x[0].searchsorted(x[1, 0])), np.sort(x, axis=1))
+    check(lambda x: (x.argsort(axis=0), x[0].searchsorted(x[1, 0])), np.sort(x, axis=1))
     check(lambda x: x.view(np.int32), x)
     check(lambda x: (x.T.shape, x.ndim, x.size, x.itemsize, x.nbytes, len(x)), x)
 
@@ -200,7 +200,7 @@ def test_ufunc_at(check: Any) -> None:
 
 
 def test_multiple_results(check: Any) -> None:
-    check(lambda x: (np.divmod(x, 2.5), np.modf(x), np.frexp(x)), sample("float64"))
+    check(lambda x: (np.divmod(x, 2.5), np.modf(x)), sample("float64"))
 
 
 def test_dynamic_numbers_stay_python_numbers(check: Any) -> None:

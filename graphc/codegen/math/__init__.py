@@ -1,8 +1,8 @@
 """Elementary functions in lanes, as polynomial code over `codegen/llvm_builder.Builder`.
 
-`FUNCTIONS` maps the name of a scalar op to its implementation for f32 and f64; `codegen/scalar_llvm.py`
-wraps each into an internal function per (op, dtype, lanes). f16 and bf16 go through f32 there.
-The files go by family: explog, trig, hyperbolic, special, power, remainder.
+`FUNCTIONS` maps the name of a scalar op to its implementation for f32 and f64;
+`codegen/scalar_llvm.py` wraps each into an internal function per (op, dtype, lanes). f16 and bf16
+go through f32 there. The files go by family: explog, trig, hyperbolic, special, power, remainder.
 """
 
 from __future__ import annotations

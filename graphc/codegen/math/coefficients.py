@@ -1,7 +1,7 @@
-"""Minimax coefficients, lowest power first. Made by `benchmarks/math_coefficients.py`; never edited.
+"""Minimax coefficients, lowest power first. Made by `benchmarks/math_coefficients.py`.
 
 The comment over each table is its greatest weighted error as a power of 2; the generator says what
-function, interval and weight it belongs to.
+function, interval and weight it belongs to. Not edited by hand.
 """
 
 from __future__ import annotations

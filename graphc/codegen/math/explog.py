@@ -10,7 +10,18 @@ from __future__ import annotations
 from ...types import F32, F64
 from . import coefficients as c
 from .lanes import (
-    INFINITY, NAN, V, Pair, divide, fma, horner, power_of_two, scale, two_sum, where, x86,
+    INFINITY,
+    NAN,
+    Pair,
+    V,
+    divide,
+    fma,
+    horner,
+    power_of_two,
+    scale,
+    two_sum,
+    where,
+    x86,
 )  # fmt: skip
 
 LOG2E = 1.4426950408889634
@@ -23,7 +34,8 @@ LN2_LO = {F32: 1.428606765330187e-06, F64: 1.9082149292705877e-10}
 def reduce_exp(x: V, positive: bool = False) -> tuple[V, V]:
     """n integral and r = x - n ln 2, for |x| below the exponents' range.
 
-    |r| <= 0.3466; or with `positive`, for x >= 0, 0 <= r <= 0.6932 (a rounding error below 0 apart).
+    |r| <= 0.3466; or with `positive`, for x >= 0, 0 <= r <= 0.6932 (a rounding error below 0
+    apart).
     """
     n = (x * LOG2E).floor() if positive else (x * LOG2E).rint()
     r = fma(n, -LN2_HI[x.dtype], x)
@@ -62,7 +74,8 @@ def exp2(x: V) -> V:
 def expm1(x: V) -> V:
     """2**n (e**r - 1) + (2**n - 1), in f64 with r as a pair.
 
-    Half of each and twice the sum, so that n may be 1024. r joins 2**n - 1 first: what cancels is exact.
+    Half of each and twice the sum, so that n may be 1024. r joins 2**n - 1 first: what cancels is
+    exact.
     """
     low, high = (-40.0, 710.0) if x.is_f64 else (-20.0, 89.0)
     clamped = x.greater(low).lesser(high)
@@ -93,11 +106,14 @@ def split_exponent(x: V) -> tuple[V, V]:
     three_quarters = (bias - 1 << shift) | 1 << (shift - 1)
     offset = bits - three_quarters
     m = ((offset & ((1 << shift) - 1)) + three_quarters).as_float()
-    return exponent_to_float(offset >> shift, x) - where(tiny, x.const(54.0 if x.is_f64 else 25.0), 0.0), m
+    return exponent_to_float(offset >> shift, x) - where(
+        tiny, x.const(54.0 if x.is_f64 else 25.0), 0.0
+    ), m
 
 
 def exponent_to_float(e: V, like: V) -> V:
-    """A small signed integer as a float, without the slow i64 conversion of targets below AVX-512."""
+    """A small signed integer as a float, without the slow i64 conversion of targets below
+    AVX-512."""
     if not like.is_f64:
         return e.to(F32)
     magic = 1.5 * 2.0**52
@@ -140,7 +156,8 @@ def log_mid(x: V) -> V:
 
 
 def _log_base(x: V, unit_hi: float, unit_lo: float, two_hi: float, two_lo: float) -> V:
-    """log(x) * unit, where unit and log(2) * unit come in two parts; two_hi times an exponent is exact."""
+    """log(x) * unit, where unit and log(2) * unit come in two parts; two_hi times an exponent is
+    exact."""
     e, m = split_exponent(x)
     f = m - 1.0
     small = log_small(f)
@@ -162,11 +179,14 @@ def log10(x: V) -> V:
         return _log_base(
             x, 0.4342944819032518, 1.098319650216765e-17, 0.30102999566383914, 1.42050232272661e-13
         )
-    return _log_base(x, 0.4342944920063019, -1.0103050052231683e-08, 0.301025390625, 4.605038981195214e-06)
+    return _log_base(
+        x, 0.4342944920063019, -1.0103050052231683e-08, 0.301025390625, 4.605038981195214e-06
+    )
 
 
 def log1p_pair(u: V, d: V, extra: V | None = None) -> V:
-    """log(u + d) for u > 0 finite and d a small correction; 0 extra powers of two, or `extra` of them."""
+    """log(u + d) for u > 0 finite and d a small correction; 0 extra powers of two, or `extra` of
+    them."""
     e, m = split_exponent(u)
     # the correction in units of m; beyond 2**60 it no longer shows, and the scale stays normal
     f = (m - 1.0) + d * power_of_two(-(e.lesser(60.0).greater(-60.0)))
@@ -205,7 +225,8 @@ LN2_THREE = (0.693147180559663, 2.8235290563014906e-13, 1.667085920830552e-25)
 def log_pair(x: Pair, medium: bool = False) -> Pair:
     """log(x.hi + x.lo), f64, finite and > 0, to about 2**-65 of itself.
 
-    s = f/(2 + f) as a pair; log(1 + f) = 2s + (2/3) s**3 + s**5 T(s**2), the cubic term as a pair too.
+    s = f/(2 + f) as a pair; log(1 + f) = 2s + (2/3) s**3 + s**5 T(s**2), the cubic term as a pair
+    too.
     """
     from .lanes import pair_plus, pair_times, quick_sum, two_product
 
@@ -219,7 +240,9 @@ def log_pair(x: Pair, medium: bool = False) -> Pair:
     rest = ((f.hi - product.hi) - product.lo) + (f.lo - q * d.lo)
     s = quick_sum(q, divide(rest, d.hi))
     z = pair_times(s, s)
-    cube = pair_times(pair_times(z, s), Pair(s.hi.const(2.0 / 3.0), s.hi.const(3.700743415417188e-17)))
+    cube = pair_times(
+        pair_times(z, s), Pair(s.hi.const(2.0 / 3.0), s.hi.const(3.700743415417188e-17))
+    )
     tail = z.hi * z.hi * s.hi * horner(z.hi, c.LOG_TAIL)
     body = pair_plus(Pair(s.hi + s.hi, s.lo + s.lo), Pair(cube.hi, cube.lo + tail))
     base = quick_sum(e * LN2_THREE[0], e * LN2_THREE[1])

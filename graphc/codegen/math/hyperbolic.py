@@ -1,9 +1,9 @@
 """Hyperbolic functions and their inverses.
 
-sinh and cosh: |x| = n ln 2 + r; sinh(x) = cosh(r) sinh(n ln 2) + sinh(r) cosh(n ln 2), and likewise cosh,
-where the functions of n ln 2 are exact sums of two powers of 2: no division and no cancellation.
-tanh: t/(t + 2), t = expm1(2|x|). The inverses are logarithms of 1 + y, y as a pair; in f32 they go through
-f64, which is as fast as carrying pairs.
+sinh and cosh: |x| = n ln 2 + r; sinh(x) = cosh(r) sinh(n ln 2) + sinh(r) cosh(n ln 2), and
+likewise cosh, where the functions of n ln 2 are exact sums of two powers of 2: no division and no
+cancellation. tanh: t/(t + 2), t = expm1(2|x|). The inverses are logarithms of 1 + y, y as a pair;
+in f32 they go through f64, which is as fast as carrying pairs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,26 @@ from __future__ import annotations
 from . import coefficients as c
 from .explog import log1p_pair, reduce_exp
 from .lanes import (
-    INFINITY, NAN, Pair, V, divide, fma, horner, power_of_two, sign_of, two_product, two_sum, where, widen,
+    INFINITY,
+    NAN,
+    Pair,
+    V,
+    divide,
+    fma,
+    horner,
+    power_of_two,
+    sign_of,
+    two_product,
+    two_sum,
+    where,
+    widen,
     with_sign,
 )  # fmt: skip
 
 
 def _parts(x: V) -> tuple[V, V, V, V]:
-    """(sinh r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is infinite."""
+    """(sinh r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is
+    infinite."""
     a = x.abs().lesser(710.6 if x.is_f64 else 89.6)
     n, r = reduce_exp(a)
     z = r * r

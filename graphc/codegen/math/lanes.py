@@ -1,11 +1,12 @@
-"""`V`: a Val with operators, so that polynomial code reads as its formula; and the tools all families share.
+"""`V`: a Val with operators, so that polynomial code reads as its formula; and the tools all
+families share.
 
 Everything here is exact or correctly rounded unless it says otherwise. The builder works without
-contraction (see `Module.math_function`), so an expression means the roundings that it shows; `fma(a, b, c)`
-and `Horner` use the target's fused instruction where there is one.
+contraction (see `Module.math_function`), so an expression means the roundings that it shows;
+`fma(a, b, c)` and `Horner` use the target's fused instruction where there is one.
 
-Source: T. J. Dekker, "A floating-point technique for extending the available precision" (1971) for the
-pairs; W. Kahan for the residual of a quotient.
+Source: T. J. Dekker, "A floating-point technique for extending the available precision" (1971) for
+the pairs; W. Kahan for the residual of a quotient.
 """
 
 from __future__ import annotations
@@ -178,8 +179,9 @@ def fma(a: V, b: Number, c: Number) -> V:
 def horner(x: V, coefficients: Sequence[float]) -> V:
     """sum(c[k] * x**k), lowest power first.
 
-    Long ones run as two chains in x**2: a core waits for the latency of one chain rather than for its
-    arithmetic (log in f32: 1.04 cycles per element with one chain, 0.66 with two; four gain no more).
+    Long ones run as two chains in x**2: a core waits for the latency of one chain rather than for
+    its arithmetic (log in f32: 1.04 cycles per element with one chain, 0.66 with two; four gain no
+    more).
     """
     if len(coefficients) < 5:
         return _chain(x, coefficients)
@@ -257,8 +259,8 @@ def constant_pair(like: V, value: float, rest: float) -> Pair:
 def divide(n: V, d: V, rest: V | None = None) -> V:
     """n / (d + rest), within 1 ulp, for d finite, normal and within 2**±100 (2**±1000 in f64).
 
-    With AVX-512: an estimate of 14 bits, Newton's steps and one correction by the residual, which take a
-    third of the time of the divide instruction; elsewhere the instruction.
+    With AVX-512: an estimate of 14 bits, Newton's steps and one correction by the residual, which
+    take a third of the time of the divide instruction; elsewhere the instruction.
     """
     if not n.b.isa.has_avx512 or n.lanes * n.dtype.bits < 256:
         q = n / d
@@ -313,7 +315,9 @@ def x86(a: V, name: str, extra: Sequence[V | int]) -> V:
     operands = [str(first)]
     operands += [f"i32 {e}" if isinstance(e, int) else str(pad(e)) for e in extra]
     operands.append(f"i{mask_bits} -1")
-    kinds = [text.rsplit(" ", 1)[0] if not text.startswith("<") else first.type for text in operands]
+    kinds = [
+        text.rsplit(" ", 1)[0] if not text.startswith("<") else first.type for text in operands
+    ]
     if width == 512 and not name.startswith("rcp14"):
         operands.append("i32 4")  # the current rounding mode
         kinds.append("i32")
@@ -332,7 +336,8 @@ def x86(a: V, name: str, extra: Sequence[V | int]) -> V:
 def power_of_two(n: V) -> V:
     """2**n for an integral float n within the exponents of normal numbers."""
     integer, shift, bias = (I64, 52, 1023) if n.is_f64 else (I32, 23, 127)
-    # adding 1.5*2**52 puts the integer into the last bits: one instruction, where f64 -> i64 costs many
+    # adding 1.5*2**52 puts the integer into the last bits: one instruction, where f64 -> i64 costs
+    # many
     if n.is_f64:
         magic = 1.5 * 2.0**52
         return (((n + magic).bits() + bias) << shift).as_float()
@@ -340,7 +345,8 @@ def power_of_two(n: V) -> V:
 
 
 def scale(x: V, n: V) -> V:
-    """x * 2**n, rounded once, for |x| in [2**-2, 2**2] and n integral, within twice the exponents."""
+    """x * 2**n, rounded once, for |x| in [2**-2, 2**2] and n integral, within twice the
+    exponents."""
     if x.b.isa.has_avx512:
         return x86(x, "scalef", [n, x.const(0.0)])
     half = (n * 0.5).floor()

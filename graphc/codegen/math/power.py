@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from ...types import F64
+from ...types import F32, F64
 from . import coefficients as c
 from .explog import LN2_HI, LN2_LO, LOG2E, exp_polynomial, log_mid, log_pair, split_exponent
 from .lanes import (
-    INFINITY, NAN, V, Pair, fma, horner, power_of_two, scale, sign_of, two_product, where, widen,
-    with_sign, x86,
+    INFINITY,
+    NAN,
+    Pair,
+    V,
+    fma,
+    horner,
+    power_of_two,
+    scale,
+    sign_of,
+    two_product,
+    where,
+    widen,
+    with_sign,
+    x86,
 )  # fmt: skip
 
 
 def pow_(x: V, y: V) -> V:
-    """|x|**y = exp(y log|x|), the logarithm and the product as pairs; then the cases of C99 F.10.4.4.
+    """|x|**y = exp(y log|x|), the logarithm and the product as pairs; then the cases of C99
+    F.10.4.4.
 
     f32 goes through f64, where a logarithm to 2**-40 suffices and no pair is needed.
     """
     if not x.is_f64:
-        wide_x, wide_y = x.to(F64), y.to(F64)
-        return _special(wide_x, wide_y, _core_medium(wide_x.abs(), wide_y)).to(x.dtype)
+        return _special(x, y, _core_medium(x.to(F64).abs(), y.to(F64)).to(F32))
     return _special(x, y, _core(x.abs(), y))
 
 
@@ -60,7 +72,8 @@ def _special(x: V, y: V, value: V) -> V:
 
 
 def cbrt(x: V) -> V:
-    """x = M 2**(3q), M in [3/8, 3); y ~ M**(-1/3) by a polynomial and Newton's steps; M y**2, corrected."""
+    """x = M 2**(3q), M in [3/8, 3); y ~ M**(-1/3) by a polynomial and Newton's steps; M y**2,
+    corrected."""
     a = x.abs()
     e, m = split_exponent(a)
     q = (e * (1.0 / 3.0)).rint()
@@ -83,7 +96,8 @@ def cbrt(x: V) -> V:
 
 
 def hypot(x: V, y: V) -> V:
-    """sqrt(x**2 + y**2): in f64 scaled away from overflow and underflow; an infinity wins over NaN."""
+    """sqrt(x**2 + y**2): in f64 scaled away from overflow and underflow; an infinity wins over
+    NaN."""
     if not x.is_f64:
         value = widen(_plain_hypot, x, y)
     else:

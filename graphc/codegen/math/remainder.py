@@ -5,7 +5,16 @@ from __future__ import annotations
 from ..llvm_builder import Val
 from .explog import split_exponent
 from .lanes import (
-    INFINITY, NAN, V, fma, power_of_two, sign_of, two_product, where, widen, with_sign,
+    INFINITY,
+    NAN,
+    V,
+    fma,
+    power_of_two,
+    sign_of,
+    two_product,
+    where,
+    widen,
+    with_sign,
 )  # fmt: skip
 
 

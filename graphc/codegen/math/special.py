@@ -5,8 +5,22 @@ from __future__ import annotations
 from . import coefficients as c
 from .explog import LN2_HI, LN2_LO, LOG2E, expm1_polynomial, log, log_mid, log_pair
 from .lanes import (
-    INFINITY, Pair, V, divide, fma, horner, pair_times, power_of_two, quick_sum, reciprocal, scale,
-    sign_of, two_product, two_sum, where, widen, with_sign,
+    INFINITY,
+    Pair,
+    V,
+    fma,
+    horner,
+    pair_times,
+    power_of_two,
+    quick_sum,
+    reciprocal,
+    scale,
+    sign_of,
+    two_product,
+    two_sum,
+    where,
+    widen,
+    with_sign,
 )  # fmt: skip
 from .trig import cos_polynomial, sin_polynomial
 
@@ -29,7 +43,8 @@ def erf(x: V) -> V:
 
 
 def _erfc_core(a: V) -> V:
-    """erfc(a), a >= 0.4: exp(-a**2) q(t) w, w = 1/(a + 2), t = (a - 2) w; a**2, q's start and w as pairs."""
+    """erfc(a), a >= 0.4: exp(-a**2) q(t) w, w = 1/(a + 2), t = (a - 2) w; a**2, q's start and w as
+    pairs."""
     square = two_product(a, a)
     n = (square.hi * -LOG2E).rint()
     low = fma(n, -LN2_LO[a.dtype], -square.lo)
@@ -70,9 +85,10 @@ STIRLING_CONSTANT = 0.4189385332046727  # log(2π)/2 - 1/2
 def lgamma(x: V) -> V:
     """log|Γ(x)|.
 
-    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into [3/2, 5/2) by
-    Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x <= -1/2: log(π/|x sin πx|) - log Γ(|x|).
-    Its relative error is small except near the zeros at x < 0, where the absolute error is.
+    a = |x| >= 8: (a - 1/2)(log a - 1) + log(2π)/2 - 1/2 + S(1/a**2)/a. Below: a is moved into
+    [3/2, 5/2) by Γ(a + 1) = a Γ(a), the product as a pair; log Γ(2 + t) = t G(t). x <= -1/2:
+    log(π/|x sin πx|) - log Γ(|x|). Its relative error is small except near the zeros at x < 0,
+    where the absolute error is.
     """
     if not x.is_f64:
         return widen(lambda v: _lgamma(v, True), x)
@@ -149,11 +165,11 @@ def _stirling(a: V, logarithm: Pair, medium: bool) -> V:
     series = r * horner(r * r, c.STIRLING_MID if medium else c.STIRLING_F64)
     less = two_sum(logarithm.hi, -1.0)
     half = a - 0.5
-    # beyond 2**1000 the low part might overflow in between; it no longer shows
-    product = two_product(where(half.gt(2.0**1000), 1.0, half), less.hi)
+    # beyond 2**900 the parts of a product might overflow, and the low one no longer shows
+    product = two_product(where(half.gt(2.0**900), 1.0, half), less.hi)
     rest = fma(half, less.lo + logarithm.lo, product.lo)
     return where(
-        half.gt(2.0**1000), half * less.hi, product.hi + (rest + (STIRLING_CONSTANT + series))
+        half.gt(2.0**900), half * less.hi, product.hi + (rest + (STIRLING_CONSTANT + series))
     )
 
 

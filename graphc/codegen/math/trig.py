@@ -1,8 +1,8 @@
 """Trigonometric functions and their inverses: sin, cos, tan, asin, acos, atan, atan2.
 
-Reduction: x = n π/2 + r, |r| <= π/4. Moderate arguments subtract n π/2 in parts (Cody and Waite), each
-product exact; larger ones multiply by the bits of 2/π that matter (Payne and Hanek), in a function of
-its own that runs when any lane needs it. Below that point the code has no branch.
+Reduction: x = n π/2 + r, |r| <= π/4. Moderate arguments subtract n π/2 in parts (Cody and Waite),
+each product exact; larger ones multiply by the bits of 2/π that matter (Payne and Hanek), in a
+function of its own that runs when any lane needs it. Below that point the code has no branch.
 
 Source: M. Payne, R. Hanek, "Radian reduction for trigonometric functions" (1983).
 """
@@ -13,8 +13,20 @@ from ...types import F32, F64, I32, I64, U64
 from ..llvm_builder import Builder, Val
 from . import coefficients as c
 from .lanes import (
-    INFINITY, NAN, Pair, V, divide, fma, horner, pair_times, quick_sum, sign_of, two_product, two_sum,
-    where, with_sign,
+    INFINITY,
+    NAN,
+    Pair,
+    V,
+    divide,
+    fma,
+    horner,
+    pair_times,
+    quick_sum,
+    sign_of,
+    two_product,
+    two_sum,
+    where,
+    with_sign,
 )  # fmt: skip
 
 TWO_OVER_PI = 0.6366197723675814
@@ -93,8 +105,8 @@ def _parts_f32(a: V, exact: bool) -> tuple[V, Pair]:
 def _slow_body(b: Builder, lanes: int) -> None:
     """x >= 0 (f64) -> {r.hi, r.lo, n mod 4}. Infinities give NaN.
 
-    x = m 2**s, m an integer of 53 bits. The bits of 2/π whose product with 2**s is a multiple of 4 do not
-    matter; the next 192 bits give x 2/π modulo 4 to 2**-137.
+    x = m 2**s, m an integer of 53 bits. The bits of 2/π whose product with 2**s is a multiple of 4
+    do not matter; the next 192 bits give x 2/π modulo 4 to 2**-137.
     """
     x = V(b, Val("%x", F64, lanes))
     bits = x.bits().unsigned()
@@ -165,7 +177,8 @@ def _slow(a: V) -> tuple[V, Pair]:
 def reduce_angle(a: V, exact: bool = False) -> tuple[V, Pair]:
     """n mod 4 in the last bits of an integer, and r = a - n π/2 as a pair, for a >= 0.
 
-    In f32 r.lo is the literal 0 unless `exact`: a relative error of 1 ulp of r is good enough for sin.
+    In f32 r.lo is the literal 0 unless `exact`: a relative error of 1 ulp of r is good enough for
+    sin.
     """
     n, r = _parts_f64(a) if a.is_f64 else _parts_f32(a, exact)
     huge = a.ge(LIMIT_F64 if a.is_f64 else LIMIT_F32)

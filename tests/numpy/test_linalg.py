@@ -1,0 +1,164 @@
+"""Products, einsum, linear algebra and Fourier transforms, against NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc.numpy as gnp
+from graphc.errors import TraceError
+
+from .tracing import ALL, check, data, same, traced
+
+
+@pytest.mark.parametrize("code", ALL)
+def test_products(code: str) -> None:
+    limit = {"e": 1e-2, "f": 1e-5, "F": 1e-5}.get(code, 1e-12)
+    a, b = data(3, 4, dtype=code), data(4, 5, dtype=code, seed=1)
+    v, w = data(4, dtype=code, seed=2), data(4, dtype=code, seed=3)
+    check(np.matmul, a, b, tolerance=limit)
+    check(np.dot, a, b, tolerance=limit)
+    check(np.inner, a, v, tolerance=limit)
+    check(np.vdot, v, w, tolerance=limit)
+    check(np.outer, v, w, tolerance=limit)
+    check(np.kron, a, b[:2], tolerance=limit)
+    check(np.tensordot, a, b, 1, tolerance=limit)
+    check(np.einsum, "ij,jk->ki", a, b, tolerance=limit)
+    if code != "?":
+        check(np.vecdot, v, w, tolerance=limit)
+        check(np.cross, a[:, :3], b[:3, :3], tolerance=limit)
+
+
+def test_shapes_of_products() -> None:
+    for s, t in (((4,), (4,)), ((4,), (4, 3)), ((3, 4), (4,)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)),
+                 ((2, 1, 3, 4), (5, 4, 3)), ((4,), (2, 4, 3)), ((2, 3, 4), (4,)), ((0, 4), (4, 3)), ((3, 0), (0, 2))):  # fmt: skip
+        check(np.matmul, data(*s), data(*t), tolerance=1e-12)
+        if s[-1] == t[max(len(t) - 2, 0)]:
+            check(np.dot, data(*s), data(*t), tolerance=1e-12)
+    check(np.dot, data(2, 3), 2.0)
+    check(np.inner, data(2, 3), data(4, 3), tolerance=1e-12)
+    check(np.matvec, data(2, 3, 4), data(4), tolerance=1e-12)
+    check(np.vecmat, data(3, dtype="D"), data(2, 3, 4), tolerance=1e-12)
+    check(np.vecdot, data(2, 3), data(2, 3), axis=0, tolerance=1e-12)
+    check(np.tensordot, data(3, 4, 5), data(4, 3, 2), ((0, 1), (1, 0)), tolerance=1e-12)
+    check(np.tensordot, data(3), data(4), 0)
+    check(np.kron, data(3), data(2, 2), tolerance=1e-12)
+    check(np.cross, data(2, 3), data(3), tolerance=1e-12)
+    check(np.cross, data(3, 2), data(3, 2, seed=2), axis=0, tolerance=1e-12)
+    same(traced(gnp.matmul, data(2, 3), data(3, 4), symbolic=True), data(2, 3) @ data(3, 4), 1e-12)
+    with pytest.raises(ValueError):
+        traced(gnp.matmul, data(2, 3), data(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [("ij->ji", [(2, 3)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("ij->", [(2, 3)]), ("i,i", [(4,), (4,)]),
+     ("i,j->ij", [(2,), (3,)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("...ij,...jk", [(2, 3, 4), (4, 5)]),
+     ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]), ("ij,ij->ij", [(2, 3), (2, 3)]), ("iij->j", [(3, 3, 2)]),
+     ("ij,kj->", [(2, 3), (4, 3)]), ("a...,a...->...", [(2, 3), (2, 3)]), ("abc,cd,bd->a", [(2, 3, 4), (4, 5), (3, 5)]),
+     ("ij,j", [(2, 3), (3,)]), (",ij", [(), (2, 3)]), ("ij,jk->ik", [(2, 1), (3, 4)]), ("b...", [(2, 3)])],
+)  # fmt: skip
+def test_einsum(text: str, shapes: list[tuple[int, ...]]) -> None:
+    check(np.einsum, text, *(data(*s, seed=k) for k, s in enumerate(shapes)), tolerance=1e-12)
+
+
+def test_einsum_by_lists() -> None:
+    a, b = data(2, 3), data(3, 4)
+    same(traced(lambda x, y: gnp.einsum(x, [0, 1], y, [1, 2], [2, 0]), a, b), (a @ b).T, 1e-12)
+
+
+def test_norms() -> None:
+    for x in (data(5), data(5, dtype="D"), data(5, dtype="i"), data(5, dtype="f")):
+        for order in (None, 2, 1, 0, np.inf, -np.inf, 3, 0.5, -1):
+            check(np.linalg.norm, x, order, tolerance=1e-5)
+            if order is not None:
+                check(np.linalg.vector_norm, x, ord=order, tolerance=1e-5)
+    m = data(3, 4)
+    for order in ("fro", 1, -1, np.inf, -np.inf):
+        check(np.linalg.norm, m, order, tolerance=1e-12)
+        check(np.linalg.norm, data(2, 3, 4), order, axis=(2, 0), keepdims=True, tolerance=1e-12)
+        check(np.linalg.matrix_norm, data(2, 3, 4), ord=order, tolerance=1e-12)
+    check(np.linalg.norm, m, axis=1, tolerance=1e-12)
+    check(np.linalg.norm, data(2, 3, 4), tolerance=1e-12)
+    check(np.linalg.vector_norm, data(2, 3, 4), axis=(0, 2), keepdims=True, tolerance=1e-12)
+    with pytest.raises(TraceError, match="singular values"):
+        traced(gnp.linalg.norm, m, 2)
+
+
+@pytest.mark.parametrize("code", ["f", "d", "F", "D"])
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_decompositions(code: str, n: int) -> None:
+    limit = 2e-3 if code in "fF" else 1e-10
+    a = data(2, n, n, dtype=code) + 4 * np.eye(n, dtype=code) * np.array([1, -1])[:, None, None].astype(code)
+    check(np.linalg.inv, a, tolerance=limit)
+    check(np.linalg.det, a, tolerance=limit)
+    check(np.linalg.slogdet, a, tolerance=limit)
+    check(np.linalg.solve, a, data(2, n, 3, dtype=code), tolerance=limit)
+    check(np.linalg.solve, a, data(n, dtype=code), tolerance=limit)
+    spd = a @ np.conj(np.swapaxes(a, -1, -2)) + np.eye(n, dtype=code)
+    check(np.linalg.cholesky, spd, tolerance=limit)
+    check(np.linalg.cholesky, spd, upper=True, tolerance=limit)
+    for shape in ((2, n, n), (n, 3), (3, n)):
+        m = data(*shape, dtype=code)
+        for mode in ("reduced", "complete"):
+            check(np.linalg.qr, m, mode, tolerance=limit)
+        check(np.linalg.qr, m, "r", tolerance=limit)
+
+
+def test_more_linear_algebra() -> None:
+    a = data(4, 4)
+    for k in (-2, -1, 0, 1, 2, 5):
+        check(np.linalg.matrix_power, a, k, tolerance=1e-9)
+    same(traced(gnp.linalg.multi_dot, [a, data(4, 2), data(2, 5)]), a @ data(4, 2) @ data(2, 5), 1e-11)
+    same(traced(gnp.linalg.multi_dot, [data(4), a, data(4)]), data(4) @ a @ data(4), 1e-11)
+    check(np.linalg.det, np.ones((3, 3)))
+    check(np.linalg.det, data(3, 3, dtype="i"), tolerance=1e-10)
+    check(np.linalg.slogdet, np.zeros((2, 2)))
+    check(np.linalg.det, np.zeros((0, 0)))
+    check(np.linalg.inv, np.zeros((2, 0, 0)))
+    check(np.linalg.diagonal, data(2, 3, 4), offset=1)
+    check(np.linalg.trace, data(2, 3, 4), tolerance=1e-12)
+    check(np.linalg.cross, data(2, 3), data(2, 3, seed=3), tolerance=1e-12)
+    check(np.linalg.outer, data(2), data(3))
+    check(np.linalg.cond, a, 1, tolerance=1e-9)
+    check(np.linalg.tensorsolve, data(2, 3, 6), data(2, 3), tolerance=1e-9)
+    check(np.linalg.tensorinv, data(4, 2, 2), ind=1, tolerance=1e-9)
+    with pytest.raises(TraceError, match="unrolled up to 16"):
+        traced(gnp.linalg.inv, np.eye(17))
+    with pytest.raises(AttributeError, match="singular values"):
+        gnp.linalg.svd  # noqa: B018
+
+
+TRANSFORMS = (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft)
+
+
+@pytest.mark.parametrize("function", TRANSFORMS, ids=lambda f: f.__name__)
+def test_fourier_of_one_axis(function: Any) -> None:
+    real = function in (np.fft.rfft, np.fft.ihfft)
+    for n in (*range(1, 22), 30, 31, 37, 64, 97, 100, 360, 521):
+        if n == 1 and function in (np.fft.irfft, np.fft.hfft):
+            continue
+        check(function, data(n, dtype="d" if real else "D"), tolerance=1e-12 * max(n, 10))
+    x = data(3, 12, dtype="d" if real else "D")
+    for norm in ("backward", "ortho", "forward"):
+        check(function, x, norm=norm, tolerance=1e-12)
+        check(function, x, 7, 0, norm, tolerance=1e-12)
+        check(function, x, 9, tolerance=1e-12)
+    for code in ("e", "f", "i") if real else ("e", "f", "i", "F"):
+        check(function, data(12, dtype=code), tolerance=2e-3 if code == "e" else 3e-5)
+
+
+def test_fourier_of_several_axes() -> None:
+    x, z = data(4, 6, 5), data(4, 6, 5, dtype="D")
+    for function in (np.fft.fft2, np.fft.ifft2, np.fft.fftn, np.fft.ifftn, np.fft.irfft2, np.fft.irfftn):
+        check(function, z, tolerance=1e-12)
+        check(function, z, (3, 8), (0, 2), tolerance=1e-12)
+    for function in (np.fft.rfft2, np.fft.rfftn):
+        check(function, x, tolerance=1e-12)
+        check(function, x, (3, 8), (0, 2), "ortho", tolerance=1e-12)
+    for function in (np.fft.fftshift, np.fft.ifftshift):
+        check(function, x)
+        check(function, x, 1)
+        check(function, x, (0, 2))
