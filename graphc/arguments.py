@@ -1,7 +1,7 @@
 """The arguments of a traced function: bound to its parameters, flattened to leaves, and the signature of a call.
 
-A leaf is dynamic (an array or a Python number: a parameter of the graph) or static (a constant of the program).
-Two calls with equal signatures run the same program.
+A leaf is dynamic (an array or a Python number: a parameter of the graph) or static (a constant of
+the program). Two calls with equal signatures run the same program.
 """
 
 from __future__ import annotations
@@ -123,6 +123,9 @@ class Binder:
                 raise TypeError(f"dims names {path!r}; the parameters are {', '.join(self.names)}")
         plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self._plain = tuple(n for n, p in parameters.items() if p.kind in plain)
+        rest = [n for n, p in parameters.items() if p.kind is inspect.Parameter.VAR_POSITIONAL]
+        self.rest = rest[0] if rest else None
+        """The name of *args, if there is one."""
         needed = [n for n in self._plain if parameters[n].default is inspect.Parameter.empty]
         other = any(
             p.kind is inspect.Parameter.KEYWORD_ONLY and p.default is inspect.Parameter.empty
@@ -136,7 +139,9 @@ class Binder:
         for one in (given,) if isinstance(given, (str, int)) else given:
             if isinstance(one, int):
                 if not -len(self.names) <= one < len(self.names):
-                    raise TypeError(f"{what} has {one}; the function has {len(self.names)} parameters")
+                    raise TypeError(
+                        f"{what} has {one}; the function has {len(self.names)} parameters"
+                    )
                 one = self.names[one]
             if one not in self.names:
                 raise TypeError(f"{what} has {one!r}; the parameters are {', '.join(self.names)}")
@@ -172,23 +177,31 @@ class Binder:
                     leaves.append(leaf)
         return Call(names, tuple(structures), tuple(keys), tuple(leaves))
 
-    def _leaf(self, name: str, structure: pytrees.Structure, position: int, leaf: Any) -> tuple[Any, Any]:
+    def _leaf(
+        self, name: str, structure: pytrees.Structure, position: int, leaf: Any
+    ) -> tuple[Any, Any]:
         kind = type(leaf)
         if kind in WEAK:
             return (kind.__name__, TensorType(WEAK[kind], ())), leaf
         if isinstance(leaf, Spec):
             return ("array", self._named_type(name, structure, position, leaf.type)), leaf
-        if not isinstance(leaf, (np.ndarray, np.generic)) and isinstance(leaf, _STATIC) or callable(leaf):
+        if (
+            not isinstance(leaf, (np.ndarray, np.generic)) and isinstance(leaf, _STATIC)
+        ) or callable(leaf):
             return _static(name, leaf), leaf
         if isinstance(leaf, np.ma.MaskedArray) or kind is np.matrix:
             path = pytrees.paths(name, structure)[position]
-            raise TypeMismatch(f"argument {path} is a {kind.__name__}; pass a plain array: np.asarray({path})")
+            raise TypeMismatch(
+                f"argument {path} is a {kind.__name__}; pass a plain array: np.asarray({path})"
+            )
         if not isinstance(leaf, (np.ndarray, np.generic)):
             if not (hasattr(leaf, "__array__") or hasattr(leaf, "__array_interface__")):
                 path = pytrees.paths(name, structure)[position]
                 raise TraceError(
-                    f"argument {path} is a {kind.__name__}, neither an array nor a number. If it is data that decides "
-                    f"the program, write jit(..., static_argnames={name!r}) (it needs __hash__ and __eq__); a "
+                    f"argument {path} is a {kind.__name__}, neither an array nor a number. If it "
+                    f"is data that decides "
+                    f"the program, write jit(..., static_argnames={name!r}) (it needs __hash__ "
+                    f"and __eq__); a "
                     f"dataclass, dict, list or tuple of arrays can be passed as it is"
                 )
             leaf = np.asarray(leaf)
@@ -198,7 +211,10 @@ class Binder:
             path = pytrees.paths(name, structure)[position]
             raise TypeMismatch(f"argument {path}: {error}") from None
         type_ = TensorType(dtype, leaf.shape)
-        return ("array", self._named_type(name, structure, position, type_) if self.dims else type_), leaf
+        return (
+            "array",
+            self._named_type(name, structure, position, type_) if self.dims else type_,
+        ), leaf
 
     def _named_type(
         self, name: str, structure: pytrees.Structure, position: int, type: TensorType
@@ -216,7 +232,7 @@ class Binder:
         arguments: dict[str, Any] = {}
         at = 0
         for name, structure in zip(call.names, call.structures, strict=True):
-            many = 1 if isinstance(structure, pytrees.Leaf) else structure.spec.num_leaves
+            many = structure.count
             arguments[name] = structure.unflatten(values[at : at + many])
             at += many
         bound = inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
@@ -228,7 +244,8 @@ def _static(name: str, value: Any) -> Static:
         hash(value)
     except TypeError:
         raise TraceError(
-            f"argument {name} is static, and a {type(value).__name__} cannot be hashed; pass a tuple instead of a "
+            f"argument {name} is static, and a {type(value).__name__} cannot be hashed; pass a "
+            f"tuple instead of a "
             f"list, or an object with __hash__ and __eq__"
         ) from None
     return Static(value)

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import graphc_runtime
 import numpy as np
 
 from . import types as ty
@@ -21,7 +23,9 @@ Arrays = Sequence[np.ndarray]
 
 
 class Executable(Protocol):
-    """A program that runs."""
+    """A program that runs. `messages`: what its error codes 1, 2... mean."""
+
+    messages: tuple[str, ...]
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
         """The graph's results for C-contiguous arrays of the parameters' types."""
@@ -52,9 +56,7 @@ class Backend(Protocol):
         """A program."""
         ...
 
-    def callable(
-        self, miss: Callable[..., Any], error: Callable[[int, list[Any]], Any]
-    ) -> Any | None:
+    def callable(self, miss: Callable[..., Any]) -> Any | None:
         """A native callable that asks `miss` where nothing was attached; None when there is no such thing."""
         ...
 
@@ -74,12 +76,14 @@ class Evaluator:
     def compile(self, traced: TracedFunction) -> Executable:
         return Evaluation(traced.graph, self._check)
 
-    def callable(self, miss: Any, error: Any) -> None:
+    def callable(self, miss: Any) -> None:
         return None
 
 
 class Evaluation:
     """A graph that is evaluated at every call."""
+
+    messages: tuple[str, ...] = ()
 
     def __init__(self, graph: Graph, check: bool):
         self._graph, self._check = graph, check
@@ -123,44 +127,110 @@ def _is_finite(array: Any) -> bool:
 
 
 class Native:
-    """Machine code for this machine."""
+    """Machine code for this machine. `check_finite`: an op that makes a NaN or an infinity is reported."""
+
+    def __init__(self, check_finite: bool = False):
+        self._check_finite = check_finite
 
     def lower(self, graph: Graph) -> Stages:
         from .compile import lower_graph  # the compiler is loaded when something is compiled
 
-        return lower_graph(graph)
+        return lower_graph(graph, check_finite=self._check_finite)
 
     def compile(self, traced: TracedFunction) -> Executable:
-        return NativeExecutable(traced)
+        return NativeExecutable(traced, self._check_finite)
 
-    def callable(self, miss: Any, error: Any) -> Any:
+    def callable(self, miss: Any) -> Any:
         import graphc_runtime
 
-        from .compile import ensure_native
+        from .compile import ensure_native, raise_error
 
         ensure_native()
-        return graphc_runtime.compiled_type()(miss, error)
+        return graphc_runtime.compiled_type()(miss, raise_error)
+
+
+COPY_BYTES = 1 << 14
+"""Arrays of other layouts up to this size are copied; for larger ones the program is compiled for any strides."""
 
 
 class NativeExecutable:
-    """Machine code in this process."""
+    """Machine code in this process: one variant for contiguous arrays, others for arrays of any strides."""
 
-    def __init__(self, traced: TracedFunction):
-        import graphc_runtime
-
-        from .compile import build_graph, ensure_native, specialization
+    def __init__(self, traced: TracedFunction, check_finite: bool = False):
+        from .compile import ensure_native, raise_error
 
         ensure_native()
-        self._runtime, self._specialization = graphc_runtime, specialization
-        self._built = build_graph(traced.graph)
-        self._run = graphc_runtime.compiled_type()(self._refuse, self._fail)
-        arguments = tuple(self._array(p.type, p.path) for p in traced.parameters)
-        graphc_runtime.add_specialization(self._run, specialization(self._built, arguments, "list"))
+        self._traced, self._check_finite = traced, check_finite
+        self._aliases = _aliases(traced)
+        self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
+        self._function: Any = None
+        self._variants: set[tuple[int, ...]] = set()
+        self._lock = threading.Lock()
+        self._add(())
+
+    def _add(self, strided: tuple[int, ...]) -> None:
+        """Compiles the program for arrays that may have any strides at these positions."""
+        from .compile import build_graph, load_entry
+
+        with self._lock:
+            if strided in self._variants:
+                return
+            options = {"strided": strided, "check_finite": self._check_finite}
+            built = build_graph(self._traced.graph, aliases=tuple(self._aliases.items()), **options)
+            loaded = load_entry(built)
+            graphc_runtime.add_specialization(
+                self._run, self._spec(built, loaded, strided, plain=True)
+            )
+            self._variants.add(strided)
+            if self._function is not None:
+                spec = self._spec(built, loaded, strided, plain=False)
+                graphc_runtime.add_specialization(self._function, spec)
+            self._last = (built, loaded)
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
-        return self._run(*map(np.ascontiguousarray, arrays)) if arrays else self._run()
+        return self._run(*arrays)
 
-    def _array(self, type: ty.TensorType, path: str) -> Any:
+    def _refuse(self, *arrays: np.ndarray) -> Any:
+        """No variant takes the layouts: makes one, or copies."""
+        given = list(arrays)
+        strided = []
+        for position, array in enumerate(given):
+            donated = position in self._aliases.values()
+            if donated:  # what is shared, read-only or not contiguous cannot be written over
+                given[position] = np.array(array, order="C")
+            elif not (array.flags.c_contiguous and array.flags.aligned):
+                whole = all(s % array.itemsize == 0 for s in array.strides) and array.flags.aligned
+                if array.nbytes > COPY_BYTES and whole:
+                    strided.append(position)
+                else:
+                    given[position] = np.ascontiguousarray(array)
+            if array.flags.c_contiguous and not array.flags.aligned:
+                given[position] = array.copy()
+        if strided and tuple(strided) not in self._variants:
+            self._add(tuple(strided))
+        elif all(a is b for a, b in zip(given, arrays, strict=True)):
+            shown = ", ".join(f"{a.dtype}{a.shape}" for a in arrays)
+            raise GraphcError(f"compiled code does not take {shown}; this is a bug of graphc")
+        return self._run(*given)
+
+    def _spec(self, built: Any, loaded: Any, strided: tuple[int, ...], plain: bool) -> Any:
+        """The specialization: `plain` for arrays that Python prepared, else for a call as the user writes it."""
+        from .compile import specialization
+
+        traced = self._traced
+        donated = set(self._aliases.values())
+        arguments = tuple(
+            self._array(p.type, p.path, k in strided, k in donated)
+            if plain or p.kind == "array"
+            else graphc_runtime.ArgumentSpec(p.kind)  # type: ignore[arg-type]
+            for k, p in enumerate(traced.parameters)
+        )
+        if plain:
+            return specialization(built, arguments, "list", self._aliases, loaded=loaded)
+        result, scalars = _result_form(traced)
+        return specialization(built, arguments, result, self._aliases, scalars, loaded)
+
+    def _array(self, type: ty.TensorType, path: str, strided: bool, donated: bool) -> Any:
         shape = []
         for axis, extent in enumerate(type.shape):
             if isinstance(extent, ty.Dim) and not str(extent).isidentifier():
@@ -169,29 +239,41 @@ class NativeExecutable:
                     f"names. Name it on its own and let the program relate them"
                 )
             shape.append(extent if isinstance(extent, int) else str(extent))
-        return self._runtime.ArgumentSpec("array", type.dtype.numpy, tuple(shape))
+        return graphc_runtime.ArgumentSpec(
+            "array", type.dtype.numpy, tuple(shape), strided, donated
+        )
 
     def attach(self, function: Any, traced: TracedFunction) -> bool:
         """Calls with the leaves as plain positional arguments are served without Python."""
-        if any(r.form == "static" for r in traced.results) or traced.requirements or traced.donated:
+        if any(r.form == "static" for r in traced.results) or traced.requirements:
             return False
-        arguments = tuple(
-            self._array(p.type, p.path) if p.kind == "array" else self._runtime.ArgumentSpec(p.kind)
-            for p in traced.parameters
-        )
-        plain = len(traced.results) == 1 and traced.results[0].form == "array" and traced.is_single
-        result = "single" if plain else traced.unflatten
-        self._runtime.add_specialization(
-            function, self._specialization(self._built, arguments, result)
-        )
+        self._function = function
+        built, loaded = self._last
+        graphc_runtime.add_specialization(function, self._spec(built, loaded, (), plain=False))
         return True
 
-    def fail(self, code: int, outputs: list[Any]) -> Any:
-        """Raises what the error code of an entry means."""
-        raise IndexError(self._built.messages[code - 1])
 
-    _fail = fail
+def _aliases(traced: TracedFunction) -> dict[int, int]:
+    """Which results are written over which donated parameters: each over the first of its type that is free."""
+    free = list(traced.donated)
+    found: dict[int, int] = {}
+    for position, value in enumerate(traced.graph.results):
+        for parameter in free:
+            if traced.graph.params[parameter].type == value.type and value.type.rank:
+                found[position] = parameter
+                free.remove(parameter)
+                break
+    return found
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        shown = ", ".join(f"{a.dtype}{a.shape}" for a in args)
-        raise GraphcError(f"compiled code was called with arguments that it does not take: {shown}. This is a bug of graphc")
+
+def _result_form(traced: TracedFunction) -> tuple[Any, tuple[int, ...]]:
+    """How native code hands the results over, and which of them as NumPy scalars."""
+    forms = [r.form for r in traced.results]
+    in_order = [r.position for r in traced.results] == list(range(len(traced.graph.results)))
+    if not in_order or any(f not in ("array", "scalar") for f in forms):
+        return traced.unflatten, ()
+    scalars = tuple(k for k, f in enumerate(forms) if f == "scalar")
+    if traced.is_single:
+        return "single", scalars
+    sequence = traced.out_tree.sequence
+    return (traced.unflatten, ()) if sequence is None else (sequence, scalars)

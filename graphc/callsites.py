@@ -1,7 +1,8 @@
 """Whether a function was called by the Python code of a frame, or by compiled code that this frame called.
 
-`rng.normal(size=3)` runs Cython code that looks up `numpy.empty` and takes what it answers for a real array. The
-caller's frame is the same as for `np.empty(3)`; what differs is the callee that its call instruction names.
+`rng.normal(size=3)` runs Cython code that looks up `numpy.empty` and takes what it answers for a
+real array. The caller's frame is the same as for `np.empty(3)`; what differs is the callee that its
+call instruction names.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def _callee(code: CodeType, offset: int) -> tuple[str, str]:
         return "", ""
     if best.opname in ("LOAD_ATTR", "LOAD_METHOD"):
         return "attribute", str(best.argval)
-    if best.opname.startswith(("LOAD_GLOBAL", "LOAD_FAST", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")):
+    if best.opname.startswith(
+        ("LOAD_GLOBAL", "LOAD_FAST", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")
+    ):
         return "variable", str(best.argval)
     return "", ""
 

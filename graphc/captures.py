@@ -1,9 +1,10 @@
 """Arrays that a traced function finds outside of itself become traced constants.
 
-`table[i]` with a NumPy array and a traced index would end inside NumPy, which cannot answer a tracer. So the function
-runs as a copy of itself whose globals, closure and defaults answer traced constants for arrays, copies of the same kind
-for the plain functions it calls by name, and the intercepting wrappers for NumPy's creation functions. Nothing of
-the user's is changed. Methods and functions reached through modules run as they are.
+`table[i]` with a NumPy array and a traced index would end inside NumPy, which cannot answer a
+tracer. So the function runs as a copy of itself whose globals, closure and defaults answer traced
+constants for arrays, copies of the same kind for the plain functions it calls by name, and the
+intercepting wrappers for NumPy's creation functions. Nothing of the user's is changed. Methods and
+functions reached through modules run as they are.
 """
 
 from __future__ import annotations
@@ -98,12 +99,17 @@ class Captures:
         made = types.FunctionType(
             code, self._names(function.__globals__), function.__name__, None, tuple(cells) or None
         )
-        self._functions[id(function)] = (function, made)  # before its cells: functions call themselves
+        self._functions[id(function)] = (
+            function,
+            made,
+        )  # before its cells: functions call themselves
         for cell, original in zip(cells, closure, strict=True):
             if cell is not original:
                 cell.cell_contents = self.swap(original.cell_contents)
         made.__defaults__ = _each(self.swap, function.__defaults__)
-        made.__kwdefaults__ = {k: self.swap(v) for k, v in (function.__kwdefaults__ or {}).items()} or None
+        made.__kwdefaults__ = {
+            k: self.swap(v) for k, v in (function.__kwdefaults__ or {}).items()
+        } or None
         made.__qualname__, made.__module__ = function.__qualname__, function.__module__
         made.__dict__ = function.__dict__  # type: ignore[assignment] # one and the same: `f.calls += 1` counts
         return made
@@ -117,7 +123,9 @@ class Captures:
 
 def _is_swapped(cell: types.CellType) -> bool:
     try:
-        return isinstance(cell.cell_contents, (np.ndarray, types.FunctionType, types.BuiltinFunctionType))
+        return isinstance(
+            cell.cell_contents, (np.ndarray, types.FunctionType, types.BuiltinFunctionType)
+        )
     except ValueError:  # not yet bound
         return False
 

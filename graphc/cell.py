@@ -1,8 +1,9 @@
 """The state of tracing: which trace is active on this thread, and cells, the mutable arrays of a trace.
 
-A cell holds the value that an array of the traced program has now. A write replaces the value; the graph itself
-never changes. A view is a cell with a base and a path of steps from the base's value to its own: reading it applies
-the path, writing it goes the path backwards. `Tracer` adds the behaviour of a NumPy array (graphc/tracer.py).
+A cell holds the value that an array of the traced program has now. A write replaces the value; the
+graph itself never changes. A view is a cell with a base and a path of steps from the base's value
+to its own: reading it applies the path, writing it goes the path backwards. `Tracer` adds the
+behaviour of a NumPy array (graphc/tracer.py).
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ class Cell:
         """What the array holds now."""
         if not self.owner.alive:
             refuse(
-                f"a traced array of {self.owner.name} is used after the trace has ended. It was kept in a global, "
+                f"a traced array of {self.owner.name} is used after the trace has ended. It was "
+                f"kept in a global, "
                 f"a closure, an attribute or a cache; return it from the function instead"
             )
         base = self._base

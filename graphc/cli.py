@@ -9,6 +9,7 @@ import argparse
 import ast
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .cache import Cache, CacheError, Entry
+from .cache import Cache, Entry
 from .compile import FORMAT, STAGES, VERSION
 from .errors import GraphcError
 
@@ -182,13 +183,15 @@ def _lower(
     if len(positional) + len(named) != len(arguments) or twice:
         raise UsageError(f"an argument is given twice: {', '.join(twice or sorted(named))}")
     try:
+        inspect.signature(function).bind(*positional, **named, **statics)
         if not hasattr(function, "lower"):
             function = graphc.jit(function, static_argnames=tuple(statics))
+    except (TypeError, ValueError) as error:  # as Python says it: a missing or an unexpected argument
+        raise UsageError(f"the arguments do not fit {name}: {error}") from None
+    try:
         return function.lower(*positional, **named, **statics)
     except GraphcError:
         raise
-    except TypeError as error:  # as Python says it: a missing or an unexpected argument
-        raise UsageError(f"the arguments do not fit {name}: {error}") from None
     except Exception as error:
         raise UserError(f"{name} failed while it was traced: {_last_line(error)}") from None
 
@@ -268,7 +271,7 @@ def _import(source: str) -> ModuleType:
         return module
     except ModuleNotFoundError as error:
         if not looks_like_file and error.name and source.startswith(error.name):
-            raise UsageError(f"there is no module {source!r}; is {source}.py meant?") from None
+            raise UsageError(f"there is no module {source!r}; for a file write {source}.py:...") from None
         raise UserError(f"{source} cannot be imported: {error}") from None
     except Exception as error:
         raise UserError(f"{source} cannot be imported: {_last_line(error)}") from None
@@ -279,7 +282,8 @@ def _last_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(str(Path(__file__).parent))]
+    ours = (str(Path(__file__).parent), "site-packages", "<frozen")
+    own = [f for f in frames if not any(part in f.filename for part in ours)]
     place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {error}{place}"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,12 +24,13 @@ from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_target
-from .errors import GraphcError
+from .errors import GraphcError, NonFiniteError
 from .ir import Graph, Literal
+from .loops.lower import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "4"
+FORMAT = "5"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -338,6 +340,26 @@ def ensure_native() -> None:
         _native_ready = True
 
 
+_programs: dict[int, tuple[str, ...]] = {}
+"""The messages of the programs that were loaded, by the base of their error codes."""
+_BASE_BITS = 20
+
+
+def error_of(code: int) -> Exception:
+    """The exception that an error code of a loaded program means."""
+    base, number = code >> _BASE_BITS, code & ((1 << _BASE_BITS) - 1)
+    messages = _programs.get(base, ())
+    if not 0 < number <= len(messages):
+        return GraphcError(f"compiled code reported the unknown error {code}; this is a bug of graphc")
+    message = messages[number - 1]
+    return NonFiniteError(message) if NON_FINITE in message else IndexError(message)
+
+
+def raise_error(code: int, outputs: Any) -> Any:
+    """What a native callable calls with an error code."""
+    raise error_of(code)
+
+
 def load_entry(built: Built) -> tuple[int, int, object]:
     """Maps the code into this process: addresses of the entry and the shapes function, and what keeps them alive."""
     loaded = graphc_runtime.load(built.code)
@@ -345,6 +367,12 @@ def load_entry(built: Built) -> tuple[int, int, object]:
         table = (ctypes.c_void_p * len(built.constants)).from_address(loaded.address("graph_constants"))
         for k, constant in enumerate(built.constants):
             table[k] = constant.ctypes.data
+    if built.messages:
+        with _native_lock:
+            base = len(_programs) + 1
+            _programs[base] = built.messages
+        place = ctypes.c_int64.from_address(loaded.address("graph_code_base"))
+        place.value = base << _BASE_BITS
     return loaded.address("graph_entry"), loaded.address("graph_shapes"), (loaded, built.constants)
 
 
@@ -352,10 +380,16 @@ def specialization(
     built: Built,
     arguments: tuple[graphc_runtime.ArgumentSpec, ...],
     result: Any,
-    aliases: dict[int, int] | None = None,
+    aliases: Mapping[int, int] | None = None,
+    scalars: Collection[int] = (),
+    loaded: tuple[int, int, object] | None = None,
 ) -> graphc_runtime.Specialization:
-    """What the native call path needs to run the entry for these arguments."""
-    entry, shapes, keep = load_entry(built)
+    """What the native call path needs to run the entry for these arguments.
+
+    `scalars` lists 0-d results that are handed over as NumPy scalars; `loaded` is what `load_entry` answered, to use
+    the code again.
+    """
+    entry, shapes, keep = loaded or load_entry(built)
     aliases = aliases or {}
     symbolic = any(isinstance(e, Dim) for t in built.results for e in t.shape) or isinstance(built.arena, Dim)
     outputs = tuple(
@@ -363,6 +397,7 @@ def specialization(
             t.dtype.numpy,
             tuple(e if isinstance(e, int) else None for e in t.shape),
             aliases.get(k, -1),
+            k in scalars,
         )
         for k, t in enumerate(built.results)
     )

@@ -1,8 +1,9 @@
 """x[index] and x[index] = value with NumPy's meaning, as graph nodes.
 
-An index is read once into a `Plan`: the basic part (slices, numbers, None) is a path of steps, which is a view; the
-part that is data (integer arrays, traced numbers) is a gather, or a scatter when written. Traced boolean masks have no
-shape in a graph: reading one gives a `Selection` (graphc/selection.py), writing through one is a select.
+An index is read once into a `Plan`: the basic part (slices, numbers, None) is a path of steps,
+which is a view; the part that is data (integer arrays, traced numbers) is a gather, or a scatter
+when written. Traced boolean masks have no shape in a graph: reading one gives a `Selection`
+(graphc/selection.py), writing through one is a select.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from .types import BOOL, I64, Dim, Extent
 from .views import Reshape, Slice
 
 MASK_REMEDY = (
-    "how many elements a traced mask selects is not known while tracing. Write np.where(mask, a, b) to choose "
-    "elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or x[mask] = f(y[mask])"
+    "how many elements a traced mask selects is not known while tracing. Write np.where(mask, a, "
+    "b) to choose "
+    "elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or x[mask] = "
+    "f(y[mask])"
 )
 
 
@@ -108,7 +111,8 @@ def _item(one: Any, trace: Trace) -> list[Any]:
         return [_Array(p, n) for p, n in zip(places, array.shape, strict=True)]
     if array.dtype.kind not in "iu":
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
+            "boolean "
             "arrays are valid indices"
         )
     return [int(array)] if array.ndim == 0 and not isinstance(one, np.ndarray) else [_Array(array)]
@@ -134,7 +138,9 @@ def _slots(items: list[Any], rank: int) -> list[Any]:
     """The items with the ellipsis written out as slices."""
     used = sum(1 for i in items if i is not None and i is not Ellipsis and not isinstance(i, _Flag))
     if used > rank:
-        raise IndexError(f"too many indices for array: array is {rank}-dimensional, but {used} were indexed")
+        raise IndexError(
+            f"too many indices for array: array is {rank}-dimensional, but {used} were indexed"
+        )
     if sum(1 for i in items if i is Ellipsis) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if not any(i is Ellipsis for i in items):
@@ -175,7 +181,8 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
             array = slot if isinstance(slot, _Array) else _Array(_number(slot))
             if array.masked not in (None, n):
                 raise IndexError(
-                    f"boolean index did not match indexed array along axis {axis}; size of axis is {n} but size "
+                    f"boolean index did not match indexed array along axis {axis}; size of axis "
+                    f"is {n} but size "
                     f"of corresponding boolean axis is {array.masked}"
                 )
             first, many, stride = 0, n, 1
@@ -189,9 +196,14 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
         axis += 1
     steps: list[Step] = []
     if any(isinstance(s, _Flag) and not s.value for s in slots) and 0 not in count:
-        start, count = [0 for _ in start], [0 for _ in count]  # nothing is read; any empty slice is as good
+        start, count = (
+            [0 for _ in start],
+            [0 for _ in count],
+        )  # nothing is read; any empty slice is as good
         if not count:
-            raise IndexError("False as the index of a number has no place in a graph; use np.zeros((0,))")
+            raise IndexError(
+                "False as the index of a number has no place in a graph; use np.zeros((0,))"
+            )
     if any(s != 0 for s in start) or tuple(count) != shape or any(s != 1 for s in step):
         steps.append(Slice(tuple(start), tuple(count), tuple(step)))
     if tuple(out) != tuple(count):
@@ -274,8 +286,10 @@ def _bound(bound: Any) -> Extent | None:
         return bound
     if isinstance(bound, Cell) and bound.known() is None:
         refuse(
-            "a bound of a slice is traced: the extent of the result would depend on data. For a window of known "
-            "length write np.take(x, i + np.arange(length), axis=0), or make the bound static (static_argnames)"
+            "a bound of a slice is traced: the extent of the result would depend on data. For a "
+            "window of known "
+            "length write np.take(x, i + np.arange(length), axis=0), or make the bound static "
+            "(static_argnames)"
         )
     return bound.__index__()
 
@@ -303,7 +317,8 @@ def mask_of(x: Cell, index: Any) -> Cell | None:
         return None
     if mask.type.rank > x.type.rank or mask.type.shape != x.type.shape[: mask.type.rank]:
         raise IndexError(
-            f"boolean index did not match indexed array: the array is {x.type}, the mask {mask.type}"
+            f"boolean index did not match indexed array: the array is {x.type}, the mask "
+            f"{mask.type}"
         )
     return mask
 
@@ -391,5 +406,6 @@ def assigned(value: Any, x: Any, shape: tuple[Extent, ...]) -> Value:
         source = "(" + ",".join(map(str, found.shape)) + ")"
         target = "(" + ",".join(map(str, shape)) + ")"
         return refuse(
-            f"could not broadcast input array from shape {source} into shape {target}", ShapeMismatch
+            f"could not broadcast input array from shape {source} into shape {target}",
+            ShapeMismatch,
         )

@@ -1,9 +1,10 @@
 """While a function is traced, NumPy's creation functions answer traced arrays - on that thread alone.
 
-`np.zeros(n)` has no argument that could dispatch, and a real array cannot be filled with traced values. So when the
-first trace starts, thin wrappers take the place of some attributes of the `numpy` module, and when the last one ends
-the originals are put back. A wrapper looks at the thread's trace and falls through when there is none, when NumPy,
-SciPy or graphc itself is the caller, and when compiled code is (callsites.py), which takes what it gets for an array.
+`np.zeros(n)` has no argument that could dispatch, and a real array cannot be filled with traced
+values. So when the first trace starts, thin wrappers take the place of some attributes of the
+`numpy` module, and when the last one ends the originals are put back. A wrapper looks at the
+thread's trace and falls through when there is none, when NumPy, SciPy or graphc itself is the
+caller, and when compiled code is (callsites.py), which takes what it gets for an array.
 """
 
 from __future__ import annotations
@@ -51,11 +52,22 @@ CONVERSION = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortrana
 _ALIASING = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 _LAYOUT = ("order", "like", "subok", "device")
 _SEEDED = ("default_rng", "RandomState", "SeedSequence", "PCG64", "Philox", "SFC64", "MT19937")
-_SAFE_RANDOM = (*_SEEDED, "Generator", "BitGenerator", "PCG64DXSM", "get_state", "set_state", "seed", "test")
+_SAFE_RANDOM = (
+    *_SEEDED,
+    "Generator",
+    "BitGenerator",
+    "PCG64DXSM",
+    "get_state",
+    "set_state",
+    "seed",
+    "test",
+)
 
 CAPTURED = (
-    "a NumPy array from outside of the traced function is changed in place; the graph cannot change it. "
-    "Copy it first (a = a.copy() inside the function), or pass it as an argument and return the new one"
+    "a NumPy array from outside of the traced function is changed in place; the graph cannot "
+    "change it. "
+    "Copy it first (a = a.copy() inside the function), or pass it as an argument and return the "
+    "new one"
 )
 
 
@@ -68,7 +80,9 @@ def _is_supported(dtype: Any) -> bool:
 
 
 def _is_traced(x: Any) -> bool:
-    return isinstance(x, (Cell, ty.Dim)) or (isinstance(x, (list, tuple)) and any(map(_is_traced, x)))
+    return isinstance(x, (Cell, ty.Dim)) or (
+        isinstance(x, (list, tuple)) and any(map(_is_traced, x))
+    )
 
 
 def _creation(name: str, original: Callable[..., Any], positional: int) -> Callable[..., Any]:
@@ -87,10 +101,16 @@ def _creation(name: str, original: Callable[..., Any], positional: int) -> Calla
         options = {k: v for k, v in kwargs.items() if k not in _LAYOUT}
         if not traced:
             # NumPy itself says what the array is; zeros and the like stay a `full` node, whatever their size
-            function = getattr(namespace(), name, None) if name not in ("fromfunction", "indices") else None
+            function = (
+                getattr(namespace(), name, None)
+                if name not in ("fromfunction", "indices")
+                else None
+            )
             if function is None:
                 return _constant(original(*args, **kwargs))
-            return function(*map(_plain, args[:positional]), **{k: _plain(v) for k, v in options.items()})
+            return function(
+                *map(_plain, args[:positional]), **{k: _plain(v) for k, v in options.items()}
+            )
         return getattr(namespace(), name)(
             *map(_plain, args[:positional]), **{k: _plain(v) for k, v in options.items()}
         )
@@ -124,14 +144,18 @@ def _conversion(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if trace is None:
             return original(*args, **kwargs)
         source = args[0] if args else kwargs.get("object", kwargs.get("a"))
-        traced = isinstance(source, Cell) or (isinstance(source, (list, tuple)) and _has_cell(source))
+        traced = isinstance(source, Cell) or (
+            isinstance(source, (list, tuple)) and _has_cell(source)
+        )
         frame = sys._getframe(1)
         if not is_direct(frame, name, convert):
             return original(*args, **kwargs)
         if is_library_code(frame.f_code):
             known = source.known() if isinstance(source, Cell) else None
             if known is not None:  # a library computes with what is known, in NumPy
-                return original(known, *args[1:], **{k: v for k, v in kwargs.items() if v is not source})
+                return original(
+                    known, *args[1:], **{k: v for k, v in kwargs.items() if v is not source}
+                )
             if not traced:
                 return original(*args, **kwargs)
         mark(2)
@@ -163,7 +187,11 @@ def _fromiter(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def fromiter(items: Any, dtype: Any, count: int = -1, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
-        if current_trace() is None or is_library_code(frame.f_code) or not is_direct(frame, "fromiter", fromiter):
+        if (
+            current_trace() is None
+            or is_library_code(frame.f_code)
+            or not is_direct(frame, "fromiter", fromiter)
+        ):
             return original(items, dtype, count, **kwargs)
         return np.array(list(items), dtype=dtype)
 
@@ -177,12 +205,17 @@ def _random(name: str, original: Any) -> Any:
     @functools.wraps(original)
     def draw(*args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
-        if current_trace() is None or is_library_code(frame.f_code) or not is_direct(frame, name, draw):
+        if (
+            current_trace() is None
+            or is_library_code(frame.f_code)
+            or not is_direct(frame, name, draw)
+        ):
             return original(*args, **kwargs)
         if name in _SEEDED and any(a is not None for a in (*args, *kwargs.values())):
             return original(*args, **kwargs)
         return refuse(
-            f"numpy.random.{name} is called while tracing: the numbers drawn would be constants of the compiled "
+            f"numpy.random.{name} is called while tracing: the numbers drawn would be constants "
+            f"of the compiled "
             f"program. Draw them outside and pass the arrays in; a generator with a fixed seed "
             f"(np.random.default_rng(0)) is allowed"
         )
@@ -201,9 +234,14 @@ class _Joining:
         if current_trace() is None or not any(map(_is_traced, items)):
             return self._original[key]
         if any(isinstance(i, str) for i in items):
-            refuse("np.r_ and np.c_ with a directive string and traced items: use np.concatenate or np.stack")
+            refuse(
+                "np.r_ and np.c_ with a directive string and traced items: use np.concatenate or "
+                "np.stack"
+            )
         mark()
-        parts = [self._original[i] if isinstance(i, slice) else namespace().atleast_1d(i) for i in items]
+        parts = [
+            self._original[i] if isinstance(i, slice) else namespace().atleast_1d(i) for i in items
+        ]
         if not self._columns:
             return namespace().concatenate(parts, axis=0)
         columns = [p.reshape((*p.shape, 1)) if p.ndim == 1 else p for p in parts]

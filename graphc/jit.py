@@ -1,8 +1,9 @@
 """`graphc.jit`: a NumPy function that is traced and compiled at its first call, once per signature.
 
-`jit` answers a callable with `lower`, `explain`, `cache_info`, `clear_cache` and `trace`: a native object
-(graphc_runtime) where the backend has one, else a `Jitted`. All state is in `Front`. The tracer and the compiler
-are loaded at the first call, so importing a module full of `@jit` functions costs little.
+`jit` answers a callable with `lower`, `explain`, `cache_info`, `clear_cache` and `trace`: a native
+object (graphc_runtime) where the backend has one, else a `Jitted`. All state is in `Front`. The
+tracer and the compiler are loaded at the first call, so importing a module full of `@jit` functions
+costs little.
 """
 
 from __future__ import annotations
@@ -69,12 +70,15 @@ class Program:
 
 def _as_array(leaf: Any, parameter: Any) -> np.ndarray:
     if isinstance(leaf, Spec):
-        raise TraceError(f"argument {parameter.path} is a spec ({leaf}), which has no elements; use lower(...)")
+        raise TraceError(
+            f"argument {parameter.path} is a spec ({leaf}), which has no elements; use lower(...)"
+        )
     try:
         return np.asarray(leaf, dtype=parameter.type.dtype.numpy)
     except OverflowError:
         raise OverflowError(
-            f"argument {parameter.path} is the Python int {leaf}, which does not fit int64; make it static "
+            f"argument {parameter.path} is the Python int {leaf}, which does not fit int64; make "
+            f"it static "
             f"(static_argnames) or pass a float"
         ) from None
 
@@ -85,12 +89,16 @@ def check_extents(traced: TracedFunction, arrays: Sequence[np.ndarray]) -> None:
     Raises:
         ShapeMismatch: naming the argument and the axis, or the line that needs the extent.
     """
-    env = specs.bind((p.path, p.type, a.shape) for p, a in zip(traced.parameters, arrays, strict=True))
+    env = specs.bind(
+        (p.path, p.type, a.shape) for p, a in zip(traced.parameters, arrays, strict=True)
+    )
     for extent, line in traced.requirements:
         value = ty.substitute(extent, env)
         if isinstance(value, int) and value < 0:
             shown = ", ".join(f"{n} = {env[n]}" for n in sorted(ty.symbols(extent)))
-            raise ShapeMismatch(f"the program needs {extent} >= 0 (at {line}), and it is {value} with {shown}")
+            raise ShapeMismatch(
+                f"the program needs {extent} >= 0 (at {line}), and it is {value} with {shown}"
+            )
 
 
 class Front:
@@ -169,11 +177,16 @@ class Front:
             program.executable.attach(self.native, program.traced)
 
     def _is_flat(self, call: Call) -> bool:
-        from .pytrees import Leaf
+        from .pytrees import Leaf, Row
 
         positional = call.names == self.binder.names[: len(call.names)]
         dynamic = not any(isinstance(k, Static) for k in call.keys)
-        return positional and dynamic and all(isinstance(s, Leaf) for s in call.structures)
+        plain = all(
+            isinstance(structure, Leaf)
+            or (name == self.binder.rest and isinstance(structure, Row))
+            for name, structure in zip(call.names, call.structures, strict=True)
+        )
+        return positional and dynamic and plain
 
     @property
     def backend(self) -> Backend:
@@ -181,10 +194,6 @@ class Front:
         if self._backend is None:
             self._backend = backend_for(self._debug)
         return self._backend
-
-    def error(self, code: int, outputs: list[Any]) -> Any:
-        """Raises what an error code of an attached program means: the call is run again, with its messages."""
-        raise IndexError("an index is out of bounds")
 
     # -- looking
     def _reason(self, call: Call) -> str:
@@ -200,10 +209,15 @@ class Front:
             if key == call.key:
                 return f"{self.name}: program {number} serves the call; it was made for {program.reason}"
         if not self._programs:
-            return f"{self.name}: nothing was traced yet; the call will be traced for {describe(call)}"
+            return (
+                f"{self.name}: nothing was traced yet; the call will be traced for {describe(call)}"
+            )
         programs = list(self._programs.values())
         number = min(range(len(programs)), key=lambda i: len(differences(programs[i].call, call)))
-        lines = [f"{self.name}: the call will be traced anew. The nearest is program {number}; different are"]
+        lines = [
+            f"{self.name}: the call will be traced anew. The nearest is program {number}; "
+            f"different are"
+        ]
         return "\n  ".join(lines + differences(programs[number].call, call))
 
     def cache_info(self) -> CacheInfo:
@@ -288,6 +302,18 @@ def _check_fits(name: str, wanted: Call, given: Call) -> None:
         raise ShapeMismatch(f"{name}: {difference}")
 
 
+def _may_make(program: Program, made: Sequence[tuple[np.dtype, tuple[int, ...]]]) -> bool:
+    """Whether a program's results can have these dtypes and shapes."""
+    assert program.traced is not None
+    types = [v.type for v in program.traced.graph.results]
+    return len(types) == len(made) and all(
+        t.dtype.numpy == dtype
+        and len(t.shape) == len(shape)
+        and all(isinstance(m, ty.Dim) or m == n for m, n in zip(t.shape, shape, strict=True))
+        for t, (dtype, shape) in zip(types, made, strict=True)
+    )
+
+
 # ------------------------------------------------------------------------------------- signatures
 
 
@@ -308,8 +334,10 @@ def _same(wanted: Any, given: Any, named: bool) -> bool:
         return wanted == given
     a, b = wanted[1], given[1]
     fits = a.dtype is b.dtype and a.rank == b.rank
-    return wanted[0] == given[0] and fits and all(
-        m == n or isinstance(m, ty.Dim) for m, n in zip(a.shape, b.shape, strict=True)
+    return (
+        wanted[0] == given[0]
+        and fits
+        and all(m == n or isinstance(m, ty.Dim) for m, n in zip(a.shape, b.shape, strict=True))
     )
 
 
@@ -322,8 +350,16 @@ def differences(wanted: Call, given: Call, named: bool = False) -> list[str]:
         for path, key in after.items()
         if path in before and not _same(before[path], key, named)
     ]
-    found += [f"{path}: not given before, got {_key_text(k)}" for path, k in after.items() if path not in before]
-    found += [f"{path}: expected {_key_text(k)}, not given" for path, k in before.items() if path not in after]
+    found += [
+        f"{path}: not given before, got {_key_text(k)}"
+        for path, k in after.items()
+        if path not in before
+    ]
+    found += [
+        f"{path}: expected {_key_text(k)}, not given"
+        for path, k in before.items()
+        if path not in after
+    ]
     if not found and wanted.structures != given.structures:
         for name, a, b in zip(given.names, wanted.structures, given.structures, strict=False):
             if a != b:
@@ -369,7 +405,7 @@ def _repr(self: Any) -> str:
 
 
 def _reduce(self: Any) -> str:
-    return _front_of(self).function.__qualname__
+    return self.__dict__["__qualname__"]  # by reference: pickle looks the name up
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -421,9 +457,9 @@ def backend_for(debug: str | None) -> Backend:
     """The backend of a function."""
     from .backends import Evaluator, Native
 
-    if debug is not None:
-        return Evaluator(check=debug == "nan")
-    return _default or Native()
+    if debug == "evaluate":
+        return Evaluator()
+    return _default or Native(check_finite=debug == "nan")
 
 
 def jit(
@@ -471,10 +507,10 @@ def jit(
 
 def _native(front: Front) -> Any:
     """A native callable for the function, where there is one."""
-    if front._debug is not None or _default is not None:
+    if front._debug == "evaluate" or _default is not None:
         return None
     try:
-        made = front.backend.callable(front, front.error)
+        made = front.backend.callable(front)
     except (GraphcError, ImportError):
         return None
     if made is not None:

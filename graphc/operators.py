@@ -85,10 +85,18 @@ class Operators:
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
 
     def __pow__(self, other: Any, modulus: Any = None) -> Any:
-        return NotImplemented if modulus is not None or _defers(other) else self._apply(np.power, self, other)
+        return (
+            NotImplemented
+            if modulus is not None or _defers(other)
+            else self._apply(np.power, self, other)
+        )
 
     def __rpow__(self, other: Any, modulus: Any = None) -> Any:
-        return NotImplemented if modulus is not None or _defers(other) else self._apply(np.power, other, self)
+        return (
+            NotImplemented
+            if modulus is not None or _defers(other)
+            else self._apply(np.power, other, self)
+        )
 
     def __eq__(self, other: Any) -> Any:
         return self._apply(np.equal, self, other)

@@ -1,7 +1,7 @@
 """NumPy's two protocols on tracers: ufuncs with all their methods, and every other function.
 
-What a function means is written in `graphc.numpy` (IMPLEMENTATIONS). Here stands what all of them share: `out=`,
-`where=`, views, functions of known values, and the refusal of what cannot be traced.
+What a function means is written in `graphc.numpy` (IMPLEMENTATIONS). Here stands what all of them
+share: `out=`, `where=`, views, functions of known values, and the refusal of what cannot be traced.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ def implementation(function: Any) -> Callable[..., Any] | None:
 
 
 REAL_ARRAY = (
-    "writes traced values into a NumPy array that was made outside of the trace. Make the array inside the traced "
-    "function (np.zeros, np.empty... answer traced arrays there), or copy it there first: a = np.array(a)"
+    "writes traced values into a NumPy array that was made outside of the trace. Make the array "
+    "inside the traced "
+    "function (np.zeros, np.empty... answer traced arrays there), or copy it there first: a = "
+    "np.array(a)"
 )
 
 
 # ------------------------------------------------------------------------------------------ ufuncs
 
 
-def call_ufunc(cell: Any, ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+def call_ufunc(
+    cell: Any, ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]
+) -> Any:
     """`__array_ufunc__`."""
     options = dict(options)
     out = options.pop("out", None)
@@ -109,7 +113,11 @@ def _elementwise(
     targets: tuple[Any, ...] | None,
 ) -> Any:
     where = options.pop("where", True)
-    passed = {k: v for k, v in options.items() if k in ("dtype", "axis", "axes", "keepdims") and v is not None}
+    passed = {
+        k: v
+        for k, v in options.items()
+        if k in ("dtype", "axis", "axes", "keepdims") and v is not None
+    }
     run = implementation(ufunc)
     if run is None:
         return _on_known(cell, ufunc, operands, options)
@@ -127,7 +135,9 @@ def _elementwise(
 def _chosen(cell: Any, where: Any, found: Any, target: Any) -> Any:
     """The result where asked for, what was there elsewhere (0 where NumPy leaves it undefined)."""
     before = build.full((), 0, found.value.dtype) if target is None else target.value
-    return cell.fresh(build.select(cell.as_value(where), found.value, build.cast(before, found.value.dtype)))
+    return cell.fresh(
+        build.select(cell.as_value(where), found.value, build.cast(before, found.value.dtype))
+    )
 
 
 def store(target: Any, found: Any, name: str, casting: str = "same_kind") -> Any:
@@ -139,13 +149,15 @@ def store(target: Any, found: Any, name: str, casting: str = "same_kind") -> Any
     value = found.value
     if not np.can_cast(value.dtype.numpy, target.type.dtype.numpy, casting):  # type: ignore[arg-type]
         refuse(
-            f"Cannot cast ufunc '{name}' output from {value.dtype.numpy!r} to {target.type.dtype.numpy!r} "
+            f"Cannot cast ufunc '{name}' output from {value.dtype.numpy!r} to "
+            f"{target.type.dtype.numpy!r} "
             f"with casting rule '{casting}'",
             TypeMismatch,
         )
     if ty.broadcast_shapes(value.shape, target.type.shape) != target.type.shape:
         refuse(
-            f"non-broadcastable output operand with shape {target.type.shape} doesn't match the broadcast "
+            f"non-broadcastable output operand with shape {target.type.shape} doesn't match the "
+            f"broadcast "
             f"shape {value.shape}",
             ShapeMismatch,
         )
@@ -190,14 +202,19 @@ def _reduce(
     if run is not None and ufunc in _REDUCED:
         return run.reduce(x, axis, dtype, None, keepdims, start, where)
     if where is not True or isinstance(axis, tuple):
-        refuse(f"numpy.{ufunc.__name__}.reduce with where= or several axes is not supported; reduce axis by axis")
+        refuse(
+            f"numpy.{ufunc.__name__}.reduce with where= or several axes is not supported; reduce "
+            f"axis by axis"
+        )
     rank = x.type.rank
     rows = _rows(x, views.axis_of(axis, rank) if axis is not None else None, ufunc, "reduce")
     if start is not None:
         rows.insert(0, start)
     if not rows:
         if ufunc.identity is None:
-            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+            raise ValueError(
+                f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
+            )
         return refuse(f"numpy.{ufunc.__name__}.reduce of an empty axis is not supported")
     total = rows[0]
     for row in rows[1:]:
@@ -210,7 +227,9 @@ def _rows(x: Any, axis: int | None, ufunc: np.ufunc, method: str) -> list[Any]:
     if axis is None:
         x, axis = views.ravel(x), 0
     if isinstance(x.type.shape[axis], ty.Dim):
-        refuse(f"numpy.{ufunc.__name__}.{method} along an axis of symbolic extent {x.type.shape[axis]}")
+        refuse(
+            f"numpy.{ufunc.__name__}.{method} along an axis of symbolic extent {x.type.shape[axis]}"
+        )
     lead = (slice(None),) * axis
     return [x[(*lead, i)] for i in range(x.type.shape[axis])]
 
@@ -229,7 +248,13 @@ def _accumulate(
 
 
 def _reduceat(
-    cell: Any, ufunc: np.ufunc, x: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    cell: Any,
+    ufunc: np.ufunc,
+    x: Any,
+    indices: Any,
+    axis: int = 0,
+    dtype: Any = None,
+    out: Any = None,
 ) -> Any:
     known = indices.known() if isinstance(indices, Cell) else np.asarray(indices)
     if known is None:
@@ -268,14 +293,17 @@ def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> No
     combine = _SCATTERS.get(ufunc)
     if combine is None or (ufunc in (np.logical_or, np.logical_and) and x.type.dtype is not BOOL):
         known = ", ".join(f.__name__ for f in _SCATTERS)
-        refuse(f"numpy.{ufunc.__name__}.at with an index array is not supported; supported are {known}")
+        refuse(
+            f"numpy.{ufunc.__name__}.at with an index array is not supported; supported are {known}"
+        )
     if x.type.dtype is BOOL and ufunc in (np.add, np.multiply):
         combine = "max" if ufunc is np.add else "min"
     target = x.share(*found.steps) if found.steps else x
     dtype = build.result_type(target.value, value.value if isinstance(value, Cell) else value)
     if not np.can_cast(dtype.numpy, x.type.dtype.numpy, "same_kind"):
         refuse(
-            f"Cannot cast ufunc '{ufunc.__name__}' output from {dtype.numpy!r} to {x.type.dtype.numpy!r} with "
+            f"Cannot cast ufunc '{ufunc.__name__}' output from {dtype.numpy!r} to "
+            f"{x.type.dtype.numpy!r} with "
             f"casting rule 'same_kind'",
             TypeMismatch,
         )
@@ -310,7 +338,9 @@ def call_function(cell: Any, function: Any, args: Sequence[Any], kwargs: dict[st
         return special(*args, **kwargs)
     out = kwargs.get("out")
     if out is not None and any(
-        not isinstance(t, Cell) for t in (out if isinstance(out, tuple) else (out,)) if t is not None
+        not isinstance(t, Cell)
+        for t in (out if isinstance(out, tuple) else (out,))
+        if t is not None
     ):
         refuse(f"{name} {REAL_ARRAY}")
     run = implementation(function)
@@ -329,7 +359,8 @@ def _on_known(
         if reason:
             refuse(f"{shown} cannot be traced: {reason}")
         return refuse(
-            f"{shown} has no meaning in graphc yet. Write it with the functions of graphc.numpy, compute it "
+            f"{shown} has no meaning in graphc yet. Write it with the functions of graphc.numpy, "
+            f"compute it "
             f"outside and pass the result in, or make its arguments static"
         )
     options = {k: _known(v) for k, v in kwargs.items()}
@@ -374,9 +405,15 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
         refuse(f"numpy.copyto {REAL_ARRAY}")
     source = src if isinstance(src, Cell) else None
     if source is not None and not np.can_cast(
-        source.type.dtype.numpy, dst.type.dtype.numpy, casting  # type: ignore[arg-type]
+        source.type.dtype.numpy,
+        dst.type.dtype.numpy,
+        casting,  # type: ignore[arg-type]
     ):
-        refuse(f"Cannot cast array data from {source.type.dtype} to {dst.type.dtype} according to the rule {casting!r}", TypeMismatch)
+        refuse(
+            f"Cannot cast array data from {source.type.dtype} to {dst.type.dtype} according to "
+            f"the rule {casting!r}",
+            TypeMismatch,
+        )
     new: Value = dst.assigned(src, dst.type.shape)  # type: ignore[attr-defined]
     if where is not True:
         chosen = build.broadcast_to(build.as_value(dst.as_value(where), BOOL), dst.type.shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 NAMESPACE = "graphc"
 _CONTAINERS = (dict, list, tuple, type(None))
@@ -25,6 +25,9 @@ def _optree() -> Any:
 class Leaf:
     """The structure of something that is no container."""
 
+    count: ClassVar[int] = 1
+    sequence: ClassVar[str | None] = None
+
     def unflatten(self, leaves: Sequence[Any]) -> Any:
         return leaves[0]
 
@@ -33,10 +36,35 @@ class Leaf:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """The structure of a plain tuple or list of leaves."""
+
+    kind: type
+    count: int
+
+    @property
+    def sequence(self) -> str:
+        """What it is called: "tuple" or "list"."""
+        return self.kind.__name__
+
+    def unflatten(self, leaves: Sequence[Any]) -> Any:
+        return self.kind(leaves)
+
+    def __str__(self) -> str:
+        return str(self.kind(["*"] * self.count)).replace("'", "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Tree:
     """The structure of a container, compared by value."""
 
     spec: Any
+    sequence: ClassVar[str | None] = None
+
+    @property
+    def count(self) -> int:
+        """How many leaves there are."""
+        return self.spec.num_leaves
 
     def unflatten(self, leaves: Sequence[Any]) -> Any:
         """The container with these leaves."""
@@ -46,7 +74,7 @@ class Tree:
         return str(self.spec)
 
 
-Structure = Leaf | Tree
+Structure = Leaf | Row | Tree
 LEAF = Leaf()
 
 
@@ -59,6 +87,8 @@ def flatten(x: Any) -> tuple[list[Any], Structure]:
     """The leaves, and the structure that puts them together again."""
     if not is_container(x):
         return [x], LEAF
+    if type(x) in (tuple, list) and not any(is_container(one) for one in x):
+        return list(x), Row(type(x), len(x))
     while True:
         leaves, spec = _optree().tree_flatten(x, namespace=NAMESPACE)
         new = {type(leaf) for leaf in leaves if is_container(leaf)}
@@ -72,6 +102,8 @@ def paths(name: str, structure: Structure) -> list[str]:
     """How each leaf is reached: `params['w'][0]`, `state.x`."""
     if isinstance(structure, Leaf):
         return [name]
+    if isinstance(structure, Row):
+        return [f"{name}[{k}]" for k in range(structure.count)]
     return [a.codify(name) for a in _optree().treespec_accessors(structure.spec)]
 
 

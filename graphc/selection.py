@@ -1,8 +1,9 @@
 """The result of x[mask] with a traced mask: elements whose number is not known while tracing.
 
-`z[mask] = z[mask]**2 + c[mask]` is how NumPy programs update where a condition holds. A `Selection` keeps the whole
-array and the mask: elementwise operations compute everywhere, the assignment back selects, and reductions reduce with
-`where=`. What needs the number of elements is refused with the remedy.
+`z[mask] = z[mask]**2 + c[mask]` is how NumPy programs update where a condition holds. A `Selection`
+keeps the whole array and the mask: elementwise operations compute everywhere, the assignment back
+selects, and reductions reduce with `where=`. What needs the number of elements is refused with the
+remedy.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Selection(Operators):
         found = self.__array_ufunc__(ufunc, "__call__", self, other)
         if not np.can_cast(found.dtype, self.dtype, "same_kind"):
             raise TypeError(
-                f"Cannot cast ufunc '{ufunc.__name__}' output from {found.dtype!r} to {self.dtype!r} with "
+                f"Cannot cast ufunc '{ufunc.__name__}' output from {found.dtype!r} to "
+                f"{self.dtype!r} with "
                 f"casting rule 'same_kind'"
             )
         return Selection(found.source.astype(self.dtype), self.mask)
@@ -78,7 +80,9 @@ class Selection(Operators):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         name = function.__name__
-        plain = len(args) == 1 and args[0] is self and not any(v is not None for v in kwargs.values())
+        plain = (
+            len(args) == 1 and args[0] is self and not any(v is not None for v in kwargs.values())
+        )
         if plain and name in (*_REDUCTIONS, "max", "min", "amax", "amin", "real", "imag"):
             found = getattr(self, name.removeprefix("a") if name in ("amax", "amin") else name)
             return found() if callable(found) else found
@@ -153,7 +157,9 @@ class Selection(Operators):
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         return refuse("x[mask] is used as an array: " + MASK_REMEDY)
 
-    __array__ = __iter__ = __len__ = __bool__ = __getitem__ = __setitem__ = __index__ = __float__ = _refuse
+    __array__ = __iter__ = __len__ = __bool__ = __getitem__ = __setitem__ = __index__ = (
+        __float__
+    ) = _refuse
     shape = property(_refuse)
 
     def __getattr__(self, name: str) -> Any:
@@ -189,7 +195,12 @@ def same(a: Value, b: Value, depth: int = 12) -> bool:
         return True
     x, y = a.node, b.node
     if depth == 0 or x.op is not y.op or a.index != b.index or a.type != b.type or not x.operands:
-        return x.op is y.op and not x.operands and x.attrs == y.attrs and x.op.name in ("full", "constant", "iota")
+        return (
+            x.op is y.op
+            and not x.operands
+            and x.attrs == y.attrs
+            and x.op.name in ("full", "constant", "iota")
+        )
     if len(x.operands) != len(y.operands) or x.attrs != y.attrs:
         return False
     return all(same(p, q, depth - 1) for p, q in zip(x.operands, y.operands, strict=True))
@@ -203,15 +214,20 @@ def write_masked(x: Any, mask: Cell, value: Any) -> None:
         if not same(value.mask, mask.value):
             refuse("x[mask] = y[other] under different traced masks: " + MASK_REMEDY)
         if value.source.type.shape != shape:
-            refuse(f"x[mask] = y[mask] where x is {x.type} and y is {value.source.type}; the shapes must be equal")
+            refuse(
+                f"x[mask] = y[mask] where x is {x.type} and y is {value.source.type}; the shapes "
+                f"must be equal"
+            )
         new = x.assigned(value.source, shape)
     else:
         tail = shape[mask.type.rank :]
         rank = len(getattr(value, "shape", np.shape(value) if not hasattr(value, "shape") else ()))
         if rank > len(tail) and ty.product(np.shape(value)) != 1:
             refuse(
-                f"x[mask] = value with an array of {rank} axes: how many elements the traced mask selects is not "
-                f"known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = np.where(mask, y, x)"
+                f"x[mask] = value with an array of {rank} axes: how many elements the traced mask "
+                f"selects is not "
+                f"known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = np.where(mask, "
+                f"y, x)"
             )
         new = x.assigned(value, shape)
     x.write(SELECT(build.broadcast_to(chosen, shape), new, x.value))

@@ -67,7 +67,9 @@ def read_names(given: Any, argument: str) -> Names:
     if isinstance(given, str):
         given = [part.strip() for part in given.strip("[]() ").split(",")]
     if not isinstance(given, Iterable):
-        raise ShapeMismatch(f"dims[{argument!r}] is {given!r}; write for example ('b', None) or 'b, ...'")
+        raise ShapeMismatch(
+            f"dims[{argument!r}] is {given!r}; write for example ('b', None) or 'b, ...'"
+        )
     names: list[Any] = []
     for one in given:
         if one is Ellipsis or one == "...":
@@ -93,7 +95,9 @@ def with_names(type: TensorType, names: Names, argument: str) -> TensorType:
         names = (*names[:at], *(None,) * (rank - len(names) + 1), *names[at + 1 :])
     if len(names) != rank:
         shown = ", ".join("_" if n is None else str(n) for n in names)
-        raise ShapeMismatch(f"dims[{argument!r}] names {len(names)} axes ({shown}); the argument is {type}")
+        raise ShapeMismatch(
+            f"dims[{argument!r}] names {len(names)} axes ({shown}); the argument is {type}"
+        )
     return type.with_shape(e if n is None else n for e, n in zip(type.shape, names, strict=True))
 
 
@@ -117,7 +121,9 @@ def bind(parameters: Iterable[tuple[str, TensorType, tuple[int, ...]]]) -> Mappi
     for path, axis, extent, actual in facts:
         expected = ty.substitute(extent, env)
         if expected != actual:
-            names = ", ".join(f"{n} = {env[n]} from {sources[n]}" for n in sorted(ty.symbols(extent)) if n in env)
+            names = ", ".join(
+                f"{n} = {env[n]} from {sources[n]}" for n in sorted(ty.symbols(extent)) if n in env
+            )
             because = f" ({extent} with {names})" if names else ""
             raise ShapeMismatch(f"axis {axis} of {path} is {actual}, expected {expected}{because}")
     return env

@@ -1,8 +1,9 @@
 """trace: runs a Python function on tracers and answers the graph of what it computed.
 
-Called by `jit`. The rooms: tracer.py (the stand-in for an array), cell.py (its state), indexing.py, views.py,
-selection.py (x[mask]), protocols.py (NumPy's dispatch), interception.py (np.zeros and the like), captures.py (arrays
-found outside), arguments.py and pytrees.py (what goes in), locations.py (the user's lines). It never compiles.
+Called by `jit`. The rooms: tracer.py (the stand-in for an array), cell.py (its state), indexing.py,
+views.py, selection.py (x[mask]), protocols.py (NumPy's dispatch), interception.py (np.zeros and the
+like), captures.py (arrays found outside), arguments.py and pytrees.py (what goes in), locations.py
+(the user's lines). It never compiles.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from .captures import Captures
 from .cell import Trace, enter, leave
 from .errors import GraphcError, TraceError
 from .ir import Graph, SourceLine, Value, param
-from .ops import build
 from .locations import is_library_code
+from .ops import build
 from .selection import Selection
 from .tracer import Tracer, as_value, current_trace, is_traced, wrap
 from .types import Extent
@@ -30,8 +31,10 @@ __all__ = [
 ]  # fmt: skip
 
 _MUTATED = (
-    "argument {path} is changed in place; NumPy would change the caller's array, a compiled program does not. "
-    "Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) to give the array up"
+    "argument {path} is changed in place; NumPy would change the caller's array, a compiled "
+    "program does not. "
+    "Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) to give the array "
+    "up"
 )
 
 
@@ -127,7 +130,7 @@ def trace_call(binder: Binder, call: Call, name: str | None = None) -> TracedFun
     enter(trace)
     try:
         returned = Captures(trace).function(function)(*args, **kwargs)
-        results, values, tree = _results(trace, returned, title)
+        results, values, tree = _results(returned, title, function)
     except GraphcError as error:
         _locate(error)
         raise
@@ -158,17 +161,22 @@ def _locate(error: GraphcError) -> None:
 
 
 def _results(
-    trace: Trace, returned: Any, name: str
+    returned: Any, name: str, function: Any
 ) -> tuple[tuple[Result, ...], list[Value], pytrees.Structure]:
     leaves, tree = pytrees.flatten(returned)
     results: list[Result] = []
     values: list[Value] = []
     for position, leaf in enumerate(leaves):
         if isinstance(leaf, Selection):
-            where = pytrees.paths("result", tree)[position]
+            which = pytrees.paths("result", tree)[position]
+            code = getattr(function, "__code__", None)
+            line = (
+                f" (at {code.co_filename}:{code.co_firstlineno} in {code.co_name})" if code else ""
+            )
             raise TraceError(
-                f"{name} returns {where}, which is x[mask] with a traced mask: its extent is not known. Return "
-                f"np.where(mask, x, fill) or the mask together with x"
+                f"{name} returns {which}, which is x[mask] with a traced mask: its extent is not "
+                f"known. Return "
+                f"np.where(mask, x, fill) or the mask together with x{line}"
             )
         if isinstance(leaf, Tracer):
             form = "python" if leaf.weak else "scalar" if not leaf.type.rank else "array"
@@ -181,5 +189,3 @@ def _results(
         results.append(Result(form, len(values)))
         values.append(value)
     return tuple(results), values, tree
-
-

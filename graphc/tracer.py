@@ -1,6 +1,7 @@
 """`Tracer`: what stands in for an array while a function is traced. It behaves as a NumPy array does.
 
-Everything it computes is a function of `graphc.numpy`; what it is (a cell, maybe a view) is in graphc/cell.py.
+Everything it computes is a function of `graphc.numpy`; what it is (a cell, maybe a view) is in
+graphc/cell.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,16 @@ from .selection import Selection, write_masked
 from .types import BOOL, I64, Dim
 
 _ARITHMETIC = frozenset(
-    {np.add, np.subtract, np.multiply, np.power, np.floor_divide, np.remainder, np.divmod, np.negative}
+    {
+        np.add,
+        np.subtract,
+        np.multiply,
+        np.power,
+        np.floor_divide,
+        np.remainder,
+        np.divmod,
+        np.negative,
+    }
 )
 _UNKNOWN = "is asked for while tracing, and depends on the arguments"
 
@@ -107,7 +117,10 @@ class Tracer(Cell, Operators):
             raise TypeError("len() of unsized object")
         extent = self.type.shape[0]
         if isinstance(extent, Dim):
-            refuse(f"len() needs the extent {extent} as a number. Use x.shape[0], which may be symbolic")
+            refuse(
+                f"len() needs the extent {extent} as a number. Use x.shape[0], which may be "
+                f"symbolic"
+            )
         return extent
 
     def __repr__(self) -> str:
@@ -121,7 +134,10 @@ class Tracer(Cell, Operators):
         known = self.known()
         if known is not None and known.ndim == 0:
             return format(known[()], spec)
-        return refuse(f"format(x, {spec!r}) of {self!r}: its elements are not known while tracing; print after the call")
+        return refuse(
+            f"format(x, {spec!r}) of {self!r}: its elements are not known while tracing; print "
+            f"after the call"
+        )
 
     # -- elements, where they are known
     def _element(self, what: str, remedy: str) -> Any:
@@ -134,19 +150,24 @@ class Tracer(Cell, Operators):
         return bool(
             self._element(
                 "the truth value",
-                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write graphc.numpy.where(cond, a, b) "
-                "or np.where, `&`, `|`, `~`, np.minimum and np.maximum, or graphc.cond(cond, f, g) for branches; "
+                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
+                "graphc.numpy.where(cond, a, b) "
+                "or np.where, `&`, `|`, `~`, np.minimum and np.maximum, or graphc.cond(cond, f, "
+                "g) for branches; "
                 "an argument that decides the program is named in static_argnames",
             )
         )
 
     def __int__(self) -> int:
-        return int(self._element("int()", "Use x.astype(int), or name the argument in static_argnames"))
+        return int(
+            self._element("int()", "Use x.astype(int), or name the argument in static_argnames")
+        )
 
     def __index__(self) -> int:
         known = self._element(
             "an integer (range, a shape, the index of a list or of a real array)",
-            "Name the argument in static_argnames; to index a NumPy array from outside write np.take(table, i) or "
+            "Name the argument in static_argnames; to index a NumPy array from outside write "
+            "np.take(table, i) or "
             "np.asarray(table)[i]",
         )
         return known[()].__index__() if known.ndim == 0 else known.__index__()
@@ -155,25 +176,34 @@ class Tracer(Cell, Operators):
         return float(
             self._element(
                 "float()",
-                "math.* and float() need a Python number: use the functions of numpy (np.sin, np.sqrt...), "
+                "math.* and float() need a Python number: use the functions of numpy (np.sin, "
+                "np.sqrt...), "
                 "or store the result in an array made inside the function (np.zeros)",
             )
         )
 
     def __complex__(self) -> complex:
-        return complex(self._element("complex()", "cmath.* needs a Python number: use the functions of numpy"))
+        return complex(
+            self._element("complex()", "cmath.* needs a Python number: use the functions of numpy")
+        )
 
     def item(self, *args: Any) -> Any:
         """The element as a Python number, when it is known."""
-        return self._element("item()", "Return the array; after the call its elements are numbers").item(*args)
+        return self._element(
+            "item()", "Return the array; after the call its elements are numbers"
+        ).item(*args)
 
     def tolist(self) -> Any:
         """The elements as lists, when they are known."""
-        return self._element("tolist()", "Return the array and call tolist() on the result").tolist()
+        return self._element(
+            "tolist()", "Return the array and call tolist() on the result"
+        ).tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
         """The bytes, when they are known."""
-        return self._element("tobytes()", "Return the array and call it on the result").tobytes(order)
+        return self._element("tobytes()", "Return the array and call it on the result").tobytes(
+            order
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         known = self.known()
@@ -181,12 +211,15 @@ class Tracer(Cell, Operators):
             return known if dtype is None or known.dtype == dtype else known.astype(dtype)
         if _is_indexing():
             return refuse(
-                f"a NumPy array from outside of the trace is indexed by {self!r}. Write np.take(table, i, axis=0), or "
+                f"a NumPy array from outside of the trace is indexed by {self!r}. Write "
+                f"np.take(table, i, axis=0), or "
                 f"make the table part of the trace: np.asarray(table)[i]"
             )
         return refuse(
-            f"{self!r} is converted to a NumPy array (by np.asarray in a library, by a real array that is "
-            f"assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside the traced function, use "
+            f"{self!r} is converted to a NumPy array (by np.asarray in a library, by a real array "
+            f"that is "
+            f"assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside the "
+            f"traced function, use "
             f"the functions of graphc.numpy, or do this step outside of jit"
         )
 
@@ -195,7 +228,10 @@ class Tracer(Cell, Operators):
             raise TypeError("iteration over a 0-d array")
         extent = self.type.shape[0]
         if isinstance(extent, Dim):
-            refuse(f"a loop over an axis of symbolic extent {extent}: write it with whole arrays, or give a number")
+            refuse(
+                f"a loop over an axis of symbolic extent {extent}: write it with whole arrays, or "
+                f"give a number"
+            )
         return (self[i] for i in range(extent))
 
     def __contains__(self, element: Any) -> bool:
@@ -239,7 +275,9 @@ class Tracer(Cell, Operators):
         return found
 
     def _assign(self, ufunc: np.ufunc, other: Any) -> Any:
-        if not self.type.shape:  # a number, as what NumPy's reductions answer: never changed in place
+        if (
+            not self.type.shape
+        ):  # a number, as what NumPy's reductions answer: never changed in place
             return self._apply(ufunc, self, other)
         mark(2)
         if isinstance(other, Selection):
@@ -332,7 +370,11 @@ class Tracer(Cell, Operators):
     def transpose(self, *axes: Any) -> Any:
         """numpy.transpose, a view."""
         mark()
-        given = axes[0] if len(axes) == 1 and (axes[0] is None or not hasattr(axes[0], "__index__")) else axes
+        given = (
+            axes[0]
+            if len(axes) == 1 and (axes[0] is None or not hasattr(axes[0], "__index__"))
+            else axes
+        )
         return views.transpose(self, given or None)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
@@ -359,7 +401,10 @@ class Tracer(Cell, Operators):
         if target is self.type.dtype:
             return self.share()
         if target.bits != self.type.dtype.bits:
-            refuse(f"view({target.numpy_name}) of {self!r} changes the width of elements, which is not supported")
+            refuse(
+                f"view({target.numpy_name}) of {self!r} changes the width of elements, which is "
+                f"not supported"
+            )
         return self.fresh(BITCAST(self.value, dtype=target))
 
     # -- copies and changes in place
@@ -368,13 +413,21 @@ class Tracer(Cell, Operators):
         return self.fresh(self.value)
 
     def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+        self,
+        dtype: Any,
+        order: str = "K",
+        casting: str = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
     ) -> Any:
         """The elements in another dtype, a new array (itself with copy=False when the dtype is the same)."""
         mark()
         target = ty.dtype(dtype)
         if not np.can_cast(self.dtype, target.numpy, casting):  # type: ignore[arg-type]
-            raise TypeError(f"Cannot cast array data from {self.dtype!r} to {target.numpy!r} according to the rule {casting!r}")
+            raise TypeError(
+                f"Cannot cast array data from {self.dtype!r} to {target.numpy!r} according to the "
+                f"rule {casting!r}"
+            )
         if not copy and target is self.type.dtype:
             return self
         return self.fresh(self.assigned_as(target))
@@ -391,7 +444,9 @@ class Tracer(Cell, Operators):
         mark()
         self.write(self.assigned(value, self.type.shape))
 
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> None:
         """Sorts in place."""
         mark()
         self.write(namespace().sort(self, axis=axis).value)
@@ -507,7 +562,8 @@ def wrap(value: Any, weak: bool = False) -> Tracer:
 def is_traced(*xs: Any) -> bool:
     """Whether a tracer is among the arguments (lists and tuples are looked through)."""
     return any(
-        isinstance(x, (Cell, Selection)) or (isinstance(x, (list, tuple)) and is_traced(*x)) for x in xs
+        isinstance(x, (Cell, Selection)) or (isinstance(x, (list, tuple)) and is_traced(*x))
+        for x in xs
     )
 
 

@@ -1,7 +1,8 @@
 """Views: the steps from an array to a view of it, and the NumPy functions that answer views.
 
-Every step can be read (base to view) and written back (view to base), so a write through a view shows in its base and
-in the other views, as in NumPy. Where NumPy would copy (a reshape of a transposed array), these functions copy too.
+Every step can be read (base to view) and written back (view to base), so a write through a view
+shows in its base and in the other views, as in NumPy. Where NumPy would copy (a reshape of a
+transposed array), these functions copy too.
 """
 
 from __future__ import annotations
@@ -251,7 +252,9 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     rank = x.type.rank
     sources, targets = axes_of(source, rank), axes_of(destination, rank)
     if len(sources) != len(targets):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     order = [a for a in range(rank) if a not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
         order.insert(target, axis)
@@ -324,22 +327,25 @@ def diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
     n, m = x.type.shape[a], x.type.shape[b]
     lead = tuple(x.type.shape[d] for d in rest)
     below, right = max(-offset, 0), max(offset, 0)
-    try:
-        count: Extent = max(0, min(n - below, m - right))
-    except TypeError:
-        count = n - below if n == m and not right else m - right
-        if n != m:
-            raise
-    if isinstance(m, ty.Dim):
-        refuse(f"the diagonal of an axis of symbolic extent {m} is not supported; give a number", TypeError)
-    flat = Slice((*(0 for _ in lead), below * m + right if count != 0 else 0), (*lead, count), (*(1 for _ in lead), m + 1))
+    if isinstance(n, ty.Dim) or isinstance(m, ty.Dim):
+        refuse(
+            f"the diagonal of an axis of symbolic extent ({n}, {m}) cannot be traced; give a number"
+        )
+    count = max(0, min(n - below, m - right))
+    flat = Slice(
+        (*(0 for _ in lead), below * m + right if count != 0 else 0),
+        (*lead, count),
+        (*(1 for _ in lead), m + 1),
+    )
     return x.share(Transpose((*rest, a, b)), Reshape((*lead, n * m)), flat)
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """numpy.diagonal, a read-only view."""
     found = diagonal_view(x, offset, axis1, axis2)
-    found.freeze("the result of diagonal is read-only, as in NumPy; use np.fill_diagonal or copy it first")
+    found.freeze(
+        "the result of diagonal is read-only, as in NumPy; use np.fill_diagonal or copy it first"
+    )
     return found
 
 
@@ -401,7 +407,9 @@ def _at_least(x: Any, rank: int) -> Any:
 def _each_at_least(rank: int) -> Any:
     def at_least(*arrays: Any) -> Any:
         owner = arrays[0]
-        found = tuple(_at_least(x if isinstance(x, Cell) else owner.fresh(as_value(x)), rank) for x in arrays)
+        found = tuple(
+            _at_least(x if isinstance(x, Cell) else owner.fresh(as_value(x)), rank) for x in arrays
+        )
         return found[0] if len(found) == 1 else found
 
     return at_least

@@ -47,7 +47,7 @@ def compiled(
         raise TypeError(f"no specialization for {[getattr(a, 'dtype', type(a)) for a in args]}")
 
     def error(code: int, outputs: Any) -> Any:
-        raise IndexError(built.messages[code - 1])
+        raise road.error_of(code)
 
     function = runtime.compiled_type()(miss, error)
     arguments = tuple(

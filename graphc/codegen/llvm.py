@@ -620,7 +620,8 @@ def print_entry(
 ) -> None:
     """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the kernels in order.
 
-    `slots` says at which place of `extents` each symbol stands. Answers 0, or the last error code reported.
+    `slots` says at which place of `extents` each symbol stands. Answers 0, or the first error code reported plus
+    `@graph_code_base`, which the loader sets to tell programs apart.
     """
     params = [("buffers", "ptr"), ("extents", "ptr"), ("arena", "ptr"), ("rt", "ptr")]
     b = module.function(name, params, "i64")
@@ -643,7 +644,10 @@ def print_entry(
             arguments.append(f"ptr {loaded[argument]}")
         arguments += [str(printer.values[s]) for s in launch.symbols]
         b.line(f"call void @{launch.kernel}({', '.join([*arguments, 'ptr %error', 'ptr %rt'])})")
-    b.line(f"ret {b.load('%error', I64, align=8)}")
+    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
+    code = b.load("%error", I64, align=8)
+    based = b.add(code, b.load("@graph_code_base", I64, align=8))
+    b.line(f"ret {b.select(b.cmp('eq', code, 0), code, based)}")
 
 
 def _argument(printer: Printer, place: str, where: object) -> str:

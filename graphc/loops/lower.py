@@ -36,6 +36,8 @@ IDENTITY: dict[str, Callable[[DType], Any]] = {
     "or": lambda d: False if d is BOOL else 0,
     "xor": lambda d: False if d is BOOL else 0,
 }
+NON_FINITE = "made a NaN or an infinity out of finite numbers"
+"""What the message of a check_finite Fail says."""
 ACCUMULATE = {
     "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
 }  # fmt: skip
@@ -98,6 +100,10 @@ class Lowering:
     scope: Scope = field(init=False)
     guard: Expr | None = None
     row_caches: dict[Any, Buffer] = field(default_factory=dict)
+    seen: list[Element] | None = None
+    """While the body of a reduction is lowered under check_finite: the operands that it reads."""
+    finite: dict[Node, Expr] = field(default_factory=dict)
+    """Under check_finite, of a node that reduces: whether all that it read is finite."""
 
     def __post_init__(self) -> None:
         self.scope = self.root
@@ -172,19 +178,13 @@ class Lowering:
         node = value.node
         if value.type.dtype.kind not in "fc" or node.op.kind in ("movement", "creation"):
             return
-        cond: Expr = L.FALSE
-        for part in [element.re, element.im] if isinstance(element, Pair) else [element]:
-            finite = L.Scalar("isfinite", (part,), BOOL)
-            broken = L.Scalar("not", (finite,), BOOL)
-            cond = broken if cond == L.FALSE else L.Scalar("or", (cond, broken), BOOL)
+        cond: Expr | None = L.Scalar("not", (_all_finite([element]),), BOOL)
         if node.op.kind == "elementwise":
-            for operand in node.operands:
-                if operand.type.dtype.kind not in "fc":
-                    continue
-                source = self.element(operand, index)
-                for part in [source.re, source.im] if isinstance(source, Pair) else [source]:
-                    cond = L.Scalar("and", (cond, L.Scalar("isfinite", (part,), BOOL)), BOOL)
-        Context(self, node).fail(cond, f"made a NaN or an infinity in {value.type}")
+            cond = L.both(cond, _all_finite([self.element(v, index) for v in node.operands]))
+        elif node in self.finite:
+            cond = L.both(cond, self.finite[node])
+        assert cond is not None
+        Context(self, node).fail(cond, f"{NON_FINITE} in {value.type}")
 
     def load(self, buffer: Buffer, index: tuple[Index, ...], is_complex: bool) -> Element:
         if is_complex:
@@ -213,14 +213,18 @@ class Lowering:
         return Name(name, element.dtype)
 
     # -- reductions
-    def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Element:
+    def reduce(
+        self, node: Node, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]
+    ) -> Element:
         """A reduction loop in the current scope; `body` answers the element at the reduced indices."""
         home = self.scope
         guard = self.guard
         scopes: list[Scope] = []
         for extent in extents:
             scopes.append(self.open(extent, "r"))
+        before, self.seen = self.seen, [] if self.check_finite else None
         element = body(tuple(Dim.symbol(s.var) for s in scopes))
+        seen, self.seen = self.seen, before
         parts = [element.re, element.im] if isinstance(element, Pair) else [element]
         if isinstance(element, Pair) and kind not in ("sum", "prod"):
             raise LoweringError(f"reduce {kind} of complex numbers has no loop form")
@@ -237,10 +241,16 @@ class Lowering:
                 self.scope.stmts.append(L.Accumulate(accumulator, (0,), ACCUMULATE[kind], part))
         if kind == "prod" and isinstance(element, Pair):
             self.multiply(accumulators, element)
+        if seen:
+            watch = Buffer(self.fresh("fin"), BOOL, (1,), None, "register", "temp")
+            home.stmts += [L.Alloc(watch), L.Store(watch, (0,), L.TRUE)]
+            self.scope.stmts.append(L.Accumulate(watch, (0,), "and", self.bind(_all_finite(seen))))
         for scope in reversed(scopes):
             self.close(scope)
         self.guard = guard
         results = [self.bind(Load(a, (0,))) for a in accumulators]
+        if seen:
+            self.finite[node] = self.bind(Load(watch, (0,)))
         return Pair(*results) if len(results) == 2 else results[0]
 
     def nothing(self, kind: str, like: DType) -> Element:
@@ -256,6 +266,16 @@ class Lowering:
         im = L.scalar("add", L.scalar("mul", a, d), L.scalar("mul", b, c))
         for buffer, value in zip(accumulators, (self.bind(re), self.bind(im)), strict=True):
             self.scope.stmts.append(L.Store(buffer, (0,), value))
+
+
+def _all_finite(elements: Sequence[Element]) -> Expr:
+    """Whether all the floats among some elements are finite."""
+    found: Expr | None = None
+    for element in elements:
+        for part in [element.re, element.im] if isinstance(element, Pair) else [element]:
+            if part.dtype.is_float:
+                found = L.both(found, L.Scalar("isfinite", (part,), BOOL))
+    return L.TRUE if found is None else found
 
 
 def index_names(index: tuple[Index, ...]) -> frozenset[str]:
@@ -300,7 +320,13 @@ class Context:
         return self._node.results[0].type
 
     def operand(self, k: int, index: Sequence[Index]) -> Any:
-        return self._state.element(self._node.operands[k], tuple(self.simplify(i) for i in index))
+        state = self._state
+        seen, state.seen = state.seen, None
+        found = state.element(self._node.operands[k], tuple(self.simplify(i) for i in index))
+        state.seen = seen
+        if seen is not None:
+            seen.append(found)
+        return found
 
     def simplify(self, index: Index) -> Index:
         """The index without the // and % that the extents of the loops decide."""
@@ -355,7 +381,7 @@ class Context:
             # `body` would load elements outside the loop where no index mentions the loop
             dtype = self.types[0].dtype
             return self._state.nothing(kind, wide(dtype) if kind in ("sum", "prod") else dtype)
-        return self._state.reduce(kind, extents, body)
+        return self._state.reduce(self._node, kind, extents, body)
 
     # -- for opaque cards
     def buffer(self, k: int) -> Buffer:

@@ -381,8 +381,8 @@ def reduction_target(loop: L.For) -> L.Buffer | None:
             ):
                 return None
             found = found or stmt.buffer
-        elif isinstance(stmt, L.Store) and stmt.buffer.space == "global":
-            return None
+        elif isinstance(stmt, L.Store) and stmt.buffer.space in ("global", "register"):
+            return None  # stored to a register: the product of complex numbers, carried on
         elif isinstance(stmt, L.Alloc):
             return None
     return found

@@ -112,17 +112,23 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Value:
 
 
 @implements(np.zeros, creation=True)
-def zeros(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None, like: Any = None) -> Value:
+def zeros(
+    shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Value:
     return build.full(extents(shape), 0, _dtype(dtype, F64))
 
 
 @implements(np.ones, creation=True)
-def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Value:
+def ones(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Value:
     return build.full(extents(shape), 1, _dtype(dtype, F64))
 
 
 @implements(np.empty, creation=True)
-def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None, like: Any = None) -> Value:
+def empty(
+    shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Value:
     """Zeros: what is undefined in NumPy is 0 here."""
     return build.full(extents(shape), 0, _dtype(dtype, F64))
 
@@ -131,7 +137,9 @@ def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = Non
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None,
          like: Any = None) -> Value:  # fmt: skip
     # np.full converts as np.array does: Python numbers get the default dtypes
-    return build.broadcast_to(value(fill_value, None if dtype is None else ty.dtype(dtype)), extents(shape))
+    return build.broadcast_to(
+        value(fill_value, None if dtype is None else ty.dtype(dtype)), extents(shape)
+    )
 
 
 def _like(a: Any, number: Any, dtype: Any, shape: Any) -> Value:
@@ -181,7 +189,11 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, dtype: Any = None, *,
     count = length if step == 1 else (length + (step - 1)) // step
     target = _dtype(dtype, I64)
     positions = build.iota((count,), 0, I64)
-    found = u.add(u.multiply(positions, step), build.extent(start)) if start != 0 else u.multiply(positions, step)
+    found = (
+        u.add(u.multiply(positions, step), build.extent(start))
+        if start != 0
+        else u.multiply(positions, step)
+    )
     return cast(found, target)
 
 
@@ -241,7 +253,9 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
         return value(np.geomspace(start, stop, num, endpoint, dtype, axis))
     low, high = value(start), value(stop)
     if low.dtype.is_complex or high.dtype.is_complex:
-        raise TraceError("geomspace of traced complex numbers is not there; take exp of linspace of logs")
+        raise TraceError(
+            "geomspace of traced complex numbers is not there; take exp of linspace of logs"
+        )
     sign = u.sign(low)
     exponents = linspace(
         u.log10(u.multiply(low, sign)), u.log10(u.multiply(high, sign)), num, endpoint, axis=0
@@ -359,7 +373,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Value:
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Value, ...]:
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Value, ...]:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     from .shaping import ravel
@@ -371,7 +387,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         order[0], order[1] = 1, 0
     spread = []
     for line, axis in zip(lines, order, strict=True):
-        spread.append(RESHAPE(line, shape=tuple(line.shape[0] if d == axis else 1 for d in range(rank))))
+        spread.append(
+            RESHAPE(line, shape=tuple(line.shape[0] if d == axis else 1 for d in range(rank)))
+        )
     return tuple(spread) if sparse else tuple(build.broadcast(*spread))
 
 
@@ -395,4 +413,3 @@ def fromfunction(function: Callable[..., Any], shape: Sequence[Any], *, dtype: A
     from .shaping import at
 
     return function(*(wrap(at(grid, 0, k)) for k in range(len(extents(shape)))), **kwargs)
-

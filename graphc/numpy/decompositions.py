@@ -25,7 +25,7 @@ from .creation import eye, triu
 from .dispatch import axes_of, implements, number, static, value
 from .indexing import diagonal as _diagonal
 from .indexing import take_along_axis
-from .shaping import at, concatenate, expand, matrix_transpose, moveaxis, ravel, reshape
+from .shaping import at, concatenate, expand, matrix_transpose, moveaxis, part, ravel, reshape
 
 MOST = 16
 """Decompositions are unrolled up to this extent."""
@@ -87,7 +87,9 @@ def _matrix(x: Value, order: Ord, axes: tuple[int, int], keepdims: bool) -> Valu
         found = (r.max if order > 0 else r.min)(lines, outer, keepdims=True)
         return found if keepdims else _without(found, axes)
     if order in (2, -2, "nuc"):
-        raise TraceError(f"the matrix norm of order {order!r} takes singular values, which are not there yet")
+        from .spectra import spectral  # which is built on this module
+
+        return spectral(x, order, axes, keepdims)
     raise ValueError(f"Invalid norm order {order!r} for matrices")
 
 
@@ -237,7 +239,7 @@ def _eliminated(a: Value, b: Value | None, what: str) -> tuple[Value, Value | No
     return a, b, sign
 
 
-def _back_substituted(upper: Value, b: Value) -> Value:
+def back_substituted(upper: Value, b: Value) -> Value:
     n = int(upper.shape[-1])
     rows = _places(n)
     for k in range(n - 1, -1, -1):
@@ -256,7 +258,7 @@ def _solved(a: Value, b: Value, what: str) -> Value:
         return b
     upper, changed, _ = _eliminated(a, b, what)
     assert changed is not None
-    return _back_substituted(upper, changed)
+    return back_substituted(upper, changed)
 
 
 @implements(np.linalg.solve, name="linalg.solve")
@@ -331,21 +333,27 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     x = _matrix_operand(a, "qr")
     if len(x.shape) < 2:
         raise np.linalg.LinAlgError(f"qr: {x.type} has fewer than two axes")
-    n, m = _small(x.shape[-2], "qr"), number(x.shape[-1], "qr")
-    few = min(n, m)
+    n, m = number(x.shape[-2], "qr"), number(x.shape[-1], "qr")
+    few = _small(min(n, m), "qr")
     rows = _places(n)
-    q = build.broadcast_to(eye(n, dtype=x.dtype), (*x.shape[:-2], n, n))
+    reflections: list[tuple[Value, Value]] = []
     for k in range(few):
         v, factor = _reflection(x, rows, k)
-        x = u.subtract(x, u.multiply(u.multiply(_conj(factor), v), products.matmul(_transposed(v), x)))
-        q = u.subtract(q, u.multiply(factor, u.multiply(products.matmul(q, v), _transposed(v))))
-    upper = triu(x)
-    if mode == "complete":
-        return QRResult(q, upper)
-    from .shaping import part
+        x = _reflected(x, v, _conj(factor))
+        reflections.append((v, factor))
+    upper = triu(x) if mode == "complete" else part(triu(x), -2, 0, few)
+    if mode == "r":
+        return upper
+    width = n if mode == "complete" else few
+    q = build.broadcast_to(eye(n, width, dtype=x.dtype), (*x.shape[:-2], n, width))
+    for v, factor in reversed(reflections):
+        q = _reflected(q, v, factor)
+    return QRResult(q, upper)
 
-    upper = part(upper, -2, 0, few)
-    return upper if mode == "r" else QRResult(part(q, -1, 0, few), upper)
+
+def _reflected(x: Value, v: Value, factor: Value) -> Value:
+    """x - factor * v v^H x."""
+    return u.subtract(x, u.multiply(u.multiply(factor, v), products.matmul(_transposed(v), x)))
 
 
 def _conj(x: Value) -> Value:
@@ -393,9 +401,13 @@ def tensorinv(a: Any, ind: int = 2) -> Value:
 
 @implements(np.linalg.cond, name="linalg.cond")
 def cond(x: Any, p: Ord = None) -> Value:
-    if p in (None, 2, -2):
-        raise TraceError("cond of order 2 takes singular values, which are not there yet; order 1 or 'fro' is")
     z = _matrix_operand(x, "cond")
     rank = len(z.shape)
     axes = (rank - 2, rank - 1)
+    if p in (None, 2, -2):
+        from .spectra import svdvals
+
+        lengths = svdvals(z)
+        first, last = at(lengths, -1, 0), at(lengths, -1, int(lengths.shape[-1]) - 1)
+        return u.divide(last, first) if p == -2 else u.divide(first, last)
     return u.multiply(_matrix(z, p, axes, False), _matrix(inv(z), p, axes, False))

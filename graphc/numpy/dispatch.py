@@ -274,8 +274,12 @@ def public(entry: Entry) -> Raw:
 
 def _plain(fallback: Raw, raw: Raw, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """NumPy's function; ours where it is asked for what NumPy's does not have, such as `size`."""
-    if set(kwargs) & {"size", "fill_value", "length", "descending", "stable", "device"}:
-        return _evaluated(raw(*args, **kwargs)) if not _takes(fallback, kwargs) else fallback(*args, **kwargs)
+    if set(kwargs) & {"size", "fill_value", "length", "descending", "stable", "device", "dtype"}:
+        return (
+            _evaluated(raw(*args, **kwargs))
+            if not _takes(fallback, kwargs)
+            else fallback(*args, **kwargs)
+        )
     return fallback(*args, **kwargs)
 
 

@@ -76,7 +76,9 @@ def isneginf(x: Any, out: Any = None) -> Value:
 def _infinite(x: Any, negative: bool) -> Value:
     z = value(x)
     if z.dtype.is_complex:
-        raise TypeMismatch("the sign of a complex infinity is not defined; take its real or imaginary part")
+        raise TypeMismatch(
+            "the sign of a complex infinity is not defined; take its real or imaginary part"
+        )
     side = u.less(z, 0) if negative else u.greater(z, 0)
     return e.AND(u.isinf(z), side)
 
@@ -140,7 +142,9 @@ def sinc(x: Any) -> Value:
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Value:
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Value:
     z = value(x)
     if z.dtype.is_complex:
         parts = (nan_to_num(part(z), True, nan, posinf, neginf) for part in (e.REAL, e.IMAG))
@@ -253,7 +257,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
 
 
 @implements(np.allclose)
-def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Value:
+def allclose(
+    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
+) -> Value:
     from .reductions import all as everywhere
 
     return everywhere(isclose(a, b, rtol, atol, equal_nan))

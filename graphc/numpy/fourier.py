@@ -292,11 +292,13 @@ def ifftshift(x: Any, axes: Any = None) -> Value:
     return _shifted(x, axes, False)
 
 
-@implements(np.fft.fftfreq, name="fft.fftfreq")
-def fftfreq(n: int, d: Any = 1.0, device: Any = None) -> Value:
-    return u.divide(np.fft.fftfreq(n), d)
+@implements(np.fft.fftfreq, name="fft.fftfreq", creation=True)
+def fftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Value:
+    found = u.divide(np.fft.fftfreq(n), d)
+    return found if dtype is None else cast(found, ty.dtype(dtype))
 
 
-@implements(np.fft.rfftfreq, name="fft.rfftfreq")
-def rfftfreq(n: int, d: Any = 1.0, device: Any = None) -> Value:
-    return u.divide(np.fft.rfftfreq(n), d)
+@implements(np.fft.rfftfreq, name="fft.rfftfreq", creation=True)
+def rfftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Value:
+    found = u.divide(np.fft.rfftfreq(n), d)
+    return found if dtype is None else cast(found, ty.dtype(dtype))

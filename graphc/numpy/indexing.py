@@ -32,7 +32,9 @@ def _integers(index: Any) -> Value:
 
 
 @implements(np.where)
-def where(condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, fill_value: Any = 0) -> Any:
+def where(
+    condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, fill_value: Any = 0
+) -> Any:
     """x where the condition holds, else y. With one argument: nonzero, which needs `size`."""
     if x is None and y is None:
         return nonzero(condition, size=size, fill_value=fill_value)
@@ -119,7 +121,10 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Value:
         values = [value(c, dtype) for c in choices]
     else:
         table = value(choices)
-        values = [reshape(part(table, 0, k, k + 1), table.shape[1:]) for k in range(number(table.shape[0], "choose"))]
+        values = [
+            reshape(part(table, 0, k, k + 1), table.shape[1:])
+            for k in range(number(table.shape[0], "choose"))
+        ]
     spread = build.broadcast(places, *values)
     index, options = spread[0], spread[1:]
     stacked = concatenate([RESHAPE(o, shape=(1, *o.shape)) for o in options], 0)
@@ -150,10 +155,14 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     z = value(x)
     if is_traced(condlist) and not isinstance(condlist, (list, tuple)):
         condlist = [condlist]
-    conditions = [value(c, BOOL) for c in (condlist if isinstance(condlist, (list, tuple)) else [condlist])]
+    conditions = [
+        value(c, BOOL) for c in (condlist if isinstance(condlist, (list, tuple)) else [condlist])
+    ]
     count = len(conditions)
     if len(funclist) not in (count, count + 1):
-        raise ValueError(f"with {count} condition(s), either {count} or {count + 1} functions are expected")
+        raise ValueError(
+            f"with {count} condition(s), either {count} or {count + 1} functions are expected"
+        )
 
     def branch(f: Any) -> Value:
         made = f(wrap(z), *args, **kw) if callable(f) else f
@@ -195,7 +204,9 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> tuple[Value, ..
     """The first `size` places of nonzero elements; `fill_value` where there are fewer."""
     x = value(a)
     if not x.shape:
-        raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead.")
+        raise ValueError(
+            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."
+        )
     flat = flatnonzero(x, size=size, fill_value=-1)
     found = unravel(flat, x.shape)
     missing = u.less(flat, 0)
@@ -214,7 +225,9 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
     hit = cast(ravel(a), BOOL)
     order = u.subtract(r.scan("sum", cast(hit, I64), 0), 1)
     # the k-th hit goes to place k; what is no hit, or beyond, to a place that is cut off
-    target = u.where(u.logical_and(hit, u.less(order, build.extent(count))), order, build.extent(count))
+    target = u.where(
+        u.logical_and(hit, u.less(order, build.extent(count))), order, build.extent(count)
+    )
     places = build.iota(hit.shape, 0, I64)
     empty = build.broadcast_to(value(fill_value, I64), (count + 1,))
     found = SCATTER(empty, places, target, axes=(0,), combine="set", mode="promise")
@@ -251,7 +264,9 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
 
 
 @implements(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Value:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Value:
     return r.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
 
@@ -270,7 +285,9 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Value:
     if len(new.shape) and new.shape[0] != count:
         new = pick(new, np.arange(count) % number(new.shape[0], "fill_diagonal"), 0)
     places = build.iota((count,), 0, I64)
-    return SCATTER(x, new, *((places,) * rank), axes=tuple(range(rank)), combine="set", mode="promise")
+    return SCATTER(
+        x, new, *((places,) * rank), axes=tuple(range(rank)), combine="set", mode="promise"
+    )
 
 
 # ------------------------------------------------------------------------------------ writes by mask
@@ -279,10 +296,14 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Value:
 @implements(np.copyto, inplace=True)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> Value:
     x = value(dst)
-    if not np.can_cast(value(src).dtype.numpy, x.dtype.numpy, casting) and not isinstance(src, (int, float)):
+    if not np.can_cast(value(src).dtype.numpy, x.dtype.numpy, casting) and not isinstance(
+        src, (int, float)
+    ):
         raise TypeError(f"Cannot cast array data from {value(src).dtype} to {x.dtype}")
     new = build.broadcast_to(value(src, x.dtype), x.shape)
-    return new if where is True else u.where(build.broadcast_to(value(where, BOOL), x.shape), new, x)
+    return (
+        new if where is True else u.where(build.broadcast_to(value(where, BOOL), x.shape), new, x)
+    )
 
 
 def _masked_places(x: Value, mask: Any) -> tuple[Value, Value]:
@@ -378,5 +399,3 @@ def tril_indices_from(arr: Any, k: int = 0) -> tuple[Value, ...]:
 def triu_indices_from(arr: Any, k: int = 0) -> tuple[Value, ...]:
     n, m = (number(s, "triu_indices_from") for s in value(arr).shape[-2:])
     return tuple(value(i) for i in np.triu_indices(n, k, m))
-
-

@@ -7,39 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from . import (  # every room enters its functions when it is imported
-    creation as _creation,  # noqa: F401
-)
 from . import (
-    decompositions as _decompositions,  # noqa: F401
-)
-from . import (
-    elementwise as _elementwise,  # noqa: F401
-)
-from . import (
-    fourier as _fourier,  # noqa: F401
-)
-from . import (
-    indexing as _indexing,  # noqa: F401
-)
-from . import (
-    ordering as _ordering,  # noqa: F401
-)
-from . import (
-    padding as _padding,  # noqa: F401
-)
-from . import (
-    polynomials as _polynomials,  # noqa: F401
-)
-from . import (
-    sequences as _sequences,  # noqa: F401
-)
-from . import (
+    creation,
+    decompositions,
+    elementwise,
+    fourier,
+    indexing,
+    ordering,
+    padding,
+    polynomials,
+    sequences,
     special_functions,
+    spectra,
     static,
+    statistics,
 )
 from .dispatch import ENTRIES, public
 from .ufunc_objects import UFUNCS
+
+ROOMS = (
+    creation, decompositions, elementwise, fourier, indexing, ordering, padding, polynomials,
+    sequences, special_functions, spectra, statistics,
+)  # fmt: skip
+"""Each entered its functions in ENTRIES when it was imported."""
 
 
 class _Implementations(dict[Any, Any]):
@@ -48,7 +38,11 @@ class _Implementations(dict[Any, Any]):
     def __missing__(self, key: Any) -> Any:
         name = getattr(key, "__name__", "")
         module = sys.modules.get("scipy.special")
-        if module is None or name not in special_functions.SCIPY or getattr(module, name) is not key:
+        if (
+            module is None
+            or name not in special_functions.SCIPY
+            or getattr(module, name) is not key
+        ):
             raise KeyError(key)
         self[key] = _names[f"special.{name}"]
         return self[key]

@@ -57,20 +57,26 @@ def lexsort(keys: Any, axis: int = -1) -> Value:
         rows = [value(k) for k in keys]
     else:
         table = value(keys)
-        rows = [reshape(part(table, 0, k, k + 1), table.shape[1:]) for k in range(int(table.shape[0]))]
+        rows = [
+            reshape(part(table, 0, k, k + 1), table.shape[1:]) for k in range(int(table.shape[0]))
+        ]
     axis = axis_of(axis, len(rows[0].shape))
     places = build.iota(rows[0].shape, axis, I64)
     return SORT(*rows[::-1], places, axis=axis, keys=len(rows), descending=False)[-1]
 
 
 @implements(np.partition)
-def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Value:
+def partition(
+    a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
+) -> Value:
     """A full sort, which is a partition at every place."""
     return sort(a, axis)
 
 
 @implements(np.argpartition)
-def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Value:
+def argpartition(
+    a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
+) -> Value:
     """A full sort, which is a partition at every place."""
     return argsort(a, axis)
 
@@ -160,7 +166,9 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
            fill_value: Any = None) -> Any:  # fmt: skip
     """The distinct elements in order: the first `size` of them, then `fill_value` (default: the least element)."""
     if axis is not None:
-        raise TraceError("unique along an axis cannot be traced; without an axis it can, with size=n")
+        raise TraceError(
+            "unique along an axis cannot be traced; without an axis it can, with size=n"
+        )
     found = _groups(value(ar), _sized("unique", size), fill_value, equal_nan)
     asked = (True, return_index, return_inverse, return_counts)
     kept = tuple(f for f, wanted in zip(found, asked, strict=True) if wanted)
@@ -216,7 +224,9 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
 def _chosen(x: Value, keep: Value, size: Any, fill: Any) -> Value:
     """The first `size` elements of a line where `keep` holds."""
     order = u.subtract(r.scan("sum", cast(keep, I64), 0), 1)
-    place = u.where(u.logical_and(keep, u.less(order, build.extent(size))), order, build.extent(size))
+    place = u.where(
+        u.logical_and(keep, u.less(order, build.extent(size))), order, build.extent(size)
+    )
     empty = build.broadcast_to(value(0 if fill is None else fill, x.dtype), (size + 1,))
     return part(SCATTER(empty, x, place, axes=(0,), combine="set", mode="promise"), 0, 0, size)
 
@@ -235,7 +245,9 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     count = _sized("intersect1d", size)
     dtype = u.result_dtype(value(ar1), value(ar2))
     line = sort(ravel(value(ar1, dtype)))
-    return _chosen(line, e.AND(_first_of_each(line), isin(line, value(ar2, dtype))), count, fill_value)
+    return _chosen(
+        line, e.AND(_first_of_each(line), isin(line, value(ar2, dtype))), count, fill_value
+    )
 
 
 @implements(np.setdiff1d)

@@ -62,14 +62,20 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Va
     for axis, (low, high) in enumerate(widths):
         if mode in _BY_PLACE:
             if kwargs.get("reflect_type", "even") != "even":
-                raise TraceError("pad with reflect_type='odd' cannot be traced; compose 2*edge - reflected")
+                raise TraceError(
+                    "pad with reflect_type='odd' cannot be traced; compose 2*edge - reflected"
+                )
             x = _placed(x, axis, low, high, mode)
         elif mode == "linear_ramp":
             ends = _pairs(kwargs.get("end_values", 0), len(x.shape), "end_values")[axis]
             x = _ramped(x, axis, (low, high), ends)
         elif mode in _BY_VALUE:
             lengths = kwargs.get("stat_length")
-            pairs = [(None, None)] * len(x.shape) if lengths is None else _pairs(lengths, len(x.shape), "stat_length")
+            pairs = (
+                [(None, None)] * len(x.shape)
+                if lengths is None
+                else _pairs(lengths, len(x.shape), "stat_length")
+            )
             x = _summarised(x, axis, (low, high), pairs[axis], mode)
         else:
             raise ValueError(f"mode '{mode}' is not supported")
@@ -93,7 +99,9 @@ def _block(x: Value, axis: int, width: Extent, fill: Any) -> Value:
 
 
 def _joined(x: Value, axis: int, before: Value, after: Value) -> Value:
-    parts = [p for p in (before, x, after) if isinstance(p.shape[axis], ty.Dim) or p.shape[axis] > 0]
+    parts = [
+        p for p in (before, x, after) if isinstance(p.shape[axis], ty.Dim) or p.shape[axis] > 0
+    ]
     return CONCATENATE(*parts, axis=axis) if len(parts) > 1 else x
 
 
@@ -116,7 +124,9 @@ def _ramped(x: Value, axis: int, widths: tuple[Any, Any], ends: tuple[Any, Any])
     n = x.shape[axis]
     low, high = (number(w, "pad with linear_ramp") for w in widths)
     first, last = part(x, axis, 0, 1), part(x, axis, n - 1, n)
-    return _joined(x, axis, _ramp(first, axis, low, ends[0], False), _ramp(last, axis, high, ends[1], True))
+    return _joined(
+        x, axis, _ramp(first, axis, low, ends[0], False), _ramp(last, axis, high, ends[1], True)
+    )
 
 
 def _ramp(edge: Value, axis: int, width: int, end: Any, reverse: bool) -> Value:
@@ -132,7 +142,9 @@ def _ramp(edge: Value, axis: int, width: int, end: Any, reverse: bool) -> Value:
     return cast(u.floor(found) if edge.dtype.is_integer else found, edge.dtype)
 
 
-def _summarised(x: Value, axis: int, widths: tuple[Any, Any], lengths: tuple[Any, Any], mode: str) -> Value:
+def _summarised(
+    x: Value, axis: int, widths: tuple[Any, Any], lengths: tuple[Any, Any], mode: str
+) -> Value:
     n = x.shape[axis]
     blocks = []
     for width, length, side in zip(widths, lengths, (0, 1), strict=True):

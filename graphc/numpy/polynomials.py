@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 
 from .. import types as ty
-from ..errors import ShapeMismatch
+from ..errors import ShapeMismatch, TraceError
 from ..ir import Value
 from ..ops import build
 from ..ops.build import cast
 from ..types import F64
+from . import reductions as r
 from . import ufuncs as u
-from .creation import pad_by
+from .creation import pad_by, vander
+from .decompositions import back_substituted, qr
 from .dispatch import implements, number, value
+from .products import matmul
 from .sequences import convolve
-from .shaping import at, concatenate, part, reshape
+from .shaping import at, concatenate, expand, part, reshape, transpose
 
 
 @implements(np.polyval)
@@ -82,10 +85,34 @@ def poly(seq_of_zeros: Any) -> Value:
     """The polynomial with these zeros; of a matrix it takes eigenvalues, which are not there."""
     zeros = _line(seq_of_zeros)
     if len(zeros.shape) != 1:
-        raise ShapeMismatch("poly of a traced matrix takes its eigenvalues, which are not there; give the zeros")
+        raise ShapeMismatch(
+            "poly of a traced matrix takes its eigenvalues, which are not there; give the zeros"
+        )
     dtype = ty.promote(zeros.dtype, F64) if zeros.dtype.kind in "biu" else zeros.dtype
     found = build.full((1,), 1, dtype)
     for k in range(number(zeros.shape[0], "poly")):
         root = cast(part(zeros, 0, k, k + 1), dtype)
         found = convolve(found, concatenate((build.full((1,), 1, dtype), u.negative(root)), 0))
     return found
+
+
+@implements(np.polyfit)
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None,
+            cov: bool = False) -> Value:  # fmt: skip
+    """Least squares by QR of the scaled Vandermonde matrix; the coefficients alone."""
+    if full or cov:
+        raise TraceError("polyfit with full or cov cannot be traced; the coefficients alone can")
+    points, heights = value(x), value(y)
+    dtype = u.result_dtype(points, value(0.0))
+    matrix = vander(cast(points, dtype), int(deg) + 1)
+    heights = cast(heights, u.result_dtype(heights, value(0.0)))
+    if w is not None:
+        weights = value(w)
+        matrix = u.multiply(matrix, expand(weights, (1,)))
+        heights = u.multiply(heights, weights if len(heights.shape) == 1 else expand(weights, (1,)))
+    scale = u.sqrt(r.sum(u.multiply(matrix, matrix), 0))
+    q, upper = qr(u.divide(matrix, scale))
+    columns = heights if len(heights.shape) == 2 else expand(heights, (1,))
+    found = back_substituted(upper, matmul(transpose(q), columns))
+    found = u.divide(found, expand(scale, (1,)))
+    return found if len(heights.shape) == 2 else reshape(found, (int(deg) + 1,))

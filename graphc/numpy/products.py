@@ -151,7 +151,9 @@ def kron(a: Any, b: Any) -> Value:
 
 
 @implements(np.cross)
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Value:
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
+) -> Value:
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = _pair(a, b)
@@ -252,11 +254,17 @@ def _pairwise(a: Value, la: str, b: Value, lb: str, keep: set[str]) -> tuple[Val
         ([la.index(c) for c in summed], [lb.index(c) for c in summed]),
         ([la.index(c) for c in batch], [lb.index(c) for c in batch]),
     )  # fmt: skip
-    labels = "".join(batch) + "".join(c for c in la if c not in shared) + "".join(c for c in lb if c not in shared)
+    labels = (
+        "".join(batch)
+        + "".join(c for c in la if c not in shared)
+        + "".join(c for c in lb if c not in shared)
+    )
     return _merged(found, labels, keep)
 
 
-def _order(inputs: Sequence[str], result: str, shapes: Sequence[tuple[Extent, ...]]) -> list[tuple[int, ...]]:
+def _order(
+    inputs: Sequence[str], result: str, shapes: Sequence[tuple[Extent, ...]]
+) -> list[tuple[int, ...]]:
     """Which operands meet next: by opt_einsum where it is installed, else by NumPy."""
     if len(inputs) < 3:
         return [tuple(range(len(inputs)))]
@@ -293,7 +301,9 @@ def einsum(*operands: Any, out: Any = None, dtype: Any = None, order: Any = "K",
     x, labels = _merged(*terms[0], set(result))
     missing = [c for c in result if c not in labels]
     if missing or len(set(result)) != len(result):
-        raise ValueError(f"einsum: the result {result!r} repeats a label or names one that no operand has")
+        raise ValueError(
+            f"einsum: the result {result!r} repeats a label or names one that no operand has"
+        )
     return transpose(x, [labels.index(c) for c in result])
 
 
@@ -336,5 +346,3 @@ def multi_dot(arrays: Sequence[Any]) -> Value:
         names[-1] = labels[len(values) - 1]
     result = ("" if first else labels[0]) + ("" if last else labels[len(values)])
     return einsum(",".join(names) + "->" + result, *values)
-
-

@@ -61,7 +61,9 @@ def _masked(x: Value, where: Any, kind: str) -> Value:
     return u.where(where, x, full_like(x, identity(kind, x.dtype)))
 
 
-def _accumulated(kind: str, a: Any, axis: Any, dtype: Any, keepdims: Any, initial: Any, where: Any) -> Value:
+def _accumulated(
+    kind: str, a: Any, axis: Any, dtype: Any, keepdims: Any, initial: Any, where: Any
+) -> Value:
     x = value(a)
     x = cast(x, sum_dtype(x.dtype) if not given(dtype) else ty.dtype(dtype))
     if x.dtype is BOOL:
@@ -154,7 +156,11 @@ def _positions(x: Value, axes: tuple[int, ...]) -> Value:
     found: Any = 0
     for axis in axes:
         place = build.iota(x.shape, axis, I64)
-        found = place if isinstance(found, int) else u.add(u.multiply(found, build.extent(x.shape[axis])), place)
+        found = (
+            place
+            if isinstance(found, int)
+            else u.add(u.multiply(found, build.extent(x.shape[axis])), place)
+        )
     return found if isinstance(found, Value) else build.zeros(x.shape, I64)
 
 
@@ -211,7 +217,9 @@ def all_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, wh
     return _truth("and", a, axis, keepdims, where)
 
 
-def parity(a: Any, axis: Any = None, keepdims: Any = False, where: Any = True, **options: Any) -> Value:
+def parity(
+    a: Any, axis: Any = None, keepdims: Any = False, where: Any = True, **options: Any
+) -> Value:
     """logical_xor.reduce: is an odd number of elements true?"""
     return _truth("xor", a, axis, keepdims, where)
 
@@ -273,7 +281,9 @@ def _spread(a: Any, axis: Any, dtype: Any, keepdims: Any, ddof: Any, correction:
     target = ty.dtype(dtype) if given(dtype) else F64 if x.dtype.kind in "biu" else x.dtype
     x = _broadcast_where(cast(x, _inner(target)), where)
     axes = axes_of(axis, len(x.shape))
-    middle = mean(x, axes, keepdims=True, where=where) if not given(center) else value(center, x.dtype)
+    middle = (
+        mean(x, axes, keepdims=True, where=where) if not given(center) else value(center, x.dtype)
+    )
     distance = u.subtract(x, middle)
     if x.dtype.is_complex:
         re, im = e.REAL(distance), e.IMAG(distance)
@@ -468,7 +478,9 @@ def _cumulative(kind: str, x: Any, axis: Any, dtype: Any, include_initial: bool)
     z = value(x)
     if axis is None:
         if len(z.shape) > 1:
-            raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+            raise ValueError(
+                "For arrays which have more than one dimension ``axis`` argument is required."
+            )
         axis = 0
     found = scan(kind, z, axis, dtype)
     if not include_initial:

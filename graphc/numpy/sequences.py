@@ -67,8 +67,14 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise ValueError("'edge_order' greater than 2 not supported")
     if x.dtype.kind in "biu":
         x = cast(x, F64)
-    found = [_gradient_along(x, step, one, edge_order) for step, one in zip(steps, axes, strict=True)]
-    return found[0] if len(found) == 1 and (axis is None or not isinstance(axis, tuple)) else tuple(found)
+    found = [
+        _gradient_along(x, step, one, edge_order) for step, one in zip(steps, axes, strict=True)
+    ]
+    return (
+        found[0]
+        if len(found) == 1 and (axis is None or not isinstance(axis, tuple))
+        else tuple(found)
+    )
 
 
 def _gradient_along(x: Value, step: Any, axis: int, edge_order: int) -> Value:
@@ -85,7 +91,10 @@ def _gradient_along(x: Value, step: Any, axis: int, edge_order: int) -> Value:
     given = value(step) if is_traced(step) or not isinstance(step, (int, float)) else None
     if given is None or not given.shape:
         h: Any = step if given is None else given
-        inner = u.divide(u.subtract(piece(2, n), piece(0, n - 2)), 2.0 * h if isinstance(h, (int, float)) else u.multiply(2.0, h))
+        inner = u.divide(
+            u.subtract(piece(2, n), piece(0, n - 2)),
+            2.0 * h if isinstance(h, (int, float)) else u.multiply(2.0, h),
+        )
         first = _edge_even(piece, h, n, edge_order, False)
         last = _edge_even(piece, h, n, edge_order, True)
         return concatenate((first, inner, last), axis)
@@ -99,7 +108,8 @@ def _gradient_along(x: Value, step: Any, axis: int, edge_order: int) -> Value:
     b = u.divide(u.subtract(h1, h0), u.multiply(h0, h1))
     c = u.divide(h0, u.multiply(h1, u.add(h0, h1)))
     inner = u.add(
-        u.add(u.multiply(a, piece(0, n - 2)), u.multiply(b, piece(1, n - 1))), u.multiply(c, piece(2, n))
+        u.add(u.multiply(a, piece(0, n - 2)), u.multiply(b, piece(1, n - 1))),
+        u.multiply(c, piece(2, n)),
     )
     first = _edge_uneven(piece, h, n, edge_order, False)
     last = _edge_uneven(piece, h, n, edge_order, True)
@@ -114,7 +124,10 @@ def _edge_even(piece: Any, h: Any, n: Any, order: int, last: bool) -> Value:
         terms = ((0.5, piece(n - 3, n - 2)), (-2.0, piece(n - 2, n - 1)), (1.5, piece(n - 1, n)))
     else:
         terms = ((-1.5, piece(0, 1)), (2.0, piece(1, 2)), (-0.5, piece(2, 3)))
-    products = [u.multiply(factor / h if isinstance(h, (int, float)) else u.divide(factor, h), one) for factor, one in terms]
+    products = [
+        u.multiply(factor / h if isinstance(h, (int, float)) else u.divide(factor, h), one)
+        for factor, one in terms
+    ]
     return u.add(u.add(products[0], products[1]), products[2])
 
 
@@ -210,10 +223,14 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Value:
 
 
 @implements(np.interp)
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Value:
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Value:
     """Linear interpolation in f64 between increasing sample points; constant outside."""
     if period is not None:
-        raise TraceError("interp with a period cannot be traced; take the remainder and extend the samples first")
+        raise TraceError(
+            "interp with a period cannot be traced; take the remainder and extend the samples first"
+        )
     places, samples = value(x, F64), value(xp, F64)
     heights = value(fp)
     heights = cast(heights, ty.C128 if heights.dtype.is_complex else F64)
@@ -236,13 +253,16 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     found = u.add(u.multiply(slope, u.subtract(places, x0)), y0)
     if not found.dtype.is_complex:
         other = u.add(u.multiply(slope, u.subtract(places, x1)), y1)  # where an infinity gave NaN
-        found = u.where(u.isnan(found), u.where(u.isnan(other) if n != 1 else True, y0, other), found)
+        found = u.where(
+            u.isnan(found), u.where(u.isnan(other) if n != 1 else True, y0, other), found
+        )
         found = u.where(u.equal(y0, y1), y0, found)
     found = u.where(u.equal(places, x0), y0, found)
     first, final = at(heights, 0, 0), at(heights, 0, n - 1)
-    found = u.where(u.less(places, at(samples, 0, 0)), first if left is None else value(left), found)
+    found = u.where(
+        u.less(places, at(samples, 0, 0)), first if left is None else value(left), found
+    )
     beyond = u.greater(places, at(samples, 0, n - 1))
     found = u.where(u.equal(places, at(samples, 0, n - 1)), final, found)
     found = u.where(beyond, final if right is None else value(right), found)
     return cast(u.where(u.isnan(places), cast(places, found.dtype), found), found.dtype)
-

@@ -86,7 +86,9 @@ def _with_free_extent(x: Value, shape: Any) -> tuple[Extent, ...]:
         raise ShapeMismatch(f"cannot reshape {x.type} into shape {wanted}")
     missing = x.type.size // rest
     if missing * rest != x.type.size:
-        raise ShapeMismatch(f"cannot reshape {x.type} of {x.type.size} elements into shape {wanted}")
+        raise ShapeMismatch(
+            f"cannot reshape {x.type} of {x.type.size} elements into shape {wanted}"
+        )
     return extents((*wanted[: free[0]], missing, *wanted[free[0] + 1 :]))
 
 
@@ -129,7 +131,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Value:
     rank = len(x.shape)
     froms, tos = axes_of(source, rank), axes_of(destination, rank)
     if len(froms) != len(tos):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     order = [d for d in range(rank) if d not in froms]
     for to, from_ in sorted(zip(tos, froms, strict=True)):
         order.insert(to, from_)
@@ -227,7 +231,9 @@ def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = 
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+def stack(
+    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Value:
     values = [value(a) for a in _list(arrays)]
     if not values:
         raise ValueError("need at least one array to stack")
@@ -297,7 +303,9 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Value
             raise ValueError("number sections must be larger than 0.")
         if isinstance(n, ty.Dim):
             if n % count != 0:
-                raise TraceError(f"the extent {n} is not surely a multiple of {count}; split at stated places")
+                raise TraceError(
+                    f"the extent {n} is not surely a multiple of {count}; split at stated places"
+                )
             cuts: list[Extent] = [k * (n // count) for k in range(1, count)]
         else:
             each, extra = divmod(n, count)
@@ -433,7 +441,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Value:
     if isinstance(shift, np.ndarray):
         shifts = shift.ravel().tolist()
     count = max(len(axes), len(shifts))
-    for one, by in zip(tuple(axes) * (count // len(axes)), tuple(shifts) * (count // len(shifts)), strict=True):
+    for one, by in zip(
+        tuple(axes) * (count // len(axes)), tuple(shifts) * (count // len(shifts)), strict=True
+    ):
         x = _rolled(x, by, axis_of(one, len(x.shape)))
     return x
 
@@ -517,7 +527,9 @@ def ix_(*args: Any) -> tuple[Value, ...]:
         if len(x.shape) != 1:
             raise ValueError("Cross index must be 1 dimensional")
         if x.dtype is ty.BOOL:
-            raise TraceError("ix_ of a traced mask has a shape that depends on data; use where(mask, x, 0)")
+            raise TraceError(
+                "ix_ of a traced mask has a shape that depends on data; use where(mask, x, 0)"
+            )
         found.append(reshape(x, tuple(x.shape[0] if d == k else 1 for d in range(len(args)))))
     return tuple(found)
 
@@ -528,10 +540,14 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     x = value(arr)
     axis = axis_of(axis, len(x.shape))
     rest = tuple(number(n, "apply_along_axis") for d, n in enumerate(x.shape) if d != axis)
-    lanes = reshape(moveaxis(x, axis, -1), (-1, x.shape[axis]) if 0 not in rest else (0, x.shape[axis]))
+    lanes = reshape(
+        moveaxis(x, axis, -1), (-1, x.shape[axis]) if 0 not in rest else (0, x.shape[axis])
+    )
     count = int(np.prod(rest))
     if count > 1024:
-        raise TraceError(f"apply_along_axis would unroll {count} lanes; write the function over whole arrays")
+        raise TraceError(
+            f"apply_along_axis would unroll {count} lanes; write the function over whole arrays"
+        )
     results = [value(func1d(wrap(at(lanes, 0, k)), *args, **kwargs)) for k in range(count)]
     if not results:
         raise TypeMismatch("apply_along_axis needs at least one lane")

@@ -115,7 +115,9 @@ def _quantile(x: Value, q: Any, axis: Any, method: str, keepdims: Any, skip_nan:
     n = ordered.shape[last]
     if not isinstance(n, ty.Dim) and n == 0:
         shape = (*value(q).shape, *ordered.shape[:-1])
-        return _back(build.full(shape, math.nan, r._inner(x.dtype)), x, axes, keepdims, len(value(q).shape))
+        return _back(
+            build.full(shape, math.nan, r._inner(x.dtype)), x, axes, keepdims, len(value(q).shape)
+        )
     skip_nan = skip_nan and x.dtype.is_float
     if is_traced(q) or isinstance(n, ty.Dim) or skip_nan:
         found = _quantile_at(ordered, q, n, method, skip_nan, weak)
@@ -135,7 +137,9 @@ def _quantile_static(x: Value, q: np.ndarray, n: int, method: str, weak: bool, g
     front = moveaxis(x, last, 0)
     low = pick(front, below, 0)
     whole = method == "linear" and np.asarray(given).dtype.kind in "biu" and not x.dtype.is_float
-    if method in _DISCRETE or whole:  # whole numbers as places: no interpolation, and the dtype stays
+    if (
+        method in _DISCRETE or whole
+    ):  # whole numbers as places: no interpolation, and the dtype stays
         return low
     high = pick(front, np.minimum(below + 1, n - 1), 0)
     if weak:
@@ -248,9 +252,13 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
             order = sorted(range(len(axes)), key=lambda k: axes[k])
             w = transpose(w, order) if len(axes) > 1 else w
             w = reshape(w, tuple(n if d in axes else 1 for d, n in enumerate(x.shape)))
-        dtype = u.result_dtype(x, w, *([full_like(x, 0)] if x.dtype.kind not in "biu" else [value(0.0)]))
+        dtype = u.result_dtype(
+            x, w, *([full_like(x, 0)] if x.dtype.kind not in "biu" else [value(0.0)])
+        )
         w = cast(w, dtype)
-        scale = r.sum(build.broadcast_to(w, x.shape) if axis is None else w, axis, keepdims=keepdims)
+        scale = r.sum(
+            build.broadcast_to(w, x.shape) if axis is None else w, axis, keepdims=keepdims
+        )
         found = u.divide(r.sum(u.multiply(cast(x, dtype), w), axis, keepdims=keepdims), scale)
     return (found, build.broadcast_to(scale, found.shape)) if returned else found
 
@@ -263,7 +271,9 @@ def _counted(places: Value, weights: Any, length: Extent, mode: str) -> Value:
     places = ravel(places)
     if weights is None:
         ones = build.full(places.shape, 1, I64)
-        return SCATTER(build.zeros((length,), I64), ones, places, axes=(0,), combine="add", mode=mode)
+        return SCATTER(
+            build.zeros((length,), I64), ones, places, axes=(0,), combine="add", mode=mode
+        )
     w = ravel(weights)
     return SCATTER(build.zeros((length,), w.dtype), w, places, axes=(0,), combine="add", mode=mode)
 
@@ -313,7 +323,9 @@ def bin_edges(a: Any, bins: Any, range: Any) -> Value:
     from .creation import linspace
 
     if isinstance(bins, str):
-        raise TraceError(f"bins={bins!r} makes the number of bins depend on data; state a number or the edges")
+        raise TraceError(
+            f"bins={bins!r} makes the number of bins depend on data; state a number or the edges"
+        )
     if is_traced(bins) or np.ndim(bins):
         return value(bins)
     count = int(static(bins, "the number of bins"))
@@ -378,7 +390,9 @@ def _density(counts: Value, edges: Any, density: Any) -> Value:
     found: Any = u.divide(counts, r.sum(counts))
     for axis, one in enumerate(edges):
         widths = r.diff(one)
-        found = u.divide(found, reshape(widths, tuple(-1 if d == axis else 1 for d, _ in enumerate(edges))))
+        found = u.divide(
+            found, reshape(widths, tuple(-1 if d == axis else 1 for d, _ in enumerate(edges)))
+        )
     return found
 
 

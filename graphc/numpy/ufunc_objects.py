@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class Ufunc:
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
         self.nin, self.nout, self.nargs = ufunc.nin, ufunc.nout, ufunc.nargs
+        if ufunc in GENERALIZED:
+            self.__signature__ = inspect.signature(raw)
         self.identity, self.signature, self.types = ufunc.identity, ufunc.signature, ufunc.types
 
     def __repr__(self) -> str:
@@ -53,7 +56,9 @@ class Ufunc:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         if not dispatch.is_traced(args) and not dispatch.is_traced((out, *kwargs.values())):
-            return self.ufunc(*args, **kwargs) if out is None else self.ufunc(*args, out=out, **kwargs)
+            return (
+                self.ufunc(*args, **kwargs) if out is None else self.ufunc(*args, out=out, **kwargs)
+            )
         inputs, outs = args[: self.nin], args[self.nin :]
         if out is None and outs:
             out = outs if self.nout > 1 else outs[0]
@@ -90,7 +95,9 @@ class Ufunc:
             options = {} if initial is None else {"initial": initial}
             return self.ufunc.reduce(array, axis, dtype, out, keepdims, where=where, **options)
         if self.ufunc not in _REDUCTIONS:
-            raise TraceError(f"numpy.{self.__name__}.reduce cannot be traced; write the reduction out")
+            raise TraceError(
+                f"numpy.{self.__name__}.reduce cannot be traced; write the reduction out"
+            )
         options = {k: v for k, v in (("dtype", dtype), ("initial", initial)) if v is not None}
         if self.ufunc is np.add and dtype is None:
             options["dtype"] = reductions.sum_dtype(dispatch.value(array).dtype)

@@ -107,7 +107,9 @@ def checked(x: Any, dtype: DType) -> Value:
     return dispatch.value(x, dtype)
 
 
-def call(ufunc: np.ufunc, *operands: Any, dtype: Any = None, where: Any = True, **options: Any) -> Any:
+def call(
+    ufunc: np.ufunc, *operands: Any, dtype: Any = None, where: Any = True, **options: Any
+) -> Any:
     """The ufunc over values.
 
     With `where`, elements that are left out keep the value of `out`, or 0 without one (NumPy: undefined).
@@ -306,9 +308,7 @@ isfinite, isinf, isnan, less = map(_named, (np.isfinite, np.isinf, np.isnan, np.
 less_equal, log, log1p, log2, log10 = map(
     _named, (np.less_equal, np.log, np.log1p, np.log2, np.log10)
 )
-logical_and, logical_not, logical_or = map(
-    _named, (np.logical_and, np.logical_not, np.logical_or)
-)
+logical_and, logical_not, logical_or = map(_named, (np.logical_and, np.logical_not, np.logical_or))
 maximum, minimum, multiply, negative = map(
     _named, (np.maximum, np.minimum, np.multiply, np.negative)
 )
@@ -318,9 +318,7 @@ not_equal, power, reciprocal, remainder = map(
 rint, sign, signbit, sin, sqrt, square = map(
     _named, (np.rint, np.sign, np.signbit, np.sin, np.sqrt, np.square)
 )
-subtract, tan, tanh, trunc = map(
-    _named, (np.subtract, np.tan, np.tanh, np.trunc)
-)
+subtract, tan, tanh, trunc = map(_named, (np.subtract, np.tan, np.tanh, np.trunc))
 RAW: dict[np.ufunc, Rule] = {f: _named(f) for f in RULES}
 RAW[np.power] = _power
 

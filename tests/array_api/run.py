@@ -23,7 +23,9 @@ MODULE = "tests.array_api.jitted_namespace"
 VERSION = "2024.12"
 
 
-def run_suite(suite: pathlib.Path, examples: int, evaluate: bool, select: str, report: pathlib.Path) -> str:
+def run_suite(
+    suite: pathlib.Path, examples: int, evaluate: bool, select: str, report: pathlib.Path
+) -> str:
     """Runs pytest in the checkout; the results are in the JUnit file `report`. Answers the last line it printed."""
     environment = dict(os.environ)
     environment |= {
@@ -39,7 +41,9 @@ def run_suite(suite: pathlib.Path, examples: int, evaluate: bool, select: str, r
     ]  # fmt: skip
     if select:
         command += ["-k", select]
-    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=suite, env=environment, capture_output=True, text=True, check=False
+    )
     if not report.exists():
         raise SystemExit(done.stdout + done.stderr)
     return done.stdout.strip().splitlines()[-1]
@@ -63,7 +67,9 @@ def outcomes(report: pathlib.Path) -> tuple[Counter[str], list[tuple[str, str]]]
     return counts, failures
 
 
-def page(counts: Counter[str], failures: list[tuple[str, str]], examples: int, evaluate: bool) -> str:
+def page(
+    counts: Counter[str], failures: list[tuple[str, str]], examples: int, evaluate: bool
+) -> str:
     """The text of docs/array_api.md."""
     how = "traced and evaluated" if evaluate else "traced, compiled and run"
     lines = [
@@ -87,13 +93,19 @@ def page(counts: Counter[str], failures: list[tuple[str, str]], examples: int, e
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("suite", type=pathlib.Path, help="a checkout of data-apis/array-api-tests")
     parser.add_argument("--examples", type=int, default=5)
     parser.add_argument("--evaluate", action="store_true")
     parser.add_argument("-k", dest="select", default="")
-    parser.add_argument("--no-write", action="store_true", help="print the page instead of writing it")
-    parser.add_argument("--report", type=pathlib.Path, default=None, help="where the JUnit file goes")
+    parser.add_argument(
+        "--no-write", action="store_true", help="print the page instead of writing it"
+    )
+    parser.add_argument(
+        "--report", type=pathlib.Path, default=None, help="where the JUnit file goes"
+    )
     given = parser.parse_args()
     suite = given.suite.resolve()
     report = (given.report or suite / "graphc-array-api.xml").resolve()

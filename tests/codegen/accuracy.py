@@ -233,9 +233,10 @@ def to_long_double(value: mpmath.mpf) -> np.longdouble:
 def excluded(name: str, args: list[np.ndarray], true: np.ndarray) -> tuple[np.ndarray, str]:
     """Points whose relative error is not promised."""
     if name == "lgamma":
-        return (args[0] < 0) & (np.abs(true) < 4), "x < 0 with |result| < 4 apart (absolute there)"
+        note = "x < 0 where abs(result) < 4 left out (absolute there)"
+        return (args[0] < 0) & (np.abs(true) < 4), note
     if name == "logaddexp":
-        return np.abs(true) < 0.5, "|result| < 0.5 apart (cancels)"
+        return np.abs(true) < 0.5, "abs(result) < 0.5 left out (cancels)"
     return np.zeros(true.shape, bool), ""
 
 
@@ -285,6 +286,10 @@ function varies. Every point is compared with the C library's long double functi
 significand). The last columns say at how many points that reference was itself compared with
 mpmath (the points with the greatest errors are among them), and by how many ulp of the dtype it
 was off at most.
+
+The same points through the code for AVX2 with FMA: every function below 2 ulp as well. Without FMA
+(baseline x86-64, `--features sse2`) these go over: erfc 2.42 (f64) and 2.03 (f32), log2 2.21 (f32)
+and 2.01 (f64), sinh 2.16 (f64), atan2 2.11 (f32).
 
 | function | dtype | greatest error (ulp) | at | reference off by (ulp) | mpmath points | note |
 |---|---|---|---|---|---|---|

@@ -306,6 +306,25 @@ def test_check_finite() -> None:
     assert np.isnan(function(np.nan * ones, ones)[0]).all()
 
 
+@pytest.mark.parametrize("dtype", [F32, C64], ids=str)
+@pytest.mark.parametrize("kind", ["sum", "prod"])
+def test_check_finite_of_reductions(dtype: DType, kind: str) -> None:
+    x, y = tensor(dtype, 2, 300), tensor(dtype, 300, name="y")
+    graph = Graph.of("f", (x, y), (reduce(x, kind, 1), dot(x, y)))
+    function = compiled(graph, check_finite=True)
+    ones, row = np.ones((2, 300), dtype.numpy), np.ones(300, dtype.numpy)
+    np.testing.assert_array_equal(function(ones, row)[1], [300, 300])
+    missing = ones.copy()
+    missing[1, 3] = np.nan
+    assert np.isnan(function(missing, row)[0][1])
+    big = ones.copy()
+    big[1, :2] = 3e38
+    with pytest.raises(IndexError, match=r"reduce: made a NaN or an infinity"):
+        function(big, row)
+    with pytest.raises(IndexError, match=r"dot: made a NaN or an infinity"):
+        function(ones, row * 3e38)
+
+
 # --------------------------------------------------------------------------- arena, kernels, calls
 
 

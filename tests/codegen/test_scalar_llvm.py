@@ -261,7 +261,7 @@ def test_constant_divisors_and_powers() -> None:
 
 
 def test_nothing_becomes_a_library_call() -> None:
-    """Baseline x86-64 has neither fma nor rounding nor half conversion: all of it is written out."""
+    """Baseline x86-64 lacks fma, rounding and half conversion: they are written out."""
     module = Module(kernels.isa_of(kernels.SSE2))
     for name, op in SCALAR_OPS.items():
         for dtype in (F16, F32, F64):

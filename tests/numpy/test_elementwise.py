@@ -15,7 +15,16 @@ from .tracing import ALL, check, data, same, traced
 def test_over_dtypes(code: str) -> None:
     x = data(3, 4, dtype=code)
     limit = {"e": 2e-3, "f": 1e-5, "F": 1e-5}.get(code, 1e-12)
-    for function in (np.real, np.imag, np.isreal, np.iscomplex, np.angle, np.nan_to_num, np.sinc, np.fix):
+    for function in (
+        np.real,
+        np.imag,
+        np.isreal,
+        np.iscomplex,
+        np.angle,
+        np.nan_to_num,
+        np.sinc,
+        np.fix,
+    ):
         if function is np.fix and code in "FD":
             continue
         if function is np.sinc and code in "FD":
@@ -59,7 +68,10 @@ def test_clip() -> None:
     check(np.clip, x, min=-0.5)
     check(np.clip, data(5, dtype="B", high=200), 10, 100)
     check(np.clip, data(5, dtype="f"), np.float64(0), 1)
-    same(traced(lambda v: gnp.clip(v, -5, 300), np.arange(4, dtype=np.uint8)), np.arange(4, dtype=np.uint8))
+    same(
+        traced(lambda v: gnp.clip(v, -5, 300), np.arange(4, dtype=np.uint8)),
+        np.arange(4, dtype=np.uint8),
+    )
 
 
 def test_unwrap() -> None:
@@ -90,12 +102,17 @@ def test_differences_and_integrals() -> None:
 def test_convolution() -> None:
     for n, m in ((7, 3), (3, 7), (5, 5), (40, 20), (1, 4), (6, 2)):
         for mode in ("full", "same", "valid"):
-            for a, v in ((data(n), data(m, seed=2)), (data(n, dtype="D"), data(m, dtype="D", seed=2))):
+            for a, v in (
+                (data(n), data(m, seed=2)),
+                (data(n, dtype="D"), data(m, dtype="D", seed=2)),
+            ):
                 check(np.convolve, a, v, mode, tolerance=1e-11)
                 check(np.correlate, a, v, mode, tolerance=1e-11)
     check(np.convolve, data(5, dtype="i"), data(3, dtype="i"))
     check(np.convolve, data(5, dtype="f"), data(3, dtype="f"), tolerance=1e-5)
-    same(traced(gnp.convolve, data(6), data(3), symbolic=True), np.convolve(data(6), data(3)), 1e-12)
+    same(
+        traced(gnp.convolve, data(6), data(3), symbolic=True), np.convolve(data(6), data(3)), 1e-12
+    )
 
 
 def test_interp() -> None:

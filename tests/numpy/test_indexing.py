@@ -76,7 +76,10 @@ def test_writes() -> None:
     _in_place(np.place, x, m, np.array([1.0, 2.0, 3.0]))
     _in_place(np.fill_diagonal, x, 5.0)
     _in_place(np.fill_diagonal, data(3, 3, 3), np.array([1.0, 2.0]))
-    same(traced(lambda v, k: [gnp.copyto(w := gnp.array(v), 0.0, where=k), w][1], x, m), np.where(m, 0.0, x))
+    same(
+        traced(lambda v, k: [gnp.copyto(w := gnp.array(v), 0.0, where=k), w][1], x, m),
+        np.where(m, 0.0, x),
+    )
     with pytest.raises(TraceError, match="outlives"):
         traced(lambda v: gnp.copyto(x, v), x)
 
@@ -87,12 +90,16 @@ def test_positions() -> None:
     check(np.unravel_index, i, (3, 4), order="F")
     parts = (np.array([0, 2]), np.array([3, 1]))
     check(np.ravel_multi_index, parts, (3, 4))
-    check(np.ravel_multi_index, (np.array([4, -2]), np.array([3, 9])), (3, 4), mode=("wrap", "clip"))
+    check(
+        np.ravel_multi_index, (np.array([4, -2]), np.array([3, 9])), (3, 4), mode=("wrap", "clip")
+    )
     check(np.tril_indices_from, data(3, 4))
     check(np.diag_indices_from, data(3, 3))
     x = np.array([[0, 3, 0], [1, 0, 2]])
     same(traced(lambda v: gnp.nonzero(v, size=3), x), np.nonzero(x))
-    same(traced(lambda v: gnp.flatnonzero(v, size=5, fill_value=-1), x), np.array([1, 3, 5, -1, -1]))
+    same(
+        traced(lambda v: gnp.flatnonzero(v, size=5, fill_value=-1), x), np.array([1, 3, 5, -1, -1])
+    )
     same(traced(lambda v: gnp.where(v > 0, size=2), x), (np.array([0, 1]), np.array([1, 0])))
     same(traced(lambda v: gnp.argwhere(v, size=3), x), np.argwhere(x))
     with pytest.raises(TraceError, match="size=n"):
@@ -120,7 +127,10 @@ def test_sorting_more() -> None:
     check(np.sort, x)
     check(np.argsort, x, kind="stable")
     same(traced(lambda v: gnp.sort(v, descending=True), data(4)), np.sort(data(4))[::-1])
-    same(traced(lambda v: gnp.argsort(v, descending=True), np.array([1, 3, 1, 3])), np.array([1, 3, 0, 2]))
+    same(
+        traced(lambda v: gnp.argsort(v, descending=True), np.array([1, 3, 1, 3])),
+        np.array([1, 3, 0, 2]),
+    )
     check(np.lexsort, (data(9, dtype="i"), data(9, dtype="i", seed=4)))
     check(np.lexsort, data(2, 9, dtype="i"))
     y = data(6)
@@ -139,7 +149,10 @@ def test_sets() -> None:
     same(traced(lambda v: gnp.unique_values(v, size=4), f), np.sort(f))
     counts = traced(lambda v: gnp.unique_counts(v, size=4), x)
     same(tuple(counts), tuple(np.unique_counts(x)))
-    same(traced(lambda v: gnp.unique_all(v, size=4), x).inverse_indices, np.unique_all(x).inverse_indices)
+    same(
+        traced(lambda v: gnp.unique_all(v, size=4), x).inverse_indices,
+        np.unique_all(x).inverse_indices,
+    )
     a, b = np.array([1, 5, 2, 5]), np.array([5, 2, 9])
     same(traced(lambda u, v: gnp.union1d(u, v, size=4), a, b), np.union1d(a, b))
     same(traced(lambda u, v: gnp.intersect1d(u, v, size=2), a, b), np.intersect1d(a, b))

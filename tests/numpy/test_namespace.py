@@ -87,17 +87,35 @@ def test_scipy_ufuncs_are_found_by_name() -> None:
     assert gnp.IMPLEMENTATIONS[special.erf] is gnp.special.erf
     assert gnp.IMPLEMENTATIONS.get(special.jv) is None
     x = np.linspace(-4, 4, 17)
-    for name in ("erf", "erfc", "expit", "log_expit", "ndtr", "psi", "gammaln", "entr", "exp10", "i0"):
+    for name in (
+        "erf",
+        "erfc",
+        "expit",
+        "log_expit",
+        "ndtr",
+        "psi",
+        "gammaln",
+        "entr",
+        "exp10",
+        "i0",
+    ):
         for dtype in (np.float64, np.float32):
             v = x.astype(dtype) + dtype(0.125)
             limit = 1e-5 if dtype is np.float32 else 1e-12
-            same(traced(gnp.IMPLEMENTATIONS[getattr(special, name)], v), getattr(special, name)(v), limit, name)
+            same(
+                traced(gnp.IMPLEMENTATIONS[getattr(special, name)], v),
+                getattr(special, name)(v),
+                limit,
+                name,
+            )
     p = np.linspace(0, 1, 11)
     with np.errstate(all="ignore"):
         same(traced(gnp.special.logit, p), special.logit(p), 1e-12)
         for name in ("xlogy", "xlog1py", "rel_entr", "kl_div"):
             a, b = np.meshgrid(np.append(p, np.nan), p)
-            same(traced(getattr(gnp.special, name), a, b), getattr(special, name)(a, b), 1e-12, name)
+            same(
+                traced(getattr(gnp.special, name), a, b), getattr(special, name)(a, b), 1e-12, name
+            )
     m = np.random.default_rng(0).normal(size=(3, 4)) * 100
     for name in ("logsumexp", "softmax", "log_softmax"):
         for axis in (0, 1, None):

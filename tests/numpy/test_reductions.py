@@ -202,5 +202,7 @@ def test_symbolic_extents() -> None:
     x = data(3, 4)
     for function in (np.sum, np.mean, np.var, np.max, np.argmin, np.cumsum, np.nanmean):
         for axis in (None, 0, 1):
-            found = traced(lambda v, f=gnp.IMPLEMENTATIONS[function], k=axis: f(v, axis=k), x, symbolic=True)
+            found = traced(
+                lambda v, f=gnp.IMPLEMENTATIONS[function], k=axis: f(v, axis=k), x, symbolic=True
+            )
             same(found, function(x, axis=axis), 1e-12)

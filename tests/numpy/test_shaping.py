@@ -96,12 +96,27 @@ def test_repeat_turn_and_edit() -> None:
     same(traced(lambda v: gnp.apply_along_axis(lambda r: r.sum(), 1, v), x), x.sum(1), 1e-12)
     same(traced(lambda v: gnp.apply_along_axis(lambda r: r[:2] * 2, 0, v), x),
          np.apply_along_axis(lambda r: r[:2] * 2, 0, x))  # fmt: skip
-    same(traced(lambda v: gnp.apply_over_axes(gnp.sum, v, (0, 1)), x), np.apply_over_axes(np.sum, x, (0, 1)), 1e-12)
+    same(
+        traced(lambda v: gnp.apply_over_axes(gnp.sum, v, (0, 1)), x),
+        np.apply_over_axes(np.sum, x, (0, 1)),
+        1e-12,
+    )
 
 
 @pytest.mark.parametrize(
     "mode",
-    ["constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "median", "minimum"],
+    [
+        "constant",
+        "edge",
+        "reflect",
+        "symmetric",
+        "wrap",
+        "linear_ramp",
+        "maximum",
+        "mean",
+        "median",
+        "minimum",
+    ],
 )
 def test_pad(mode: str) -> None:
     for x in (data(4, 5), data(3, 4, dtype="i"), data(6, dtype="f")):
@@ -119,7 +134,10 @@ def test_windows() -> None:
     theirs = np.lib.stride_tricks.sliding_window_view
     check(theirs, x, (3, 2))
     check(theirs, x, 3, axis=1)
-    same(traced(lambda v: gnp.lib.stride_tricks.sliding_window_view(v, 2, 0), x, symbolic=True), theirs(x, 2, 0))
+    same(
+        traced(lambda v: gnp.lib.stride_tricks.sliding_window_view(v, 2, 0), x, symbolic=True),
+        theirs(x, 2, 0),
+    )
 
 
 def test_creation_in_a_trace() -> None:
@@ -178,7 +196,13 @@ def test_symbolic_shapes() -> None:
     n = extent("n3")
 
     def made(v: object) -> object:
-        return gnp.zeros((n, 2)), gnp.arange(n), gnp.eye(n), gnp.full(n + 1, 2.0), gnp.linspace(0, 1, n)
+        return (
+            gnp.zeros((n, 2)),
+            gnp.arange(n),
+            gnp.eye(n),
+            gnp.full(n + 1, 2.0),
+            gnp.linspace(0, 1, n),
+        )
 
     found = traced(made, data(3), symbolic=True)
     same(found, (np.zeros((3, 2)), np.arange(3), np.eye(3), np.full(4, 2.0), np.linspace(0, 1, 3)))

@@ -70,7 +70,9 @@ def test_binary(ufunc: np.ufunc) -> None:
                 check(ufunc, a, b, tolerance=_tolerance(ufunc, np.result_type(a, b)))
 
 
-@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.true_divide, np.less, np.maximum, np.power])
+@pytest.mark.parametrize(
+    "ufunc", [np.add, np.multiply, np.true_divide, np.less, np.maximum, np.power]
+)
 def test_weak_numbers(ufunc: np.ufunc) -> None:
     for code in ALL:
         for number in (2, 2.5, 1 + 1j, True):
@@ -91,14 +93,31 @@ def test_a_number_that_does_not_fit_is_refused_but_compares() -> None:
 
 def test_special_values() -> None:
     x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.5, 5e-324, 1e308, 2.0**-1060])
-    for ufunc in (np.frexp, np.modf, np.spacing, np.sign, np.rint, np.trunc, np.reciprocal, np.isfinite):
+    for ufunc in (
+        np.frexp,
+        np.modf,
+        np.spacing,
+        np.sign,
+        np.rint,
+        np.trunc,
+        np.reciprocal,
+        np.isfinite,
+    ):
         check(ufunc, x)
     check(np.heaviside, x, np.float64(0.5))
     with np.errstate(all="ignore"):
         check(np.frexp, x.astype(np.float32))
     check(np.frexp, np.array([6e-8, 1.0, -3.0, np.inf], np.float16))
     y = x[:, None]
-    for ufunc in (np.logaddexp2, np.logaddexp, np.fmax, np.fmin, np.copysign, np.hypot, np.remainder):
+    for ufunc in (
+        np.logaddexp2,
+        np.logaddexp,
+        np.fmax,
+        np.fmin,
+        np.copysign,
+        np.hypot,
+        np.remainder,
+    ):
         check(ufunc, x, y)
 
 
@@ -122,7 +141,16 @@ def test_dtype_where_out() -> None:
 
 def test_methods() -> None:
     x = data(3, 4)
-    for name in ("add", "multiply", "maximum", "minimum", "logical_or", "logical_and", "fmax", "logaddexp"):
+    for name in (
+        "add",
+        "multiply",
+        "maximum",
+        "minimum",
+        "logical_or",
+        "logical_and",
+        "fmax",
+        "logaddexp",
+    ):
         theirs, ours = getattr(np, name), getattr(gnp, name)
         same(traced(lambda v, f=ours: f.reduce(v, axis=1), x), theirs.reduce(x, axis=1))
         same(ours.reduce(x), theirs.reduce(x))

@@ -100,13 +100,17 @@ def check(theirs: Any, *args: Any, tolerance: float | None = None, **kwargs: Any
         expected = theirs(*args, **kwargs)
         found = traced(ours, *args, **kwargs)
         plain = ours(*args, **kwargs)
-    shown = ", ".join(f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else repr(a) for a in args)
+    shown = ", ".join(
+        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else repr(a) for a in args
+    )
     what = f"{theirs.__name__}({shown}, {kwargs})"
     same(found, expected, tolerance, what)
     same(plain, expected, tolerance, what + " on plain arrays")
 
 
-def data(*shape: int, dtype: Any = np.float64, seed: int = 0, low: float = -3.0, high: float = 3.0) -> np.ndarray:
+def data(
+    *shape: int, dtype: Any = np.float64, seed: int = 0, low: float = -3.0, high: float = 3.0
+) -> np.ndarray:
     """Numbers in [low, high) of a dtype; bools and unsigned numbers from 0 on."""
     rng = np.random.default_rng(seed + 7 * len(shape))
     kind = np.dtype(dtype).kind

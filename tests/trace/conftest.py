@@ -16,7 +16,9 @@ from graphc.trace import TracedFunction, trace_call
 from graphc.verify import verify
 
 
-def run_traced(function: Callable[..., Any], args: tuple[Any, ...], **options: Any) -> tuple[Any, TracedFunction]:
+def run_traced(
+    function: Callable[..., Any], args: tuple[Any, ...], **options: Any
+) -> tuple[Any, TracedFunction]:
     """The traced function's result, from the graph's meaning."""
     binder = Binder(function, **options)
     call = binder.bind(args, {})
@@ -48,7 +50,11 @@ def check() -> Callable[..., TracedFunction]:
     """check(function, *args): runs both, compares, answers what was traced."""
 
     def run(
-        function: Callable[..., Any], *args: Any, rtol: float = 1e-6, numpy: Any = None, **options: Any
+        function: Callable[..., Any],
+        *args: Any,
+        rtol: float = 1e-6,
+        numpy: Any = None,
+        **options: Any,
     ) -> TracedFunction:
         with np.errstate(all="ignore"):
             wanted = (numpy or function)(*copy.deepcopy(args))

@@ -24,7 +24,9 @@ def heat(u: Any, steps: int = 4) -> Any:
     u = u.copy()
     for _ in range(steps):
         lap = np.zeros(u.shape)
-        lap[1:-1, 1:-1] = u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
+        lap[1:-1, 1:-1] = (
+            u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
+        )
         u += 0.1 * lap
         u[0], u[-1], u[:, 0], u[:, -1] = 1, 0, u[:, 1], u[:, -2]
     return u
@@ -33,7 +35,10 @@ def heat(u: Any, steps: int = 4) -> Any:
 def life(board: Any) -> Any:
     for _ in range(3):
         neighbours = sum(
-            np.roll(np.roll(board, i, 0), j, 1) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)
+            np.roll(np.roll(board, i, 0), j, 1)
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+            if (i, j) != (0, 0)
         )
         board = (neighbours == 3) | (board & (neighbours == 2))
     return board
@@ -79,7 +84,9 @@ def contractions(a: Any, b: Any) -> Any:
 def histogram(x: Any, bins: int = 6) -> Any:
     counts = np.zeros(bins, dtype=int)
     np.add.at(counts, np.clip((x * bins).astype(int), 0, bins - 1), 1)
-    return counts, np.bincount((x * bins).astype(int), minlength=bins) if False else counts / counts.sum()
+    return counts, np.bincount(
+        (x * bins).astype(int), minlength=bins
+    ) if False else counts / counts.sum()
 
 
 def convolve(image: Any, kernel: Any) -> Any:
@@ -195,7 +202,13 @@ def floyd_warshall(d: Any) -> Any:
 
 def statistics(x: Any) -> Any:
     z = (x - x.mean(0)) / x.std(0, ddof=1)
-    return z, np.cov(x.T), np.corrcoef(x, rowvar=False), np.median(x, axis=0), np.percentile(x, [10, 50], axis=0)
+    return (
+        z,
+        np.cov(x.T),
+        np.corrcoef(x, rowvar=False),
+        np.median(x, axis=0),
+        np.percentile(x, [10, 50], axis=0),
+    )
 
 
 def logistic_map(r: Any) -> Any:
@@ -216,7 +229,12 @@ def sorting(x: Any) -> Any:
 
 
 def trapezoid(x: Any, y: Any) -> Any:
-    return np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2), np.trapezoid(y, x), np.gradient(y, x), np.interp(2.5, x, y)
+    return (
+        np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2),
+        np.trapezoid(y, x),
+        np.gradient(y, x),
+        np.interp(2.5, x, y),
+    )
 
 
 def game(x: Any) -> Any:
@@ -239,7 +257,13 @@ PROGRAMS: list[tuple[Any, tuple[Any, ...]]] = [
     (runge_kutta, (np.array([1.0, 0.0]), 0.1)),
     (kmeans_step, (RNG.random((20, 2)), RNG.random((3, 2)))),
     (principal_component, (RNG.random((20, 4)),)),
-    (softmax_network, (RNG.random((5, 4)), [(RNG.random((4, 6)), RNG.random(6)), (RNG.random((6, 3)), np.zeros(3))])),
+    (
+        softmax_network,
+        (
+            RNG.random((5, 4)),
+            [(RNG.random((4, 6)), RNG.random(6)), (RNG.random((6, 3)), np.zeros(3))],
+        ),
+    ),
     (jacobi, (np.eye(4) * 5 + RNG.random((4, 4)), RNG.random(4))),
     (gauss, (np.eye(4) * 5 + RNG.random((4, 4)), RNG.random(4))),
     (thomas, (RNG.random(6), 4 + RNG.random(6), RNG.random(6), RNG.random(6))),
@@ -258,7 +282,9 @@ def test_program(check: Any, program: Any, args: tuple[Any, ...]) -> None:
     check(program, *args, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("program", "args"), PROGRAMS[:3] + PROGRAMS[10:13], ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize(
+    ("program", "args"), PROGRAMS[:3] + PROGRAMS[10:13], ids=lambda p: getattr(p, "__name__", "")
+)
 def test_every_node_knows_its_line(program: Any, args: tuple[Any, ...]) -> None:
     graph = trace_function(program, args).graph
     first = program.__code__.co_firstlineno

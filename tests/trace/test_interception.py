@@ -13,7 +13,10 @@ from numpy import zeros as zeros_by_name
 import graphc
 from graphc.trace import Tracer, trace_function
 
-ORIGINALS = {n: getattr(np, n) for n in ("zeros", "ones", "array", "asarray", "arange", "eye", "r_", "linspace")}
+ORIGINALS = {
+    n: getattr(np, n)
+    for n in ("zeros", "ones", "array", "asarray", "arange", "eye", "r_", "linspace")
+}
 TABLE = np.array([10.0, 20.0, 30.0])
 CALLS: list[int] = []
 counter = 0
@@ -175,7 +178,15 @@ def test_captured_tables_are_indexed(check: Any) -> None:
         return local[i] * TABLE[0]
 
     def program(i: Any) -> Any:
-        return TABLE[i], local[i[0]], helper(i), inner(i), default(i), recursive(i, 2), (lambda k: TABLE[k])(i)
+        return (
+            TABLE[i],
+            local[i[0]],
+            helper(i),
+            inner(i),
+            default(i),
+            recursive(i, 2),
+            (lambda k: TABLE[k])(i),
+        )
 
     check(program, np.array([2, 0, 1]))
 
@@ -249,7 +260,11 @@ def test_known_arrays_go_to_libraries(check: Any) -> None:
 
     def program(x: Any) -> Any:
         nodes, weights = np.polynomial.legendre.leggauss(4)
-        return x @ linalg.hilbert(3), (weights * nodes**2).sum() * x, linalg.toeplitz(np.arange(3.0)) @ x
+        return (
+            x @ linalg.hilbert(3),
+            (weights * nodes**2).sum() * x,
+            linalg.toeplitz(np.arange(3.0)) @ x,
+        )
 
     check(program, np.arange(3.0))
 

@@ -11,7 +11,15 @@ import pytest
 import graphc
 
 DTYPES = ["bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64", "complex64"]
-BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.lt, operator.eq, operator.ge]
+BINARY = [
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.lt,
+    operator.eq,
+    operator.ge,
+]
 
 
 def sample(dtype: str, shape: tuple[int, ...] = (3, 4)) -> np.ndarray:
@@ -48,7 +56,11 @@ def test_python_scalars_are_weak(check: Any, dtype: str, scalar: Any) -> None:
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int64"])
 def test_integer_operators(check: Any, dtype: str) -> None:
     x, y = sample(dtype), sample(dtype, (4,))
-    check(lambda x, y: (x // y, x % y, divmod(x, y), x & y, x | y, x ^ y, ~x, x << 1, x >> 1, 7 // x), x, y)
+    check(
+        lambda x, y: (x // y, x % y, divmod(x, y), x & y, x | y, x ^ y, ~x, x << 1, x >> 1, 7 // x),
+        x,
+        y,
+    )
     check(lambda x, y: (x**2, 2**y, abs(x), +x, x / y), x, y)
 
 
@@ -96,14 +108,27 @@ def test_reductions_as_methods(check: Any) -> None:
     check(lambda x: (x.mean(), x.mean(1), x.std(), x.std(axis=0, ddof=1), x.var(2)), x)
     check(lambda x: (x.min(), x.max(1), x.argmin(), x.argmax(axis=2), x.prod(0)), x)
     check(lambda x: (x.cumsum(), x.cumsum(axis=1), x.cumprod(0), np.ptp(x, axis=0)), x)
-    check(lambda x: ((x > 3).any(), (x > 3).all(axis=0), x.sum(where=x > 3), x.max(initial=99.0)), x)
+    check(
+        lambda x: ((x > 3).any(), (x > 3).all(axis=0), x.sum(where=x > 3), x.max(initial=99.0)), x
+    )
     check(lambda x: (x.sum(dtype=np.float32), x.astype(int).sum(dtype="uint8")), x)
 
 
 def test_other_methods(check: Any) -> None:
     x = sample("float32", (3, 4))
-    check(lambda x: (x.clip(2, 5), x.round(1), x.conj(), x.copy(), x.astype("int16"), x.flatten()), x)
-    check(lambda x: (x.dot(x.T), x.take([0, 2]), x.take([1, 1], axis=1), x.repeat(2, axis=0), x.trace()), x)
+    check(
+        lambda x: (x.clip(2, 5), x.round(1), x.conj(), x.copy(), x.astype("int16"), x.flatten()), x
+    )
+    check(
+        lambda x: (
+            x.dot(x.T),
+            x.take([0, 2]),
+            x.take([1, 1], axis=1),
+            x.repeat(2, axis=0),
+            x.trace(),
+        ),
+        x,
+    )
     check(lambda x: (x.argsort(axis=0), x[0].searchsorted(x[1, 0])), np.sort(x, axis=1))
     check(lambda x: x.view(np.int32), x)
     check(lambda x: (x.T.shape, x.ndim, x.size, x.itemsize, x.nbytes, len(x)), x)
@@ -163,14 +188,23 @@ def test_same_kind_casting() -> None:
 def test_ufunc_methods(check: Any, ufunc: np.ufunc) -> None:
     x = sample("float64", (3, 4))
     check(lambda x: (ufunc.reduce(x), ufunc.reduce(x, axis=1), ufunc.reduce(x, axis=None)), x)
-    check(lambda x: (ufunc.accumulate(x), ufunc.accumulate(x, axis=1), ufunc.outer(x[0], x[:, 1])), x)
+    check(
+        lambda x: (ufunc.accumulate(x), ufunc.accumulate(x, axis=1), ufunc.outer(x[0], x[:, 1])), x
+    )
     check(lambda x: (ufunc.reduce(x, keepdims=True), ufunc.reduce(x, initial=2.0)), x)
     check(lambda x: ufunc.reduceat(x[0], [0, 2, 1]), x)
 
 
 def test_other_reductions(check: Any) -> None:
     x = sample("int64")
-    check(lambda x: (np.subtract.reduce(x), np.bitwise_xor.reduce(x, axis=1), np.logical_and.reduce(x > 2)), x)
+    check(
+        lambda x: (
+            np.subtract.reduce(x),
+            np.bitwise_xor.reduce(x, axis=1),
+            np.logical_and.reduce(x > 2),
+        ),
+        x,
+    )
     check(lambda x: (np.subtract.accumulate(x, axis=1), np.fmax.reduce(x.astype(float))), x)
 
 
@@ -210,7 +244,12 @@ def test_dynamic_numbers_stay_python_numbers(check: Any) -> None:
 
 
 def test_weak_numbers_meet_arrays(check: Any) -> None:
-    check(lambda x, a, n: (x * a, x + n, x * (a * n), np.where(x > n, x, a)), sample("float32"), 2.5, 3)
+    check(
+        lambda x, a, n: (x * a, x + n, x * (a * n), np.where(x > n, x, a)),
+        sample("float32"),
+        2.5,
+        3,
+    )
 
 
 def test_repr() -> None:

@@ -95,7 +95,9 @@ def test_keyword_variadic_and_default_arguments() -> None:
 
 
 def test_specs() -> None:
-    traced = trace_function(lambda x, y: x @ y, [graphc.spec(("b", 784), "float32"), graphc.spec("f32[784, 10]")])
+    traced = trace_function(
+        lambda x, y: x @ y, [graphc.spec(("b", 784), "float32"), graphc.spec("f32[784, 10]")]
+    )
     assert [str(p.type) for p in traced.parameters] == ["f32[b, 784]", "f32[784, 10]"]
     assert [str(r.type) for r in traced.graph.results] == ["f32[b, 10]"]
     assert str(graphc.spec(3)) == "f64[3]"

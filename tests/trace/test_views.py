@@ -166,7 +166,10 @@ def test_aliases_are_one_array(check: Any) -> None:
 
 
 def test_sharing_is_answered(check: Any) -> None:
-    check(lambda x: [np.shares_memory(x, x[1:]), np.shares_memory(x, x.copy()), x.T.base is x], np.zeros((2, 2)))
+    check(
+        lambda x: [np.shares_memory(x, x[1:]), np.shares_memory(x, x.copy()), x.T.base is x],
+        np.zeros((2, 2)),
+    )
 
 
 @pytest.mark.parametrize(
