@@ -1,4 +1,4 @@
-"""The arguments of a traced function: bound to its parameters, flattened to leaves, and the signature of a call.
+"""The arguments of a traced function: bound to parameters, flattened, and the signature of a call.
 
 A leaf is dynamic (an array or a Python number: a parameter of the graph) or static (a constant of
 the program). Two calls with equal signatures run the same program.
@@ -22,7 +22,7 @@ from .specs import Spec
 from .types import TensorType
 
 WEAK = {bool: ty.BOOL, int: ty.I64, float: ty.F64, complex: ty.C128}
-"""Python numbers and the dtypes they have in a graph, where they take the dtype of what they meet."""
+"""Python numbers and their dtypes in a graph, where they take the dtype of what they meet."""
 
 _STATIC = (str, bytes, type, type(Ellipsis), slice, range, np.dtype, Enum, FunctionType, ModuleType)
 
@@ -47,7 +47,7 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the graph: how the leaf is reached, its type, and the Python type that it stands for."""
+    """A parameter of the graph: how the leaf is reached, its type, and what it stands for."""
 
     path: str
     type: TensorType

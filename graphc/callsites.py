@@ -1,4 +1,4 @@
-"""Whether a function was called by the Python code of a frame, or by compiled code that this frame called.
+"""Whether a function was called by the Python code of a frame, or by compiled code it called.
 
 `rng.normal(size=3)` runs Cython code that looks up `numpy.empty` and takes what it answers for a
 real array. The caller's frame is the same as for `np.empty(3)`; what differs is the callee that its
@@ -16,7 +16,7 @@ _callees: dict[tuple[CodeType, int], tuple[str, str]] = {}
 
 
 def is_direct(frame: FrameType, name: str, function: Any) -> bool:
-    """Whether the call that a frame is in the middle of names `function`, an attribute or variable `name`."""
+    """Whether the call that a frame stands at names `function`, an attribute or variable `name`."""
     key = (frame.f_code, frame.f_lasti)
     found = _callees.get(key)
     if found is None:
@@ -35,7 +35,7 @@ def is_direct(frame: FrameType, name: str, function: Any) -> bool:
 
 
 def _callee(code: CodeType, offset: int) -> tuple[str, str]:
-    """("attribute" or "variable", its name) of the callee of the call at an offset, as far as it can be told."""
+    """("attribute" or "variable", its name) of the callee of the call at an offset, if known."""
     # a frame stands at the call or, when it called Python code, at the last cache entry behind it
     before = [i for i in dis.get_instructions(code) if i.offset <= offset]
     call = before.pop() if before else None

@@ -25,7 +25,7 @@ from .tracer import Tracer
 
 @lru_cache(maxsize=4096)
 def _writes(code: types.CodeType) -> frozenset[str]:
-    """Names outside of the function that its code sets: globals, and variables of an outer function."""
+    """Names outside of the function that its code sets: globals, and an outer function's names."""
     found: set[str] = set()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"):
@@ -81,7 +81,7 @@ class Captures:
         return known[1]
 
     def function(self, function: Any) -> Any:
-        """A copy of a plain function of the user's that sees traced constants; anything else as it is."""
+        """A copy of a user's plain function that sees traced constants; anything else as it is."""
         if type(function) is not types.FunctionType or is_library_code(function.__code__):
             return function
         known = self._functions.get(id(function))

@@ -1,4 +1,4 @@
-"""The state of tracing: which trace is active on this thread, and cells, the mutable arrays of a trace.
+"""The state of tracing: which trace is active on this thread, and cells, a trace's mutable arrays.
 
 A cell holds the value that an array of the traced program has now. A write replaces the value; the
 graph itself never changes. A view is a cell with a base and a path of steps from the base's value
@@ -36,7 +36,7 @@ class Step(Protocol):
         ...
 
     def strides(self, type: TensorType, strides: Strides) -> Strides | None:
-        """The strides (elements) that NumPy's view of such an array has; None when NumPy would copy."""
+        """The strides (elements) of NumPy's view of such an array; None when NumPy would copy."""
         ...
 
 
@@ -59,7 +59,7 @@ class Trace:
         self._arrays: dict[Value, np.ndarray] = {}
 
     def capture(self, array: np.ndarray) -> Value:
-        """An array from outside as a constant; the same array again, unchanged, is the same constant."""
+        """An array from outside as a constant; the same array, unchanged, is one constant."""
         if array.ndim == 0:
             return build.constant(array)
         known = self._captured.get(id(array))
@@ -101,7 +101,7 @@ class Trace:
         return value.node in self._static
 
     def known(self, value: Value) -> np.ndarray | None:
-        """The elements of a value that depends on no argument, read-only; None when it depends on one."""
+        """The elements of a value that depends on no argument, read-only; None otherwise."""
         if not self.is_static(value):
             return None
         for node in ir.reachable([value]):
@@ -166,7 +166,7 @@ def mark(depth: int = 1) -> None:
 
 
 class Cell:
-    """A mutable array of a trace. `weak`: stands for a Python number, which takes the dtype it meets."""
+    """A mutable array of a trace. `weak`: a Python number, which takes the dtype it meets."""
 
     __slots__ = ("__weakref__", "_base", "_path", "_reason", "_value", "_version", "owner", "weak")
 

@@ -35,7 +35,7 @@ MASK_REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class _Array:
-    """An index that is data: known or traced integers. `masked` is the extent that a mask had here."""
+    """An index that is data: known or traced integers. `masked`: the extent of a mask here."""
 
     data: np.ndarray | Value
     masked: int | None = None
@@ -295,7 +295,7 @@ def _bound(bound: Any) -> Extent | None:
 
 
 def _from_start(bound: Extent, n: Extent, trace: Trace) -> Extent:
-    """A bound counted from 0, where the extent or the bound is symbolic: it is taken to lie within the axis."""
+    """A bound counted from 0, with a symbolic part: it is taken to lie within the axis."""
     high = ty.bounds(bound)[1]
     place = n + bound if high is not None and high < 0 else bound
     trace.require(place)
@@ -386,7 +386,7 @@ def assigned(value: Any, x: Any, shape: tuple[Extent, ...]) -> Value:
     """A value as it is stored into elements of x: cast as NumPy's assignment does, and broadcast.
 
     Raises:
-        OverflowError, TypeError, ValueError: as NumPy, for Python numbers that the dtype cannot hold.
+        OverflowError, TypeError, ValueError: as NumPy, for numbers that the dtype cannot hold.
         ShapeMismatch: when the value does not broadcast to the elements.
     """
     dtype = x.type.dtype

@@ -1,4 +1,4 @@
-"""While a function is traced, NumPy's creation functions answer traced arrays - on that thread alone.
+"""While tracing, NumPy's creation functions answer traced arrays, on that thread alone.
 
 `np.zeros(n)` has no argument that could dispatch, and a real array cannot be filled with traced
 values. So when the first trace starts, thin wrappers take the place of some attributes of the
@@ -46,7 +46,7 @@ CREATION = {
     "indices": 3,
     "fromfunction": 9,
 }
-"""Functions that make arrays, and how many positional arguments say what is made (`order` comes after them)."""
+"""Functions that make arrays, and how many positional arguments say what (`order` comes after)."""
 
 CONVERSION = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _ALIASING = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
@@ -100,7 +100,7 @@ def _creation(name: str, original: Callable[..., Any], positional: int) -> Calla
         mark(2)
         options = {k: v for k, v in kwargs.items() if k not in _LAYOUT}
         if not traced:
-            # NumPy itself says what the array is; zeros and the like stay a `full` node, whatever their size
+            # zeros and the like stay a `full` node, whatever their size
             function = (
                 getattr(namespace(), name, None)
                 if name not in ("fromfunction", "indices")
@@ -254,7 +254,7 @@ class _Joining:
         return len(self._original)
 
 
-# ------------------------------------------------------------------------------ putting in, taking out
+# ----------------------------------------------------------------------- putting in, taking out
 
 _lock = threading.Lock()
 _active = 0

@@ -182,8 +182,7 @@ class Front:
         positional = call.names == self.binder.names[: len(call.names)]
         dynamic = not any(isinstance(k, Static) for k in call.keys)
         plain = all(
-            isinstance(structure, Leaf)
-            or (name == self.binder.rest and isinstance(structure, Row))
+            isinstance(structure, Leaf) or (name == self.binder.rest and isinstance(structure, Row))
             for name, structure in zip(call.names, call.structures, strict=True)
         )
         return positional and dynamic and plain
@@ -207,7 +206,8 @@ class Front:
         call = self.binder.bind(args, kwargs)
         for number, (key, program) in enumerate(list(self._programs.items())):
             if key == call.key:
-                return f"{self.name}: program {number} serves the call; it was made for {program.reason}"
+                made_for = f"it was made for {program.reason}"
+                return f"{self.name}: program {number} serves the call; {made_for}"
         if not self._programs:
             return (
                 f"{self.name}: nothing was traced yet; the call will be traced for {describe(call)}"
@@ -255,7 +255,7 @@ class Front:
 
 
 class Lowered:
-    """A traced program and its stages: "graph", "passes", "loops", "schedule", "llvm", "asm", "cuda"."""
+    """A traced program and its stages: graph, passes, loops, schedule, llvm, asm, cuda."""
 
     def __init__(self, front: Front, call: Call, traced: TracedFunction):
         self._front, self._call = front, call
@@ -302,18 +302,6 @@ def _check_fits(name: str, wanted: Call, given: Call) -> None:
         raise ShapeMismatch(f"{name}: {difference}")
 
 
-def _may_make(program: Program, made: Sequence[tuple[np.dtype, tuple[int, ...]]]) -> bool:
-    """Whether a program's results can have these dtypes and shapes."""
-    assert program.traced is not None
-    types = [v.type for v in program.traced.graph.results]
-    return len(types) == len(made) and all(
-        t.dtype.numpy == dtype
-        and len(t.shape) == len(shape)
-        and all(isinstance(m, ty.Dim) or m == n for m, n in zip(t.shape, shape, strict=True))
-        for t, (dtype, shape) in zip(types, made, strict=True)
-    )
-
-
 # ------------------------------------------------------------------------------------- signatures
 
 
@@ -342,7 +330,7 @@ def _same(wanted: Any, given: Any, named: bool) -> bool:
 
 
 def differences(wanted: Call, given: Call, named: bool = False) -> list[str]:
-    """What distinguishes two signatures: argument, expected, got. `named`: symbolic extents take any number."""
+    """What distinguishes two signatures. `named`: symbolic extents take any number."""
     before = dict(zip(wanted.paths(), wanted.keys, strict=True))
     after = dict(zip(given.paths(), given.keys, strict=True))
     found = [
@@ -367,7 +355,7 @@ def differences(wanted: Call, given: Call, named: bool = False) -> list[str]:
     return found
 
 
-# --------------------------------------------------------------------------------- the public object
+# ------------------------------------------------------------------------------ the public object
 
 
 def _front_of(function: Any) -> Front:
@@ -417,7 +405,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__repr__": _repr,
     "__reduce__": _reduce,
 }
-"""What every jitted callable has, whichever type it is of; attached to the native type when the first is made."""
+"""What every jitted callable has; attached to the native type when the first is made."""
 
 
 class Jitted:
@@ -472,14 +460,17 @@ def jit(
     debug: str | None = None,
     name: str | None = None,
 ) -> Any:
-    """Compiles a NumPy function at its first call, once per signature (dtypes, shapes, structure, static values).
+    """Compiles a NumPy function at its first call, once per signature.
+
+    A signature is dtypes, shapes, structure and static values.
 
     Args:
-        static_argnames, static_argnums: parameters whose values decide the program; they are hashed.
+        static_argnames, static_argnums: parameters whose (hashed) values decide the program.
         donate: parameters that the program may overwrite.
-        dims: symbolic extents by parameter, `{"x": ("b", None)}` or `{"x": "b, ..."}`: one program for all of them.
-        debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate" runs the graph's
-            meaning in NumPy instead of compiled code.
+        dims: symbolic extents by parameter, `{"x": ("b", None)}` or `{"x": "b, ..."}`: one program
+            serves them all.
+        debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate" runs
+            the graph's meaning in NumPy instead of compiled code.
         name: of the program in dumps and artifacts.
 
     Inside a traced function a jitted function is inlined.

@@ -1,4 +1,4 @@
-"""Which line of the user's program an op comes from: the innermost frame that is neither ours nor a library's.
+"""Which line of the user's program an op comes from: the innermost frame that is no library's.
 
 Called at every op while tracing, so it is cheap: a code object is judged once, a line is read once.
 """

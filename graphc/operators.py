@@ -1,4 +1,4 @@
-"""Python's operators as NumPy's ufuncs. A class says what applying a ufunc means; every operator follows."""
+"""Python's operators as NumPy's ufuncs. A class says what applying one means."""
 
 from __future__ import annotations
 

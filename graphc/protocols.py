@@ -281,7 +281,7 @@ _SCATTERS = {
 
 
 def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> None:
-    """`ufunc.at(x, index, value)`: unbuffered, so an element that is named twice is changed twice."""
+    """`ufunc.at(x, index, value)`: an element that is named twice is changed twice."""
     if not isinstance(x, Cell):
         refuse(f"numpy.{ufunc.__name__}.at {REAL_ARRAY}")
     mask = mask_of(x, index)

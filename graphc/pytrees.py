@@ -1,4 +1,4 @@
-"""Nested arguments and results: dict, list, tuple, namedtuple, dataclass, None, flattened by optree.
+"""Nested arguments and results: dict, list, tuple, namedtuple, dataclass, None; by optree.
 
 optree is imported when the first container is met: functions of plain arrays never need it.
 """
@@ -111,7 +111,7 @@ _registered: set[type] = set()
 
 
 def _register(kind: type) -> None:
-    """Makes optree look into a dataclass; objects are put together without __init__ and __post_init__."""
+    """Makes optree look into a dataclass; objects are put together without __init__."""
     if kind in _registered:
         return
     _registered.add(kind)

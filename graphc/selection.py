@@ -138,11 +138,11 @@ class Selection(Operators):
         return self._reduced("all")
 
     def max(self) -> Any:
-        """The greatest selected element; the least number of the dtype when there is none (NumPy raises)."""
+        """The greatest selected element; the dtype's least when there is none (NumPy raises)."""
         return self._reduced("max", initial=_limit(self.dtype, -1))
 
     def min(self) -> Any:
-        """The least selected element; the greatest number of the dtype when there is none (NumPy raises)."""
+        """The least selected element; the dtype's greatest when there is none (NumPy raises)."""
         return self._reduced("min", initial=_limit(self.dtype, 1))
 
     @property

@@ -1,4 +1,4 @@
-"""`spec`: an argument described instead of given, and `dims`: which extents of an argument are symbolic."""
+"""`spec`: an argument described instead of given; `dims`: which extents are symbolic."""
 
 from __future__ import annotations
 

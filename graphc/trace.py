@@ -27,7 +27,8 @@ from .tracer import Tracer, as_value, current_trace, is_traced, wrap
 from .types import Extent
 
 __all__ = [
-    "TracedFunction", "Tracer", "as_value", "current_trace", "is_traced", "trace_call", "trace_function", "wrap",
+    "TracedFunction", "Tracer", "as_value", "current_trace", "is_traced", "trace_call",
+    "trace_function", "wrap",
 ]  # fmt: skip
 
 _MUTATED = (
@@ -40,10 +41,10 @@ _MUTATED = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A leaf of what the function returned: number `position` of the graph's results, or a constant.
+    """A leaf of what the function returned: result number `position` of the graph, or a constant.
 
-    `form`: "array", "scalar" (0-d: a NumPy scalar, as NumPy's own operations answer), "python" (a Python number),
-    "static" (the object `value` itself).
+    `form`: "array", "scalar" (0-d: a NumPy scalar, as NumPy's own operations answer), "python" (a
+    Python number), "static" (the object `value` itself).
     """
 
     form: str
@@ -148,7 +149,7 @@ def trace_call(binder: Binder, call: Call, name: str | None = None) -> TracedFun
 
 
 def _locate(error: GraphcError) -> None:
-    """Names the user's line in an error that came from below (a shape that does not fit, a dtype)."""
+    """Names the user's line in an error that came from below (a shape, a dtype)."""
     trace = error.__traceback__
     line: str | None = None
     while trace is not None:

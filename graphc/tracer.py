@@ -1,4 +1,4 @@
-"""`Tracer`: what stands in for an array while a function is traced. It behaves as a NumPy array does.
+"""`Tracer`: what stands in for an array while a function is traced, and behaves as one.
 
 Everything it computes is a function of `graphc.numpy`; what it is (a cell, maybe a view) is in
 graphc/cell.py.
@@ -6,7 +6,6 @@ graphc/cell.py.
 
 from __future__ import annotations
 
-import dis
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,9 +15,10 @@ import numpy as np
 from . import types as ty
 from . import views
 from .cell import Cell, as_value, current_trace, mark
+from .elements import Elements
 from .indexing import assigned, mask_of, read, write
 from .ir import Value
-from .locations import is_library_frame, refuse, user_frame
+from .locations import is_library_frame, refuse
 from .operators import Operators
 from .ops import build
 from .ops.elementwise import BITCAST
@@ -38,7 +38,6 @@ _ARITHMETIC = frozenset(
         np.negative,
     }
 )
-_UNKNOWN = "is asked for while tracing, and depends on the arguments"
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -53,7 +52,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class Tracer(Cell, Operators):
+class Tracer(Cell, Elements, Operators):
     """A stand-in for an array: dtype and shape are known, elements are not.
 
     `value` is the graph's value that it holds now; `weak` says that it stands for a Python number.
@@ -65,7 +64,7 @@ class Tracer(Cell, Operators):
 
     @property
     def __class__(self) -> type:  # type: ignore[override]
-        """numpy.ndarray to the user's code, so that `isinstance(x, np.ndarray)` says there what it says of arrays."""
+        """numpy.ndarray to the user's code, so that `isinstance(x, np.ndarray)` holds there."""
         return type(self) if is_library_frame(sys._getframe(1)) else np.ndarray
 
     # -- what is known without computing
@@ -138,113 +137,6 @@ class Tracer(Cell, Operators):
             f"format(x, {spec!r}) of {self!r}: its elements are not known while tracing; print "
             f"after the call"
         )
-
-    # -- elements, where they are known
-    def _element(self, what: str, remedy: str) -> Any:
-        known = self.known()
-        if known is None:
-            return refuse(f"{what} of {self!r} {_UNKNOWN}. {remedy}")
-        return known
-
-    def __bool__(self) -> bool:
-        return bool(
-            self._element(
-                "the truth value",
-                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
-                "graphc.numpy.where(cond, a, b) "
-                "or np.where, `&`, `|`, `~`, np.minimum and np.maximum, or graphc.cond(cond, f, "
-                "g) for branches; "
-                "an argument that decides the program is named in static_argnames",
-            )
-        )
-
-    def __int__(self) -> int:
-        return int(
-            self._element("int()", "Use x.astype(int), or name the argument in static_argnames")
-        )
-
-    def __index__(self) -> int:
-        known = self._element(
-            "an integer (range, a shape, the index of a list or of a real array)",
-            "Name the argument in static_argnames; to index a NumPy array from outside write "
-            "np.take(table, i) or "
-            "np.asarray(table)[i]",
-        )
-        return known[()].__index__() if known.ndim == 0 else known.__index__()
-
-    def __float__(self) -> float:
-        return float(
-            self._element(
-                "float()",
-                "math.* and float() need a Python number: use the functions of numpy (np.sin, "
-                "np.sqrt...), "
-                "or store the result in an array made inside the function (np.zeros)",
-            )
-        )
-
-    def __complex__(self) -> complex:
-        return complex(
-            self._element("complex()", "cmath.* needs a Python number: use the functions of numpy")
-        )
-
-    def item(self, *args: Any) -> Any:
-        """The element as a Python number, when it is known."""
-        return self._element(
-            "item()", "Return the array; after the call its elements are numbers"
-        ).item(*args)
-
-    def tolist(self) -> Any:
-        """The elements as lists, when they are known."""
-        return self._element(
-            "tolist()", "Return the array and call tolist() on the result"
-        ).tolist()
-
-    def tobytes(self, order: Any = "C") -> bytes:
-        """The bytes, when they are known."""
-        return self._element("tobytes()", "Return the array and call it on the result").tobytes(
-            order
-        )
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        known = self.known()
-        if known is not None:
-            return known if dtype is None or known.dtype == dtype else known.astype(dtype)
-        if _is_indexing():
-            return refuse(
-                f"a NumPy array from outside of the trace is indexed by {self!r}. Write "
-                f"np.take(table, i, axis=0), or "
-                f"make the table part of the trace: np.asarray(table)[i]"
-            )
-        return refuse(
-            f"{self!r} is converted to a NumPy array (by np.asarray in a library, by a real array "
-            f"that is "
-            f"assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside the "
-            f"traced function, use "
-            f"the functions of graphc.numpy, or do this step outside of jit"
-        )
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.type.shape:
-            raise TypeError("iteration over a 0-d array")
-        extent = self.type.shape[0]
-        if isinstance(extent, Dim):
-            refuse(
-                f"a loop over an axis of symbolic extent {extent}: write it with whole arrays, or "
-                f"give a number"
-            )
-        return (self[i] for i in range(extent))
-
-    def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any())
-
-    def __copy__(self) -> Tracer:
-        return self.copy()
-
-    def __deepcopy__(self, memo: Any) -> Tracer:
-        return self.copy()
-
-    def __reduce__(self) -> Any:
-        return refuse("a traced array cannot be pickled or sent to another process")
 
     # -- NumPy's protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -420,7 +312,7 @@ class Tracer(Cell, Operators):
         subok: bool = True,
         copy: bool = True,
     ) -> Any:
-        """The elements in another dtype, a new array (itself with copy=False when the dtype is the same)."""
+        """The elements in another dtype; itself with copy=False and the same dtype."""
         mark()
         target = ty.dtype(dtype)
         if not np.can_cast(self.dtype, target.numpy, casting):  # type: ignore[arg-type]
@@ -534,15 +426,6 @@ def _is_possible_power(base: Any, exponent: Any) -> bool:
     if not isinstance(exponent, (int, np.integer)) or isinstance(exponent, bool) or exponent >= 0:
         return True
     return not (isinstance(base, Tracer) and base.type.dtype.is_integer)
-
-
-def _is_indexing() -> bool:
-    """Whether the user's line is reading an element of something."""
-    frame = user_frame(2)
-    if frame is None:
-        return False
-    *_, last = (i for i in dis.get_instructions(frame.f_code) if i.offset <= frame.f_lasti)
-    return "STORE" not in last.opname and ("SUBSCR" in last.opname or "[]" in (last.argrepr or ""))
 
 
 def wrap(value: Any, weak: bool = False) -> Tracer:

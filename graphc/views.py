@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def _reshaped(source: Shape, strides: Strides, target: Shape) -> Strides | None:
     """The strides of a reshaped view; None when the elements do not lie so that there is one."""
     found: list[Extent] = [1] * len(target)
     for axes, places in reshape_groups(source, target):
-        for a, b in zip(axes, axes[1:], strict=False):
+        for a, b in pairwise(axes):
             if strides[a] != strides[b] * source[b]:
                 return None
         stride: Extent = strides[axes[-1]] if axes else 1
@@ -441,4 +442,4 @@ FUNCTIONS: dict[Any, Any] = {
 }
 if hasattr(np, "matrix_transpose"):
     FUNCTIONS[np.matrix_transpose] = matrix_transpose
-"""The NumPy functions whose results share elements with their first argument, when it is a tracer."""
+"""The NumPy functions whose results share elements with their first argument, a tracer."""

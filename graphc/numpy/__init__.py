@@ -1,7 +1,8 @@
 """graphc.numpy: NumPy's names for traced arrays, and the Python array API standard 2024.12.
 
-Every function works on plain arrays too (then NumPy runs), so a program written with it runs with and without
-`graphc.jit`. Where a result's length depends on data there is a `size` argument: `unique(x, size=n, fill_value=v)`.
+Every function works on plain arrays too (then NumPy runs), so a program written with it runs with
+and without `graphc.jit`. Where a result's length depends on data there is a `size` argument:
+`unique(x, size=n, fill_value=v)`.
 
     IMPLEMENTATIONS[numpy.mean]    what a tracer runs for a NumPy callable
     REFUSED["vectorize"]           why a name has no meaning in a graph, and what to do instead

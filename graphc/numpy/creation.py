@@ -52,7 +52,8 @@ def _stacked(x: Any, dtype: DType) -> Value:
     for k, part in enumerate(parts):
         if part.shape != parts[0].shape:
             raise ShapeMismatch(
-                f"entry {k} of a list is {part.type} and entry 0 is {parts[0].type}; an array needs one shape"
+                f"entry {k} of a list is {part.type} and entry 0 is {parts[0].type}; an array "
+                "needs one shape"
             )
     return CONCATENATE(*(RESHAPE(p, shape=(1, *p.shape)) for p in parts), axis=0)
 
@@ -65,8 +66,17 @@ def _array(a: Any, dtype: Any = None, ndmin: int = 0) -> Value:
 
 
 @implements(np.array, creation=True)
-def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False,
-          ndmin: int = 0, like: Any = None, ndmax: int = 0) -> Value:  # fmt: skip
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: Any = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    like: Any = None,
+    ndmax: int = 0,
+) -> Value:
     return _array(object, dtype, ndmin)
 
 
@@ -77,8 +87,15 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None,
 
 
 @implements(np.asanyarray)
-def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None,
-               like: Any = None) -> Value:  # fmt: skip
+def asanyarray(
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: Any = None,
+    like: Any = None,
+) -> Value:
     return _array(a, dtype)
 
 
@@ -150,8 +167,15 @@ def _like(a: Any, number: Any, dtype: Any, shape: Any) -> Value:
 
 
 @implements(np.zeros_like, creation=True)
-def zeros_like(a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *,
-               device: Any = None) -> Value:  # fmt: skip
+def zeros_like(
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Value:
     return _like(a, 0, dtype, shape)
 
 
@@ -179,7 +203,9 @@ def full_like_(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", sub
 @implements(np.arange, creation=True)
 def arange(start: Any, /, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: Any = None,
            like: Any = None) -> Value:  # fmt: skip
-    """Numbers: NumPy's own result. With extents: start and stop may be symbolic, step is a number."""
+    """Numbers: NumPy's own result. With extents: start and stop may be symbolic, step is a
+    number.
+    """
     start, stop = (0, start) if stop is None else (start, stop)
     static((start, stop, step), "the range of arange")
     step = 1 if step is None else step
@@ -281,8 +307,16 @@ def _below(n: Any, m: Any, k: int) -> Value:
 
 
 @implements(np.eye, creation=True)
-def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None,
-        like: Any = None) -> Value:  # fmt: skip
+def eye(
+    N: Any,
+    M: Any = None,
+    k: int = 0,
+    dtype: Any = float,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Value:
     (n,), (m,) = extents(N), extents(N if M is None else M)
     rows, columns = build.iota((n, m), 0, I64), build.iota((n, m), 1, I64)
     return cast(u.equal(columns, u.add(rows, int(k))), _dtype(dtype, F64))
@@ -407,8 +441,14 @@ def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
 
 
 @implements(np.fromfunction, creation=True)
-def fromfunction(function: Callable[..., Any], shape: Sequence[Any], *, dtype: Any = float, like: Any = None,
-                 **kwargs: Any) -> Any:  # fmt: skip
+def fromfunction(
+    function: Callable[..., Any],
+    shape: Sequence[Any],
+    *,
+    dtype: Any = float,
+    like: Any = None,
+    **kwargs: Any,
+) -> Any:
     grid = indices(shape, dtype)
     from .shaping import at
 

@@ -1,7 +1,8 @@
 """numpy.linalg over values: norms, products, and decompositions of small matrices.
 
-The decompositions unroll a loop over the columns in the graph, for extents up to MOST; the leading axes are a batch.
-A matrix that NumPy refuses at run time (singular, not positive definite) gives infinities and NaN here.
+The decompositions unroll a loop over the columns in the graph, for extents up to MOST; the leading
+axes are a batch. A matrix that NumPy refuses at run time (singular, not positive definite) gives
+infinities and NaN here.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def _squares(x: Value) -> Value:
 
 
 def _vector(x: Value, order: Ord, axes: tuple[int, ...], keepdims: bool) -> Value:
-    """The norm over the axes. Not scaled: squares of numbers beyond the root of the greatest one overflow."""
+    """The norm over the axes. Not scaled: squares of numbers beyond the root of the greatest one
+    overflow.
+    """
     if order is None or order == 2:
         return e.SQRT(r.sum(_squares(x), axes, keepdims=keepdims))
     size = e.ABS(x)
@@ -188,7 +191,8 @@ def _small(extent: ty.Extent, what: str) -> int:
     n = number(extent, what)
     if n > MOST:
         raise TraceError(
-            f"{what} of a {n} x {n} matrix is not there yet: decompositions are unrolled up to {MOST}. "
+            f"{what} of a {n} x {n} matrix is not there yet: decompositions are unrolled up to "
+            f"{MOST}. "
             f"Compute it with NumPy outside of the traced function and pass the result in"
         )
     return n
@@ -215,7 +219,9 @@ def _places(n: int) -> Value:
 
 
 def _eliminated(a: Value, b: Value | None, what: str) -> tuple[Value, Value | None, Value]:
-    """Gauss elimination with partial pivoting: the upper triangle, b under the same steps, the sign of the swaps."""
+    """Gauss elimination with partial pivoting: the upper triangle, b under the same steps, the
+    sign of the swaps.
+    """
     _square(a, what)
     n = _small(a.shape[-1], what)
     rows = _places(n)

@@ -1,12 +1,15 @@
-"""How the functions of this package meet their callers: on plain arrays, inside a trace, and from the tracer.
+"""How the functions of this package meet their callers: on plain arrays, inside a trace, and from
+the tracer.
 
-A room (`reductions`, `shaping`...) holds *raw* functions: they take tracers, values, arrays and Python numbers, and
-answer a `graphc.ir.Value` or a tuple or list of them. `implements` enters a raw function in ENTRIES; `public` makes
-the function that users call:
+A room (`reductions`, `shaping`...) holds *raw* functions: they take tracers, values, arrays and
+Python numbers, and answer a `graphc.ir.Value` or a tuple or list of them. `implements` enters a raw
+function in ENTRIES; `public` makes the function that users call:
 
-    no tracer among the arguments     NumPy's own function runs (a raw one without such is evaluated at once)
+    no tracer among the arguments     NumPy's own function runs (a raw one without such is evaluated
+                                      at once)
     a tracer among them               the raw function runs, and its values come back as tracers
-    creation functions                also inside a trace without a tracer argument, so that the result can be filled
+    creation functions                also inside a trace without a tracer argument, so that the
+                                      result can be filled
 
 Static data (axes, shapes, dtypes, modes) stay Python objects all the way.
 """
@@ -54,7 +57,9 @@ ENTRIES: dict[str, Entry] = {}
 
 
 def _original(function: Any) -> Any:
-    """NumPy's own function: while a function is traced, the tracer's wrappers stand in the numpy module."""
+    """NumPy's own function: while a function is traced, the tracer's wrappers stand in the numpy
+    module.
+    """
     if getattr(function, "__globals__", {}).get("__name__", "").startswith("graphc."):
         return function.__wrapped__
     return function
@@ -131,7 +136,8 @@ def value(x: Any, dtype: Any = None) -> Value:
     if hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
         return build.as_value(np.asarray(x), dtype)
     raise TraceError(
-        f"{type(x).__name__} is no array and no number. Convert it before the call, for example with "
+        f"{type(x).__name__} is no array and no number. Convert it before the call, for example "
+        "with "
         f"numpy.asarray, or pass it as a static argument"
     )
 
@@ -214,7 +220,8 @@ def assign(target: Any, found: Value, what: str) -> Any:
     """
     if not isinstance(target, tracer_class()):
         raise TraceError(
-            f"{what} writes into a NumPy array, which outlives the trace. Write into an array made by "
+            f"{what} writes into a NumPy array, which outlives the trace. Write into an array "
+            "made by "
             f"graphc.numpy inside the function, or return the result"
         )
     if not np.can_cast(found.dtype.numpy, value(target).dtype.numpy, "same_kind"):

@@ -1,4 +1,6 @@
-"""Elementwise functions of NumPy that are no ufuncs: angle, clip, round, isclose, nan_to_num, sinc, i0..."""
+"""Elementwise functions of NumPy that are no ufuncs: angle, clip, round, isclose, nan_to_num, sinc,
+i0...
+"""
 
 from __future__ import annotations
 
@@ -84,8 +86,18 @@ def _infinite(x: Any, negative: bool) -> Value:
 
 
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None,
-         max: Any = None, dtype: Any = None, where: Any = True, **options: Any) -> Value:  # fmt: skip
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    dtype: Any = None,
+    where: Any = True,
+    **options: Any,
+) -> Value:
     """minimum(maximum(a, a_min), a_max); a NaN among the three gives NaN."""
     low, high = (a_min if a_min is not None else min), (a_max if a_max is not None else max)
     x = value(a)

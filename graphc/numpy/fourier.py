@@ -1,8 +1,10 @@
-"""numpy.fft over values: mixed-radix Cooley-Tukey, composed of reshapes, twiddle constants and small DFT matrices.
+"""numpy.fft over values: mixed-radix Cooley-Tukey, composed of reshapes, twiddle constants and
+small DFT matrices.
 
-An extent n = p*q is transformed as p-point transforms of q interleaved parts, twiddles, and q-point transforms. A
-prime up to DIRECT is one matrix product; a greater one goes through Bluestein's convolution of a power of two.
-Results are c64 for f16, f32 and c64, c128 for everything else, as in NumPy 2.
+An extent n = p*q is transformed as p-point transforms of q interleaved parts, twiddles, and q-point
+transforms. A prime up to DIRECT is one matrix product; a greater one goes through Bluestein's
+convolution of a power of two. Results are c64 for f16, f32 and c64, c128 for everything else, as in
+NumPy 2.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ DIRECT = 512
 
 @lru_cache(maxsize=256)
 def _factor(n: int) -> int:
-    """The factor to split off: the greatest divisor up to RADIX; n itself when it is small or prime."""
+    """The factor to split off: the greatest divisor up to RADIX; n itself when it is small or
+    prime.
+    """
     if n <= RADIX:
         return n
     for p in range(RADIX, 1, -1):
@@ -49,7 +53,9 @@ def _factor(n: int) -> int:
 
 @lru_cache(maxsize=256)
 def _roots(rows: int, columns: int, n: int, sign: int) -> np.ndarray:
-    """exp(sign * 2 pi i j k / n) for j < rows, k < columns, each from its angle in the first turn."""
+    """exp(sign * 2 pi i j k / n) for j < rows, k < columns, each from its angle in the first
+    turn.
+    """
     turns = np.outer(np.arange(rows), np.arange(columns)) % n
     return np.exp(sign * 2j * np.pi * turns / n)
 

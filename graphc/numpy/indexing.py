@@ -1,6 +1,7 @@
 """Functions that choose and place elements: where, take, put, select, diagonals, masks, positions.
 
-Those that write (put, copyto, fill_diagonal...) answer the new value; the public function assigns it to its target.
+Those that write (put, copyto, fill_diagonal...) answer the new value; the public function assigns
+it to its target.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 
 
 def _lane_indices(x: Value, places: Value, axis: int) -> tuple[tuple[int, ...], list[Value]]:
-    """All axes of x and an index for each: `places` along one axis, the own position along the others."""
+    """All axes of x and an index for each: `places` along one axis, the own position along the
+    others.
+    """
     shape = ty.broadcast_shapes(
         places.shape, tuple(1 if d == axis else n for d, n in enumerate(x.shape))
     )
@@ -205,7 +208,8 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> tuple[Value, ..
     x = value(a)
     if not x.shape:
         raise ValueError(
-            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."
+            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() "
+            "instead."
         )
     flat = flatnonzero(x, size=size, fill_value=-1)
     found = unravel(flat, x.shape)
@@ -215,10 +219,13 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> tuple[Value, ..
 
 @implements(np.flatnonzero)
 def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
-    """The first `size` places of nonzero elements in C order; `fill_value` where there are fewer."""
+    """The first `size` places of nonzero elements in C order; `fill_value` where there are
+    fewer.
+    """
     if size is None:
         raise TraceError(
-            "how many elements are nonzero depends on data. State it: nonzero(x, size=n, fill_value=k), "
+            "how many elements are nonzero depends on data. State it: nonzero(x, size=n, "
+            "fill_value=k), "
             "or use where(mask, x, y) over the whole array"
         )
     (count,) = extents(size)
@@ -290,7 +297,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Value:
     )
 
 
-# ------------------------------------------------------------------------------------ writes by mask
+# ----------------------------------------------------------------------------------- writes by mask
 
 
 @implements(np.copyto, inplace=True)

@@ -1,4 +1,6 @@
-"""The public names, made once from what the rooms entered; and NumPy callable -> function for the tracer."""
+"""The public names, made once from what the rooms entered; and NumPy callable -> function for the
+tracer.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ ROOMS = (
 
 
 class _Implementations(dict[Any, Any]):
-    """SciPy's ufuncs are found by their names when they are first asked for, so SciPy is not imported for them."""
+    """SciPy's ufuncs are found by their names when they are first asked for, so SciPy is not
+    imported for them.
+    """
 
     def __missing__(self, key: Any) -> Any:
         name = getattr(key, "__name__", "")
@@ -70,8 +74,8 @@ def _enter() -> None:
         for theirs in entry.numpy:
             IMPLEMENTATIONS[theirs] = _names[entry.name]
     IMPLEMENTATIONS.update(UFUNCS)
-    for name in dir(np):  # NumPy has some functions under several names
-        theirs = getattr(np, name)
+    # NumPy has some functions under several names; its lazy submodules must not be loaded for that
+    for name, theirs in list(vars(np).items()):
         if name not in _names and callable(theirs) and theirs in IMPLEMENTATIONS:
             _names[name] = IMPLEMENTATIONS[theirs]
     _names["row_stack"] = _names["vstack"]

@@ -1,4 +1,6 @@
-"""Sorting, searching, and sets. The length of a set is data: `size` states it, and `fill_value` fills the rest."""
+"""Sorting, searching, and sets. The length of a set is data: `size` states it, and `fill_value`
+fills the rest.
+"""
 
 from __future__ import annotations
 
@@ -124,14 +126,17 @@ class UniqueInverseResult(NamedTuple):
 def _sized(what: str, size: Any) -> Any:
     if size is None:
         raise TraceError(
-            f"the length of {what} depends on data. State it: graphc.numpy.{what}(x, size=n, fill_value=v)"
+            f"the length of {what} depends on data. State it: graphc.numpy.{what}(x, size=n, "
+            "fill_value=v)"
         )
     (count,) = extents(size)
     return count
 
 
 def _groups(x: Value, size: Any, fill: Any, equal_nan: bool) -> UniqueAllResult:
-    """The first `size` distinct elements in order, where they first stand, the group of each element, the counts."""
+    """The first `size` distinct elements in order, where they first stand, the group of each
+    element, the counts.
+    """
     flat = ravel(x)
     n = flat.shape[0]
     line, places = ordered(flat, 0)
@@ -161,10 +166,21 @@ def _groups(x: Value, size: Any, fill: Any, equal_nan: bool) -> UniqueAllResult:
 
 
 @implements(np.unique)
-def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-           axis: Any = None, *, equal_nan: bool = True, sorted: bool = True, size: Any = None,
-           fill_value: Any = None) -> Any:  # fmt: skip
-    """The distinct elements in order: the first `size` of them, then `fill_value` (default: the least element)."""
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+    size: Any = None,
+    fill_value: Any = None,
+) -> Any:
+    """The distinct elements in order: the first `size` of them, then `fill_value` (default: the
+    least element).
+    """
     if axis is not None:
         raise TraceError(
             "unique along an axis cannot be traced; without an axis it can, with size=n"

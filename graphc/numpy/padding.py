@@ -176,7 +176,9 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
 
 
 def windowed(x: Value, axis: int, count: Extent, width: Extent) -> Value:
-    """The axis becomes `count` starts; a new last axis holds `width` elements from each start on."""
+    """The axis becomes `count` starts; a new last axis holds `width` elements from each start
+    on.
+    """
     shape = (count, width)
     places = u.add(build.iota(shape, 0), build.iota(shape, 1))
     found = GATHER(x, places, axes=(axis,), mode="promise")  # count, width, rest...

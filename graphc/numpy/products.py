@@ -1,4 +1,6 @@
-"""Products of arrays: every one is the contraction `dot` after transposes and broadcasts. einsum finds its order."""
+"""Products of arrays: every one is the contraction `dot` after transposes and broadcasts. einsum
+finds its order.
+"""
 
 from __future__ import annotations
 
@@ -282,8 +284,14 @@ def _order(
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, out: Any = None, dtype: Any = None, order: Any = "K", casting: Any = "safe",
-           optimize: Any = True) -> Value:  # fmt: skip
+def einsum(
+    *operands: Any,
+    out: Any = None,
+    dtype: Any = None,
+    order: Any = "K",
+    casting: Any = "safe",
+    optimize: Any = True,
+) -> Value:
     subscripts, arrays = _as_text(operands)
     target = u.result_dtype(*arrays) if dtype is None else ty.dtype(dtype)
     values = [value(a, target) for a in arrays]

@@ -1,7 +1,8 @@
 """Reductions over axes: sums, extremes, moments, positions, and their versions that skip NaN.
 
-Result dtypes are NumPy's: sums of narrow integers are 64 bits wide, means of integers are f64. The variance is taken
-in two passes (the mean, then the mean of squared distances). Means and variances of f16 are computed in f32.
+Result dtypes are NumPy's: sums of narrow integers are 64 bits wide, means of integers are f64. The
+variance is taken in two passes (the mean, then the mean of squared distances). Means and variances
+of f16 are computed in f32.
 """
 
 from __future__ import annotations
@@ -298,14 +299,34 @@ def _spread(a: Any, axis: Any, dtype: Any, keepdims: Any, ddof: Any, correction:
 
 
 @implements(np.var)
-def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
-        *, where: Any = True, mean: Any = None, correction: Any = None) -> Value:  # fmt: skip
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Value:
     return _spread(a, axis, dtype, keepdims, ddof, correction, where, mean)
 
 
 @implements(np.std)
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
-        *, where: Any = True, mean: Any = None, correction: Any = None) -> Value:  # fmt: skip
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Value:
     return e.SQRT(_spread(a, axis, dtype, keepdims, ddof, correction, where, mean))
 
 
@@ -415,13 +436,25 @@ def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, ini
     return _nan_extreme("min", a, axis, keepdims, initial, where)
 
 
-def fmax_reduce(a: Any, axis: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True,
-                dtype: Any = None) -> Value:  # fmt: skip
+def fmax_reduce(
+    a: Any,
+    axis: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+) -> Value:
     return _nan_extreme("max", a, axis, keepdims, initial, where)
 
 
-def fmin_reduce(a: Any, axis: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True,
-                dtype: Any = None) -> Value:  # fmt: skip
+def fmin_reduce(
+    a: Any,
+    axis: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+) -> Value:
     return _nan_extreme("min", a, axis, keepdims, initial, where)
 
 

@@ -93,7 +93,9 @@ REFUSED: dict[str, str] = {
         ("linalg.eig", "linalg.eigvals", "roots"),
         _SPECTRUM,
     ),
-    "linalg.lstsq": "the shape of its residuals depends on data: use linalg.pinv(a) @ b, or linalg.qr",
+    "linalg.lstsq": (
+        "the shape of its residuals depends on data: use linalg.pinv(a) @ b, or linalg.qr"
+    ),
     "trim_zeros": f"{_LENGTH}: slice with stated bounds",
     "polydiv": f"{_LENGTH}: divide with stated degrees, term by term",
     "mgrid": "use meshgrid or indices",

@@ -153,7 +153,9 @@ def _edge_uneven(piece: Any, h: Value, n: Any, order: int, last: bool) -> Value:
 
 
 def _full_correlation(a: Value, v: Value) -> Value:
-    """sum_j a[k + j - (m - 1)] * v[j] for all k where the two overlap; a f[n], v f[m] -> f[n + m - 1]."""
+    """sum_j a[k + j - (m - 1)] * v[j] for all k where the two overlap; a f[n], v f[m] -> f[n + m -
+    1].
+    """
     n, m = a.shape[0], v.shape[0]
     zero = build.zeros((), a.dtype)
     padded = PAD(a, zero, low=(m - 1,), high=(m - 1,), interior=(0,))

@@ -1,4 +1,6 @@
-"""Functions that move elements: reshape, transpose, join, split, repeat, roll... (padding.py holds pad and windows.)"""
+"""Functions that move elements: reshape, transpose, join, split, repeat, roll... (padding.py holds
+pad and windows.)
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from .dispatch import axes_of, axis_of, extents, implements, number, static, val
 
 
 def part(x: Value, axis: int, start: Extent, stop: Extent, step: int = 1) -> Value:
-    """x[start:stop:step] along one axis; start and stop lie within it; a negative step walks down to above stop."""
+    """x[start:stop:step] along one axis; start and stop lie within it; a negative step walks down
+    to above stop.
+    """
     axis = axis % len(x.shape)
     if start == 0 and step == 1 and stop == x.shape[axis]:
         return x
@@ -42,7 +46,9 @@ def at(x: Value, axis: int, position: Extent) -> Value:
 
 
 def pick(x: Value, index: Any, axis: int) -> Value:
-    """x at integer positions along an axis (known to be inside): the axis becomes the index's axes."""
+    """x at integer positions along an axis (known to be inside): the axis becomes the index's
+    axes.
+    """
     places = value(index)
     found = GATHER(x, places, axes=(axis,), mode="promise")
     rank = len(places.shape)
@@ -536,7 +542,9 @@ def ix_(*args: Any) -> tuple[Value, ...]:
 
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """Calls the function for every lane: for few lanes. Write the function over arrays where there are many."""
+    """Calls the function for every lane: for few lanes. Write the function over arrays where there
+    are many.
+    """
     x = value(arr)
     axis = axis_of(axis, len(x.shape))
     rest = tuple(number(n, "apply_along_axis") for d, n in enumerate(x.shape) if d != axis)

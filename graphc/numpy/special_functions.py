@@ -1,4 +1,6 @@
-"""Functions of scipy.special, under its names. SciPy is not imported; its ufuncs find these by their names."""
+"""Functions of scipy.special, under its names. SciPy is not imported; its ufuncs find these by
+their names.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from .elementwise import bessel_i0
 
 
 def _float(*operands: Any) -> tuple[Value, ...]:
-    """The operands with one shape and one float dtype: f32 for f16 and f32, f64 for f64 and integers."""
+    """The operands with one shape and one float dtype: f32 for f16 and f32, f64 for f64 and
+    integers.
+    """
     dtype = u.result_dtype(*operands)
     if dtype.is_complex:
         raise TypeMismatch("the functions of graphc.numpy.special take real numbers")
@@ -159,7 +163,9 @@ _DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
 
 @_entered
 def psi(x: Any, /, out: Any = None) -> Value:
-    """The digamma function: reflected to x > 0, raised above 10, then the asymptotic series (in f64)."""
+    """The digamma function: reflected to x > 0, raised above 10, then the asymptotic series (in
+    f64).
+    """
     (given,) = _float(x)
     z = cast(given, F64)
     one, half = _number(z, 1.0), _number(z, 0.5)

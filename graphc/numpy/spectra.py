@@ -1,7 +1,8 @@
 """Eigenvalues of Hermitian matrices and singular values of small matrices, by Jacobi rotations.
 
-All disjoint pairs of columns are rotated at once, and a round-robin constant permutation brings the next pairs
-together, so a sweep over n columns is about n steps in the graph. Source: Golub and Van Loan, sections 8.5 and 8.6.
+All disjoint pairs of columns are rotated at once, and a round-robin constant permutation brings the
+next pairs together, so a sweep over n columns is about n steps in the graph. Source: Golub and Van
+Loan, sections 8.5 and 8.6.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ def _sweeps(n: int, dtype: ty.DType) -> int:
 
 
 def _next_round(n: int) -> np.ndarray:
-    """The order of the columns [first halves | second halves | idle one] that brings the next pairs together."""
+    """The order of the columns [first halves | second halves | idle one] that brings the next
+    pairs together.
+    """
     half = n // 2
-    # the circle method: column 0 stays (none when n is odd), the others move one place round the table
+    # the circle method: column 0 stays (none when n is odd), the others move one place round the
+    # table
     ring = list(range(half)) + ([n - 1] if n % 2 else []) + list(range(half, 2 * half))[::-1]
     fixed = [] if n % 2 else ring[:1]
     moved = ring[len(fixed) :]
@@ -97,7 +101,9 @@ def _diagonal_of(x: Value, rows: tuple[int, int], columns: tuple[int, int]) -> V
 
 
 def _hermitian(a: Any, uplo: str) -> tuple[Value, Value]:
-    """The eigenvalues, ascending, and the eigenvectors of the Hermitian matrix in one triangle of a."""
+    """The eigenvalues, ascending, and the eigenvectors of the Hermitian matrix in one triangle of
+    a.
+    """
     x = d._matrix_operand(a, "eigh")
     d._square(x, "eigh")
     n = d._small(x.shape[-1], "eigh")
@@ -144,7 +150,9 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Value:
 
 
 def _orthogonal_columns(a: Value, vectors: bool) -> tuple[Value, Value, Value]:
-    """a V with orthogonal columns in descending length, the lengths, and V; a [..., m, n] with m >= n."""
+    """a V with orthogonal columns in descending length, the lengths, and V; a [..., m, n] with m
+    >= n.
+    """
     n = d._small(a.shape[-1], "svd")
     # extents are scaled to about 1, so that squares neither overflow nor vanish
     greatest = r.max(e.ABS(a), (-2, -1), keepdims=True, initial=0)
@@ -190,7 +198,8 @@ def svd(
     columns, lengths, v = _orthogonal_columns(x, compute_uv)
     if not compute_uv:
         return lengths
-    # the columns over their lengths are U; QR keeps it orthonormal where lengths vanish, up to phases
+    # the columns over their lengths are U; QR keeps it orthonormal where lengths vanish, up to
+    # phases
     q, upper = d.qr(columns, "complete" if full_matrices else "reduced")
     main = diagonal(upper, 0, -2, -1)
     phase = u.where(u.equal(main, 0), full_like(main, 1), u.sign(main))

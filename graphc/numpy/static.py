@@ -1,4 +1,6 @@
-"""What works on dtypes, shapes and numbers alone: it never makes a node. Tracers stand for their dtypes and shapes."""
+"""What works on dtypes, shapes and numbers alone: it never makes a node. Tracers stand for their
+dtypes and shapes.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,26 @@ from ..types import BOOL
 from .dispatch import tracer_class, value
 
 PLAIN = (
-    "broadcast_shapes", "finfo", "iinfo", "isdtype", "issubdtype", "promote_types", "dtype", "isscalar",
-    "tril_indices", "triu_indices", "diag_indices", "mask_indices", "bartlett", "blackman", "hamming", "hanning",
-    "kaiser", "errstate", "seterr", "geterr", "get_printoptions", "set_printoptions", "printoptions", "s_",
-    "index_exp", "pi", "e", "euler_gamma", "inf", "nan", "newaxis", "ndindex", "ndenumerate", "little_endian",
-    "True_", "False_", "generic", "number", "integer", "signedinteger", "unsignedinteger", "inexact", "floating",
-    "complexfloating", "ndarray", "typecodes", "ScalarType", "sctypeDict", "seterrcall", "geterrcall", "exceptions",
-    "typename", "mintypecode", "iterable", "base_repr", "binary_repr", "min_scalar_type", "frompyfunc",
-    "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
-    "float32", "float64", "complex64", "complex128", "byte", "ubyte", "short", "ushort", "intc", "uintc", "intp",
-    "uintp", "int_", "uint", "long", "ulong", "longlong", "ulonglong", "half", "single", "double", "csingle",
+    "broadcast_shapes", "finfo", "iinfo", "isdtype", "issubdtype", "promote_types", "dtype",
+    "isscalar",
+    "tril_indices", "triu_indices", "diag_indices", "mask_indices", "bartlett", "blackman",
+    "hamming", "hanning",
+    "kaiser", "errstate", "seterr", "geterr", "get_printoptions", "set_printoptions",
+    "printoptions", "s_",
+    "index_exp", "pi", "e", "euler_gamma", "inf", "nan", "newaxis", "ndindex", "ndenumerate",
+    "little_endian",
+    "True_", "False_", "generic", "number", "integer", "signedinteger", "unsignedinteger",
+    "inexact", "floating",
+    "complexfloating", "ndarray", "typecodes", "ScalarType", "sctypeDict", "seterrcall",
+    "geterrcall", "exceptions",
+    "typename", "mintypecode", "iterable", "base_repr", "binary_repr", "min_scalar_type",
+    "frompyfunc",
+    "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16",
+    "float32", "float64", "complex64", "complex128", "byte", "ubyte", "short", "ushort", "intc",
+    "uintc", "intp",
+    "uintp", "int_", "uint", "long", "ulong", "longlong", "ulonglong", "half", "single", "double",
+    "csingle",
     "cdouble", "ufunc", "einsum_path",
 )  # fmt: skip
 """Names that are NumPy's own objects."""
@@ -89,7 +101,9 @@ OF_TYPES["may_share_memory"] = shares_memory
 
 
 def public(name: str) -> Callable[..., Any]:
-    """The function of that name: NumPy's on plain arrays, ours when a tracer is among the arguments."""
+    """The function of that name: NumPy's on plain arrays, ours when a tracer is among the
+    arguments.
+    """
     ours, theirs = OF_TYPES[name], getattr(np, name)
 
     @wraps(ours)
@@ -102,7 +116,9 @@ def public(name: str) -> Callable[..., Any]:
 
 
 class NamespaceInfo:
-    """What `__array_namespace_info__()` answers (Source: Python array API standard 2024.12, inspection)."""
+    """What `__array_namespace_info__()` answers (Source: Python array API standard 2024.12,
+    inspection).
+    """
 
     def capabilities(self) -> dict[str, Any]:
         # a mask as an index and unique need a stated size while tracing

@@ -67,7 +67,9 @@ _DISCRETE = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation"
 
 
 def _virtual(n: Value, q: Any, method: str) -> Value:
-    """The place of a quantile among n sorted elements, between 0 and n - 1 (Source: Hyndman and Fan 1996)."""
+    """The place of a quantile among n sorted elements, between 0 and n - 1 (Source: Hyndman and
+    Fan 1996).
+    """
     count = cast(n, F64)
     if method in _ALPHA_BETA:
         alpha, beta = _ALPHA_BETA[method]
@@ -150,7 +152,9 @@ def _quantile_static(x: Value, q: np.ndarray, n: int, method: str, weak: bool, g
 
 
 def _quantile_at(x: Value, q: Any, n: Extent, method: str, skip_nan: bool, weak: bool) -> Value:
-    """The places are computed: for traced q, symbolic n, or lanes of different counts of numbers."""
+    """The places are computed: for traced q, symbolic n, or lanes of different counts of
+    numbers.
+    """
     last = len(x.shape) - 1
     if skip_nan:
         counts = r.reduce("sum", cast(e.NOT(e.ISNAN(x)), I64), (last,))
@@ -280,14 +284,17 @@ def _counted(places: Value, weights: Any, length: Extent, mode: str) -> Value:
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: Any = 0, *, length: Any = None) -> Value:
-    """The number of bins has to be stated: `length`, or `minlength`; a greater number raises IndexError."""
+    """The number of bins has to be stated: `length`, or `minlength`; a greater number raises
+    IndexError.
+    """
     places = value(x)
     if places.dtype.kind not in "iub" or places.dtype is U64:
         raise TypeMismatch(f"bincount counts integers, got {places.type}")
     count = static(minlength if length is None else length, "the number of bins")
     if isinstance(count, (int, np.integer)) and count == 0 and places.type.size != 0:
         raise TraceError(
-            "the length of bincount depends on data. State it: graphc.numpy.bincount(x, length=n) or minlength=n"
+            "the length of bincount depends on data. State it: graphc.numpy.bincount(x, "
+            "length=n) or minlength=n"
         )
     w = None if weights is None else cast(value(weights), F64)
     return _counted(cast(places, I64), w, count, "raise")
@@ -319,7 +326,9 @@ def _searched(edges: Any, x: Any, side: str) -> Value:
 
 
 def bin_edges(a: Any, bins: Any, range: Any) -> Value:
-    """The edges of a histogram: stated ones, or equal steps from the least to the greatest number."""
+    """The edges of a histogram: stated ones, or equal steps from the least to the greatest
+    number.
+    """
     from .creation import linspace
 
     if isinstance(bins, str):
@@ -361,7 +370,9 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None,
 
 
 def _binned(pairs: Any, weights: Any) -> Value:
-    """Counts over the product of bins; what lies outside goes to a bin of its own, which is dropped."""
+    """Counts over the product of bins; what lies outside goes to a bin of its own, which is
+    dropped.
+    """
     flat: Any = None
     outside: Any = None
     total: Extent = 1

@@ -1,4 +1,6 @@
-"""The ufuncs as users hold them: callable, with reduce, accumulate, outer and at. The tracer calls the same objects."""
+"""The ufuncs as users hold them: callable, with reduce, accumulate, outer and at. The tracer calls
+the same objects.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,8 @@ class Ufunc:
             return self.ufunc.at(a, indices) if b is None else self.ufunc.at(a, indices, b)
         if self.ufunc not in _COMBINES or b is None:
             raise TraceError(
-                f"numpy.{self.__name__}.at cannot be traced; add, subtract, multiply, maximum and minimum can"
+                f"numpy.{self.__name__}.at cannot be traced; add, subtract, multiply, maximum and "
+                "minimum can"
             )
         update = dispatch.value(b, dispatch.value(a).dtype)
         if self.ufunc is np.subtract:
@@ -142,7 +145,8 @@ class Ufunc:
         """ufunc.reduceat: on plain arrays only."""
         if self._traced(*args):
             raise TraceError(
-                f"numpy.{self.__name__}.reduceat cannot be traced; use ufunc.at with segment numbers"
+                f"numpy.{self.__name__}.reduceat cannot be traced; use ufunc.at with segment "
+                "numbers"
             )
         return self.ufunc.reduceat(*args, **kwargs)
 

@@ -1,7 +1,9 @@
-"""NumPy's ufuncs over values: which loop runs (NumPy 2's promotion, Python numbers weak), and what it computes.
+"""NumPy's ufuncs over values: which loop runs (NumPy 2's promotion, Python numbers weak), and what
+it computes.
 
-`call(np.add, x, y)` asks NumPy itself for the loop, casts and broadcasts the operands, and applies the rule of the
-ufunc. The names at the end (`add`, `multiply`...) are such calls; the other rooms compose with them.
+`call(np.add, x, y)` asks NumPy itself for the loop, casts and broadcasts the operands, and applies
+the rule of the ufunc. The names at the end (`add`, `multiply`...) are such calls; the other rooms
+compose with them.
 """
 
 from __future__ import annotations
@@ -112,7 +114,8 @@ def call(
 ) -> Any:
     """The ufunc over values.
 
-    With `where`, elements that are left out keep the value of `out`, or 0 without one (NumPy: undefined).
+    With `where`, elements that are left out keep the value of `out`, or 0 without one (NumPy:
+    undefined).
 
     Raises:
         TypeMismatch, ShapeMismatch: as NumPy, where no loop or no common shape exists.
@@ -143,7 +146,9 @@ def _masked(where: Any, x: Value, into: Any) -> Value:
 
 
 def _beyond(ufunc: np.ufunc, operands: Sequence[Any], kinds: Sequence[Any]) -> Value | None:
-    """A comparison with a Python integer that the other operand's dtype cannot hold has one answer."""
+    """A comparison with a Python integer that the other operand's dtype cannot hold has one
+    answer.
+    """
     if ufunc not in COMPARISONS:
         return None
     for k in (0, 1):
@@ -178,7 +183,9 @@ for _card in (getattr(e, name) for name in e.__all__):
 
 
 def _compare(ufunc: np.ufunc) -> None:
-    """Comparisons of i64 with u64 have loops of two dtypes: a negative number is less than all of u64."""
+    """Comparisons of i64 with u64 have loops of two dtypes: a negative number is less than all of
+    u64.
+    """
     card = RULES[ufunc]
 
     def compare(a: Value, b: Value) -> Value:
@@ -252,7 +259,9 @@ def _modf(x: Value) -> tuple[Value, Value]:
 
 @rule(np.frexp)
 def _frexp(x: Value) -> tuple[Value, Value]:
-    """x = m * 2**n with |m| in [1/2, 1): n is read off the bits; subnormal numbers are scaled up first."""
+    """x = m * 2**n with |m| in [1/2, 1): n is read off the bits; subnormal numbers are scaled up
+    first.
+    """
     wide = cast(x, F32) if x.dtype in (F16, BF16) else x
     bits, lead = (52, 11) if wide.dtype is F64 else (23, 8)
     integer = ty.dtype(f"i{wide.dtype.bits}")
@@ -273,7 +282,9 @@ def _frexp(x: Value) -> tuple[Value, Value]:
 
 @rule(np.logaddexp2)
 def _logaddexp2(a: Value, b: Value) -> Value:
-    """log2(2**a + 2**b) = max + log2(1 + 2**-|a - b|); equal operands (infinities too) give a + 1."""
+    """log2(2**a + 2**b) = max + log2(1 + 2**-|a - b|); equal operands (infinities too) give a +
+    1.
+    """
     dtype = a.dtype
     if dtype in (F16, BF16):
         a, b = cast(a, F32), cast(b, F32)

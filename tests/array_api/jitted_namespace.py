@@ -2,9 +2,10 @@
 
     ARRAY_API_TESTS_MODULE=tests.array_api.jitted_namespace
 
-NumPy arrays (and scalars) among the arguments become parameters of `graphc.jit`, everything else is static. One
-compiled function is kept for each function and static arguments. Arrays in, arrays out: the array object is NumPy's.
-GRAPHC_ARRAY_API=evaluate runs the graphs in the evaluator instead, which tells a wrong function from a wrong compiler.
+NumPy arrays (and scalars) among the arguments become parameters of `graphc.jit`, everything else is
+static. One compiled function is kept for each function and static arguments. Arrays in, arrays out:
+the array object is NumPy's. GRAPHC_ARRAY_API=evaluate runs the graphs in the evaluator instead,
+which tells a wrong function from a wrong compiler.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import graphc.numpy as gnp
 
 DEBUG = "evaluate" if os.environ.get("GRAPHC_ARRAY_API") == "evaluate" else None
 UNTRACED = (
-    "broadcast_shapes", "can_cast", "finfo", "iinfo", "isdtype", "result_type", "from_dlpack", "ndim", "shape", "size",
+    "broadcast_shapes", "can_cast", "finfo", "iinfo", "isdtype", "result_type", "from_dlpack",
+    "ndim", "shape", "size",
     "__array_namespace_info__",
 )  # fmt: skip
 """What answers types and shapes; nothing of it can be compiled."""

@@ -1,9 +1,11 @@
-"""Runs the public array API test suite on `jitted_namespace` and writes the score to docs/array_api.md.
+"""Runs the public array API test suite on `jitted_namespace` and writes the score to
+docs/array_api.md.
 
-    python -m tests.array_api.run PATH/OF/array-api-tests [--examples 5] [--evaluate] [-k EXPRESSION] [--no-write]
+    python -m tests.array_api.run PATH/OF/array-api-tests [--examples 5] [--evaluate] [-k
+                                      EXPRESSION] [--no-write]
 
-PATH is a checkout of data-apis/array-api-tests with its submodule array-api. With `--evaluate` graphs are evaluated
-instead of compiled. Every test of the suite counts, those in skips.txt too.
+PATH is a checkout of data-apis/array-api-tests with its submodule array-api. With `--evaluate`
+graphs are evaluated instead of compiled. Every test of the suite counts, those in skips.txt too.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ VERSION = "2024.12"
 def run_suite(
     suite: pathlib.Path, examples: int, evaluate: bool, select: str, report: pathlib.Path
 ) -> str:
-    """Runs pytest in the checkout; the results are in the JUnit file `report`. Answers the last line it printed."""
+    """Runs pytest in the checkout; the results are in the JUnit file `report`. Answers the last
+    line it printed.
+    """
     environment = dict(os.environ)
     environment |= {
         "ARRAY_API_TESTS_MODULE": MODULE,
@@ -36,8 +40,10 @@ def run_suite(
     }
     command = [
         sys.executable, "-m", "pytest", "array_api_tests", "-q", "--no-header", "--tb=line", "-p", "tests.conftest",
-        "-p", "no:cacheprovider", f"--max-examples={examples}", "--disable-deadline", "--derandomize",
-        "--disable-data-dependent-shapes", f"--skips-file={HERE / 'skips.txt'}", f"--junitxml={report}",
+        "-p", "no:cacheprovider", f"--max-examples={examples}", "--disable-deadline",
+        "--derandomize",
+        "--disable-data-dependent-shapes", f"--skips-file={HERE / 'skips.txt'}",
+        f"--junitxml={report}",
     ]  # fmt: skip
     if select:
         command += ["-k", select]
@@ -75,7 +81,8 @@ def page(
     lines = [
         "# Array API",
         "",
-        f"The test suite of the Python array API standard {VERSION}, on `graphc.numpy`: every call is {how}. The",
+        f"The test suite of the Python array API standard {VERSION}, on `graphc.numpy`: every "
+        f"call is {how}. The",
         "array object is NumPy's. Made by `python -m tests.array_api.run PATH`, with "
         f"{examples} examples for each test.",
         "",
@@ -83,7 +90,8 @@ def page(
         "|---|---|---|---|",
         f"| {counts['passed']} | {counts['failed']} | {counts['skipped']} | {counts.total()} |",
         "",
-        "Skipped: the array object, results whose length depends on data (`unique`, `nonzero` need `size=`), and",
+        "Skipped: the array object, results whose length depends on data (`unique`, `nonzero` "
+        "need `size=`), and",
         "decompositions that are not there yet (`tests/array_api/skips.txt`).",
     ]
     if failures:

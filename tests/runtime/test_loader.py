@@ -187,8 +187,8 @@ def test_flipped_bytes_never_crash(sample: bytes, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     program = f"""
         import sys, random, pathlib
-        sys.path.insert(0, {str(root / "tests")!r})
-        import conftest, graphc_runtime as runtime
+        sys.path.insert(0, {str(root)!r})
+        import tests.conftest, graphc_runtime as runtime
         content = pathlib.Path({str(tmp_path / "sample.o")!r}).read_bytes()
         random.seed(1)
         places = set(range(64)) | set(range(len(content) - 1600, len(content)))

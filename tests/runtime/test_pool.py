@@ -233,8 +233,8 @@ def test_no_threads_to_be_had(native_object: bytes, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     program = f"""
         import sys, pathlib, ctypes, numpy as np
-        sys.path.insert(0, {str(root / "tests")!r})
-        import conftest, graphc_runtime as runtime
+        sys.path.insert(0, {str(root)!r})
+        import tests.conftest, graphc_runtime as runtime
         content = pathlib.Path({str(tmp_path / "native.o")!r}).read_bytes()
         refuse = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)(lambda *a: 11)
         address = ctypes.cast(refuse, ctypes.c_void_p).value

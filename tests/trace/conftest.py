@@ -1,4 +1,4 @@
-"""`check`: the same plain NumPy function on real arrays, and traced and evaluated, has to give the same results."""
+"""`check`: the same NumPy function on real arrays, and traced and evaluated, has to agree."""
 
 from __future__ import annotations
 

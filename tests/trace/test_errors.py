@@ -1,4 +1,4 @@
-"""Programs that cannot be traced: every message names what, what to write instead, and the user's line."""
+"""Programs that cannot be traced: messages name what, what to write instead, and the line."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_numpy_errors_stay_what_they_are() -> None:
         (lambda x: np.zeros(2, int).__setitem__(0, math.nan), ValueError),
     ]:
         with pytest.raises(kind):
-            program(X) if kind is not OverflowError else program(X)
+            program(X)
         with pytest.raises(kind):
             trace_function(program, [X])
 
@@ -248,7 +248,8 @@ def test_nan_is_found() -> None:
     f = graphc.jit(program, debug="nan")
     f(np.full(3, 4.0))
     with pytest.raises(
-        graphc.NonFiniteError, match=rf"log made NaN.*{__file__}:{line_of(program) + 1} in program"
+        graphc.NonFiniteError,
+        match=rf"log: made a NaN.*{__file__}:{line_of(program) + 1} in program",
     ):
         f(np.zeros(3))
 

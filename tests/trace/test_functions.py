@@ -76,9 +76,14 @@ def selections(x: Any) -> Any:
 
 def contractions(a: Any, b: Any) -> Any:
     return (
-        np.einsum("ij,jk->ik", a, b), np.einsum("ij,kj->", a, a), np.tensordot(a, b, axes=1),
-        np.einsum("ii->i", a @ a.T), np.outer(a[0], b[:, 0]), np.inner(a, a), np.kron(a[:2, :2], b[:2, :2]),
-    )  # fmt: skip
+        np.einsum("ij,jk->ik", a, b),
+        np.einsum("ij,kj->", a, a),
+        np.tensordot(a, b, axes=1),
+        np.einsum("ii->i", a @ a.T),
+        np.outer(a[0], b[:, 0]),
+        np.inner(a, a),
+        np.kron(a[:2, :2], b[:2, :2]),
+    )
 
 
 def histogram(x: Any, bins: int = 6) -> Any:

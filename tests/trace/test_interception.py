@@ -1,4 +1,4 @@
-"""NumPy's creation functions inside a trace answer traced arrays; outside of it, and on other threads, NumPy is itself."""
+"""Creation functions inside a trace answer traced arrays; elsewhere NumPy is itself."""
 
 from __future__ import annotations
 
@@ -47,12 +47,26 @@ def test_filling_arrays(check: Any) -> None:
 def test_creation_functions(check: Any) -> None:
     def program(x: Any) -> Any:
         return (
-            np.zeros(x.shape, int), np.ones(2, "float32"), np.arange(1, 7, 2), np.arange(0.5, 2, 0.5),
-            np.identity(2), np.tri(3), np.logspace(0, 2, 3), np.geomspace(1, 8, 4), np.full_like(x, 2),
-            np.zeros_like(x, dtype=int), np.eye(2, 3, 1), np.indices((2, 2)), np.empty(0), np.zeros((2, 3), order="F"),
-            np.fromfunction(lambda i, j: i + j, (2, 3)), np.fromiter((k * 2 for k in range(3)), float),
-            np.meshgrid(np.arange(2), np.arange(3)), np.linspace(0, x, 4), x,
-        )  # fmt: skip
+            np.zeros(x.shape, int),
+            np.ones(2, "float32"),
+            np.arange(1, 7, 2),
+            np.arange(0.5, 2, 0.5),
+            np.identity(2),
+            np.tri(3),
+            np.logspace(0, 2, 3),
+            np.geomspace(1, 8, 4),
+            np.full_like(x, 2),
+            np.zeros_like(x, dtype=int),
+            np.eye(2, 3, 1),
+            np.indices((2, 2)),
+            np.empty(0),
+            np.zeros((2, 3), order="F"),
+            np.fromfunction(lambda i, j: i + j, (2, 3)),
+            np.fromiter((k * 2 for k in range(3)), float),
+            np.meshgrid(np.arange(2), np.arange(3)),
+            np.linspace(0, x, 4),
+            x,
+        )
 
     check(program, np.arange(3.0))
 
@@ -60,11 +74,21 @@ def test_creation_functions(check: Any) -> None:
 def test_conversions(check: Any) -> None:
     def program(x: Any) -> Any:
         return (
-            np.array([x[0], x[1] * 2, 3.0]), np.array([[x[0], 1], [2, x[1]]]), np.asarray(x) + 1,
-            np.array(x, dtype=np.float32), np.asarray([x, x]), np.ascontiguousarray(x), np.array(x[0]),
-            np.array([1, 2]) * x[:2], np.array(x, ndmin=2), np.asanyarray(2.0) * x, np.copy(x), np.array((x, x * 2)).T,
-            np.asarray(x, int), np.fromiter((v * 2 for v in x), float),
-        )  # fmt: skip
+            np.array([x[0], x[1] * 2, 3.0]),
+            np.array([[x[0], 1], [2, x[1]]]),
+            np.asarray(x) + 1,
+            np.array(x, dtype=np.float32),
+            np.asarray([x, x]),
+            np.ascontiguousarray(x),
+            np.array(x[0]),
+            np.array([1, 2]) * x[:2],
+            np.array(x, ndmin=2),
+            np.asanyarray(2.0) * x,
+            np.copy(x),
+            np.array((x, x * 2)).T,
+            np.asarray(x, int),
+            np.fromiter((v * 2 for v in x), float),
+        )
 
     check(program, np.arange(3.0))
 
@@ -72,9 +96,16 @@ def test_conversions(check: Any) -> None:
 def test_joining(check: Any) -> None:
     def program(x: Any) -> Any:
         return (
-            np.concatenate([x, [1.0, 2.0]]), np.stack([x, x * 2]), np.vstack([x, TABLE]), np.hstack([x, 0.0]),
-            np.r_[0, x, 5], np.c_[x, x * 2], np.r_[x, 0:3], np.column_stack([x, x]), np.append(x, 1.0),
-        )  # fmt: skip
+            np.concatenate([x, [1.0, 2.0]]),
+            np.stack([x, x * 2]),
+            np.vstack([x, TABLE]),
+            np.hstack([x, 0.0]),
+            np.r_[0, x, 5],
+            np.c_[x, x * 2],
+            np.r_[x, 0:3],
+            np.column_stack([x, x]),
+            np.append(x, 1.0),
+        )
 
     check(program, np.arange(3.0))
 

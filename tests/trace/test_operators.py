@@ -180,7 +180,7 @@ def test_same_kind_casting() -> None:
         n += x[0]
         return n
 
-    with pytest.raises(TypeError, match="Cannot cast ufunc 'add' output.*test_operators.py:"):
+    with pytest.raises(TypeError, match=r"Cannot cast ufunc 'add' output.*test_operators\.py:"):
         graphc.jit(program, debug="evaluate")(sample("float64"))
 
 
