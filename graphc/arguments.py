@@ -199,10 +199,9 @@ class Binder:
                 path = pytrees.paths(name, structure)[position]
                 raise TraceError(
                     f"argument {path} is a {kind.__name__}, neither an array nor a number. If it "
-                    f"is data that decides "
-                    f"the program, write jit(..., static_argnames={name!r}) (it needs __hash__ "
-                    f"and __eq__); a "
-                    f"dataclass, dict, list or tuple of arrays can be passed as it is"
+                    f"is data that decides the program, write jit(..., static_argnames={name!r}) "
+                    "(it needs __hash__ and __eq__); a dataclass, dict, list or tuple of arrays "
+                    "can be passed as it is"
                 )
             leaf = np.asarray(leaf)
         try:
@@ -245,7 +244,6 @@ def _static(name: str, value: Any) -> Static:
     except TypeError:
         raise TraceError(
             f"argument {name} is static, and a {type(value).__name__} cannot be hashed; pass a "
-            f"tuple instead of a "
-            f"list, or an object with __hash__ and __eq__"
+            "tuple instead of a list, or an object with __hash__ and __eq__"
         ) from None
     return Static(value)

@@ -185,8 +185,8 @@ class Cell:
         if not self.owner.alive:
             refuse(
                 f"a traced array of {self.owner.name} is used after the trace has ended. It was "
-                f"kept in a global, "
-                f"a closure, an attribute or a cache; return it from the function instead"
+                "kept in a global, a closure, an attribute or a cache; return it from the "
+                "function instead"
             )
         base = self._base
         if base is not None and self._version != base._version:

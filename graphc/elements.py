@@ -1,6 +1,6 @@
-"""What asks a traced array for its elements: `if x`, `float(x)`, `for row in x`, np.asarray(x) in a library.
+"""What asks a traced array for its elements: `if x`, `float(x)`, `for row in x`, np.asarray(x).
 
-Answered where the elements depend on no argument of the traced function; refused with the remedy
+Answered where the elements depend on no argument of the traced function, refused with the remedy
 otherwise.
 """
 
@@ -12,20 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from .cell import Cell
 from .locations import refuse, user_frame
 from .types import Dim
 
 _UNKNOWN = "is asked for while tracing, and depends on the arguments"
 
 
-class Elements:
+class Elements(Cell):
     """The part of `Tracer` that needs elements."""
 
     __slots__ = ()
-
-    def known(self) -> np.ndarray | None:
-        """The elements, where they are known."""
-        raise NotImplementedError
 
     def _element(self, what: str, remedy: str) -> Any:
         known = self.known()
@@ -38,10 +35,9 @@ class Elements:
             self._element(
                 "the truth value",
                 "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
-                "graphc.numpy.where(cond, a, b) "
-                "or np.where, `&`, `|`, `~`, np.minimum and np.maximum, or graphc.cond(cond, f, "
-                "g) for branches; "
-                "an argument that decides the program is named in static_argnames",
+                "graphc.numpy.where(cond, a, b) or np.where, `&`, `|`, `~`, np.minimum and "
+                "np.maximum, or graphc.cond(cond, f, g) for branches; an argument that decides "
+                "the program is named in static_argnames",
             )
         )
 
@@ -54,8 +50,7 @@ class Elements:
         known = self._element(
             "an integer (range, a shape, the index of a list or of a real array)",
             "Name the argument in static_argnames; to index a NumPy array from outside write "
-            "np.take(table, i) or "
-            "np.asarray(table)[i]",
+            "np.take(table, i) or np.asarray(table)[i]",
         )
         return known[()].__index__() if known.ndim == 0 else known.__index__()
 
@@ -64,8 +59,7 @@ class Elements:
             self._element(
                 "float()",
                 "math.* and float() need a Python number: use the functions of numpy (np.sin, "
-                "np.sqrt...), "
-                "or store the result in an array made inside the function (np.zeros)",
+                "np.sqrt...), or store the result in an array made inside the function (np.zeros)",
             )
         )
 
@@ -99,35 +93,34 @@ class Elements:
         if _is_indexing():
             return refuse(
                 f"a NumPy array from outside of the trace is indexed by {self!r}. Write "
-                f"np.take(table, i, axis=0), or "
-                f"make the table part of the trace: np.asarray(table)[i]"
+                "np.take(table, i, axis=0), or make the table part of the trace: "
+                "np.asarray(table)[i]"
             )
         return refuse(
             f"{self!r} is converted to a NumPy array (by np.asarray in a library, by a real array "
-            f"that is "
-            f"assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside the "
-            f"traced function, use "
-            f"the functions of graphc.numpy, or do this step outside of jit"
+            "that is assigned to, by scipy, by np.vectorize...). Make arrays to be filled inside "
+            "the traced function, use the functions of graphc.numpy, or do this step outside of "
+            "jit"
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self: Any) -> Iterator[Any]:
         if not self.type.shape:
             raise TypeError("iteration over a 0-d array")
         extent = self.type.shape[0]
         if isinstance(extent, Dim):
             refuse(
                 f"a loop over an axis of symbolic extent {extent}: write it with whole arrays, or "
-                f"give a number"
+                "give a number"
             )
         return (self[i] for i in range(extent))
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())
 
-    def __copy__(self) -> Tracer:
+    def __copy__(self: Any) -> Any:
         return self.copy()
 
-    def __deepcopy__(self, memo: Any) -> Tracer:
+    def __deepcopy__(self: Any, memo: Any) -> Any:
         return self.copy()
 
     def __reduce__(self) -> Any:

@@ -8,6 +8,7 @@ when written. Traced boolean masks have no shape in a graph: reading one gives a
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +28,8 @@ from .views import Reshape, Slice
 
 MASK_REMEDY = (
     "how many elements a traced mask selects is not known while tracing. Write np.where(mask, a, "
-    "b) to choose "
-    "elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or x[mask] = "
-    "f(y[mask])"
+    "b) to choose elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or "
+    "x[mask] = f(y[mask])"
 )
 
 
@@ -100,7 +100,7 @@ def _item(one: Any, trace: Trace) -> list[Any]:
 
         return [_Array(_integers(value(one)))]
     if hasattr(one, "__index__") and not hasattr(one, "shape"):
-        return [one.__index__()]
+        return [operator.index(one)]  # type: ignore[arg-type]
     array = np.asarray(one)
     if array.size == 0 and not isinstance(one, np.ndarray):
         array = array.astype(np.intp)
@@ -112,8 +112,7 @@ def _item(one: Any, trace: Trace) -> list[Any]:
     if array.dtype.kind not in "iu":
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
-            "boolean "
-            "arrays are valid indices"
+            "boolean arrays are valid indices"
         )
     return [int(array)] if array.ndim == 0 and not isinstance(one, np.ndarray) else [_Array(array)]
 
@@ -181,9 +180,8 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
             array = slot if isinstance(slot, _Array) else _Array(_number(slot))
             if array.masked not in (None, n):
                 raise IndexError(
-                    f"boolean index did not match indexed array along axis {axis}; size of axis "
-                    f"is {n} but size "
-                    f"of corresponding boolean axis is {array.masked}"
+                    f"boolean index did not match indexed array along axis {axis}; size of axis is "
+                    f"{n} but size of corresponding boolean axis is {array.masked}"
                 )
             first, many, stride = 0, n, 1
             data.append((position, len(out), array))
@@ -287,11 +285,10 @@ def _bound(bound: Any) -> Extent | None:
     if isinstance(bound, Cell) and bound.known() is None:
         refuse(
             "a bound of a slice is traced: the extent of the result would depend on data. For a "
-            "window of known "
-            "length write np.take(x, i + np.arange(length), axis=0), or make the bound static "
-            "(static_argnames)"
+            "window of known length write np.take(x, i + np.arange(length), axis=0), or make the "
+            "bound static (static_argnames)"
         )
-    return bound.__index__()
+    return operator.index(bound)  # type: ignore[arg-type] # Tracer has it
 
 
 def _from_start(bound: Extent, n: Extent, trace: Trace) -> Extent:

@@ -65,9 +65,8 @@ _SAFE_RANDOM = (
 
 CAPTURED = (
     "a NumPy array from outside of the traced function is changed in place; the graph cannot "
-    "change it. "
-    "Copy it first (a = a.copy() inside the function), or pass it as an argument and return the "
-    "new one"
+    "change it. Copy it first (a = a.copy() inside the function), or pass it as an argument and "
+    "return the new one"
 )
 
 
@@ -214,10 +213,9 @@ def _random(name: str, original: Any) -> Any:
         if name in _SEEDED and any(a is not None for a in (*args, *kwargs.values())):
             return original(*args, **kwargs)
         return refuse(
-            f"numpy.random.{name} is called while tracing: the numbers drawn would be constants "
-            f"of the compiled "
-            f"program. Draw them outside and pass the arrays in; a generator with a fixed seed "
-            f"(np.random.default_rng(0)) is allowed"
+            f"numpy.random.{name} is called while tracing: the numbers drawn would be constants of "
+            "the compiled program. Draw them outside and pass the arrays in; a generator with a "
+            "fixed seed (np.random.default_rng(0)) is allowed"
         )
 
     return draw

@@ -78,8 +78,7 @@ def _as_array(leaf: Any, parameter: Any) -> np.ndarray:
     except OverflowError:
         raise OverflowError(
             f"argument {parameter.path} is the Python int {leaf}, which does not fit int64; make "
-            f"it static "
-            f"(static_argnames) or pass a float"
+            "it static (static_argnames) or pass a float"
         ) from None
 
 
@@ -216,7 +215,7 @@ class Front:
         number = min(range(len(programs)), key=lambda i: len(differences(programs[i].call, call)))
         lines = [
             f"{self.name}: the call will be traced anew. The nearest is program {number}; "
-            f"different are"
+            "different are"
         ]
         return "\n  ".join(lines + differences(programs[number].call, call))
 
@@ -469,8 +468,8 @@ def jit(
         donate: parameters that the program may overwrite.
         dims: symbolic extents by parameter, `{"x": ("b", None)}` or `{"x": "b, ..."}`: one program
             serves them all.
-        debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate" runs
-            the graph's meaning in NumPy instead of compiled code.
+        debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate"
+            runs the graph's meaning in NumPy instead of compiled code.
         name: of the program in dumps and artifacts.
 
     Inside a traced function a jitted function is inlined.

@@ -41,9 +41,8 @@ def implementation(function: Any) -> Callable[..., Any] | None:
 
 REAL_ARRAY = (
     "writes traced values into a NumPy array that was made outside of the trace. Make the array "
-    "inside the traced "
-    "function (np.zeros, np.empty... answer traced arrays there), or copy it there first: a = "
-    "np.array(a)"
+    "inside the traced function (np.zeros, np.empty... answer traced arrays there), or copy it "
+    "there first: a = np.array(a)"
 )
 
 
@@ -150,15 +149,13 @@ def store(target: Any, found: Any, name: str, casting: str = "same_kind") -> Any
     if not np.can_cast(value.dtype.numpy, target.type.dtype.numpy, casting):  # type: ignore[arg-type]
         refuse(
             f"Cannot cast ufunc '{name}' output from {value.dtype.numpy!r} to "
-            f"{target.type.dtype.numpy!r} "
-            f"with casting rule '{casting}'",
+            f"{target.type.dtype.numpy!r} with casting rule '{casting}'",
             TypeMismatch,
         )
     if ty.broadcast_shapes(value.shape, target.type.shape) != target.type.shape:
         refuse(
             f"non-broadcastable output operand with shape {target.type.shape} doesn't match the "
-            f"broadcast "
-            f"shape {value.shape}",
+            f"broadcast shape {value.shape}",
             ShapeMismatch,
         )
     target.write(build.broadcast_to(build.cast(value, target.type.dtype), target.type.shape))
@@ -204,7 +201,7 @@ def _reduce(
     if where is not True or isinstance(axis, tuple):
         refuse(
             f"numpy.{ufunc.__name__}.reduce with where= or several axes is not supported; reduce "
-            f"axis by axis"
+            "axis by axis"
         )
     rank = x.type.rank
     rows = _rows(x, views.axis_of(axis, rank) if axis is not None else None, ufunc, "reduce")
@@ -303,8 +300,7 @@ def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> No
     if not np.can_cast(dtype.numpy, x.type.dtype.numpy, "same_kind"):
         refuse(
             f"Cannot cast ufunc '{ufunc.__name__}' output from {dtype.numpy!r} to "
-            f"{x.type.dtype.numpy!r} with "
-            f"casting rule 'same_kind'",
+            f"{x.type.dtype.numpy!r} with casting rule 'same_kind'",
             TypeMismatch,
         )
     indexed = found.index[0].shape
@@ -360,8 +356,7 @@ def _on_known(
             refuse(f"{shown} cannot be traced: {reason}")
         return refuse(
             f"{shown} has no meaning in graphc yet. Write it with the functions of graphc.numpy, "
-            f"compute it "
-            f"outside and pass the result in, or make its arguments static"
+            "compute it outside and pass the result in, or make its arguments static"
         )
     options = {k: _known(v) for k, v in kwargs.items()}
     return _constants(cell, function(*map(_known, args), **options))
@@ -436,12 +431,12 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 _SPECIAL: dict[Any, Callable[..., Any]] = {
-    np.shape: lambda a: a.shape if isinstance(a, Cell) else np.shape(a),
+    np.shape: lambda a: a.type.shape if isinstance(a, Cell) else np.shape(a),
     np.ndim: lambda a: a.type.rank if isinstance(a, Cell) else np.ndim(a),
     np.iscomplexobj: lambda x: x.type.dtype.is_complex,
     np.isrealobj: lambda x: not x.type.dtype.is_complex,
     np.result_type: lambda *xs: np.result_type(*map(_dtype_of, xs)),
-    np.can_cast: lambda a, to, casting="safe": np.can_cast(_dtype_of(a), to, casting),
+    np.can_cast: lambda a, to, casting="safe": np.can_cast(_dtype_of(a), to, casting),  # type: ignore[arg-type]
     np.shares_memory: lambda a, b, max_work=None: _share(a, b),
     np.may_share_memory: lambda a, b, max_work=None: _share(a, b),
     np.copyto: _copyto,

@@ -53,8 +53,7 @@ class Selection(Operators):
         if not np.can_cast(found.dtype, self.dtype, "same_kind"):
             raise TypeError(
                 f"Cannot cast ufunc '{ufunc.__name__}' output from {found.dtype!r} to "
-                f"{self.dtype!r} with "
-                f"casting rule 'same_kind'"
+                f"{self.dtype!r} with casting rule 'same_kind'"
             )
         return Selection(found.source.astype(self.dtype), self.mask)
 
@@ -216,7 +215,7 @@ def write_masked(x: Any, mask: Cell, value: Any) -> None:
         if value.source.type.shape != shape:
             refuse(
                 f"x[mask] = y[mask] where x is {x.type} and y is {value.source.type}; the shapes "
-                f"must be equal"
+                "must be equal"
             )
         new = x.assigned(value.source, shape)
     else:
@@ -225,9 +224,8 @@ def write_masked(x: Any, mask: Cell, value: Any) -> None:
         if rank > len(tail) and ty.product(np.shape(value)) != 1:
             refuse(
                 f"x[mask] = value with an array of {rank} axes: how many elements the traced mask "
-                f"selects is not "
-                f"known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = np.where(mask, "
-                f"y, x)"
+                "selects is not known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = "
+                "np.where(mask, y, x)"
             )
         new = x.assigned(value, shape)
     x.write(SELECT(build.broadcast_to(chosen, shape), new, x.value))

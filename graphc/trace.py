@@ -33,9 +33,8 @@ __all__ = [
 
 _MUTATED = (
     "argument {path} is changed in place; NumPy would change the caller's array, a compiled "
-    "program does not. "
-    "Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) to give the array "
-    "up"
+    "program does not. Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) "
+    "to give the array up"
 )
 
 
@@ -176,8 +175,7 @@ def _results(
             )
             raise TraceError(
                 f"{name} returns {which}, which is x[mask] with a traced mask: its extent is not "
-                f"known. Return "
-                f"np.where(mask, x, fill) or the mask together with x{line}"
+                f"known. Return np.where(mask, x, fill) or the mask together with x{line}"
             )
         if isinstance(leaf, Tracer):
             form = "python" if leaf.weak else "scalar" if not leaf.type.rank else "array"

@@ -52,7 +52,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class Tracer(Cell, Elements, Operators):
+class Tracer(Elements, Operators):
     """A stand-in for an array: dtype and shape are known, elements are not.
 
     `value` is the graph's value that it holds now; `weak` says that it stands for a Python number.
@@ -118,9 +118,9 @@ class Tracer(Cell, Elements, Operators):
         if isinstance(extent, Dim):
             refuse(
                 f"len() needs the extent {extent} as a number. Use x.shape[0], which may be "
-                f"symbolic"
+                "symbolic"
             )
-        return extent
+        return int(extent)
 
     def __repr__(self) -> str:
         return f"Tracer {self.type}" + (" (a Python number)" if self.weak else "")
@@ -135,7 +135,7 @@ class Tracer(Cell, Elements, Operators):
             return format(known[()], spec)
         return refuse(
             f"format(x, {spec!r}) of {self!r}: its elements are not known while tracing; print "
-            f"after the call"
+            "after the call"
         )
 
     # -- NumPy's protocols
@@ -295,7 +295,7 @@ class Tracer(Cell, Elements, Operators):
         if target.bits != self.type.dtype.bits:
             refuse(
                 f"view({target.numpy_name}) of {self!r} changes the width of elements, which is "
-                f"not supported"
+                "not supported"
             )
         return self.fresh(BITCAST(self.value, dtype=target))
 

@@ -170,9 +170,10 @@ def shape_of(shape: Any) -> tuple[Any, ...]:
     """The extents of an int, a Dim, or a sequence of them; known traced numbers count as ints."""
     if isinstance(shape, (ty.Dim, str)) or not hasattr(shape, "__iter__"):
         shape = (shape,)
-    elif isinstance(shape, Cell):
-        shape = tuple(shape) if shape.type.rank else (shape,)
-    return tuple(e if isinstance(e, ty.Dim) else e.__index__() for e in shape)
+    elif isinstance(shape, Cell) and not shape.type.rank:
+        shape = (shape,)
+    extents: Any = shape
+    return tuple(e if isinstance(e, ty.Dim) else e.__index__() for e in extents)
 
 
 def whole_shape(shape: Any, source: Shape) -> Shape:
@@ -336,7 +337,7 @@ def diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
     flat = Slice(
         (*(0 for _ in lead), below * m + right if count != 0 else 0),
         (*lead, count),
-        (*(1 for _ in lead), m + 1),
+        (*(1 for _ in lead), int(m) + 1),
     )
     return x.share(Transpose((*rest, a, b)), Reshape((*lead, n * m)), flat)
 

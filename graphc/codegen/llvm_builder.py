@@ -188,9 +188,10 @@ class Builder(Conversions):
             return self._guarded_load(pointer, dtype, mask, align, otherwise)
         fill = "zeroinitializer" if otherwise is None else self._to_memory(otherwise)
         symbol = f"llvm.masked.load.{self._memory_suffix(dtype, lanes)}.p0"
-        self.module.declare(symbol, kind, ["ptr", f"<{lanes} x i1>", kind])
+        # alignment as an operand is the form before LLVM 22, which LLVM 22 reads as well
+        self.module.declare(symbol, kind, ["ptr", "i32 immarg", f"<{lanes} x i1>", kind])
         ref = self._emit(
-            f"call {kind} @{symbol}(ptr align {align} {pointer}, {mask}, {kind} {fill}){suffix}"
+            f"call {kind} @{symbol}(ptr {pointer}, i32 {align}, {mask}, {kind} {fill}){suffix}"
         )
         return self._from_memory(ref, dtype, lanes)
 
@@ -226,10 +227,9 @@ class Builder(Conversions):
         ref = self._to_memory(value)
         if mask is not None:
             symbol = f"llvm.masked.store.{self._memory_suffix(value.dtype, value.lanes)}.p0"
-            self.module.declare(symbol, "void", [kind, "ptr", f"<{value.lanes} x i1>"])
-            self.line(
-                f"call void @{symbol}({kind} {ref}, ptr align {align} {pointer}, {mask}){suffix}"
-            )
+            mask_type = f"<{value.lanes} x i1>"
+            self.module.declare(symbol, "void", [kind, "ptr", "i32 immarg", mask_type])
+            self.line(f"call void @{symbol}({kind} {ref}, ptr {pointer}, i32 {align}, {mask}){suffix}")
             return
         if nontemporal:
             suffix += f", !nontemporal {self.module.metadata('!{i32 1}')}"
@@ -250,10 +250,11 @@ class Builder(Conversions):
         mask = mask or self.const(True, BOOL, lanes)
         fill = "zeroinitializer" if otherwise is None else self._to_memory(otherwise)
         symbol = f"llvm.masked.gather.{self._memory_suffix(dtype, lanes)}.v{lanes}p0"
-        self.module.declare(symbol, kind, [f"<{lanes} x ptr>", f"<{lanes} x i1>", kind])
+        types = [f"<{lanes} x ptr>", "i32 immarg", f"<{lanes} x i1>", kind]
+        self.module.declare(symbol, kind, types)
         places = self._addresses(pointer, index, dtype)
         ref = self._emit(
-            f"call {kind} @{symbol}(<{lanes} x ptr> align {dtype.nbytes} {places}, "
+            f"call {kind} @{symbol}(<{lanes} x ptr> {places}, i32 {dtype.nbytes}, "
             f"{mask}, {kind} {fill})"
         )
         return self._from_memory(ref, dtype, lanes)
@@ -268,10 +269,11 @@ class Builder(Conversions):
         mask = mask or self.const(True, BOOL, lanes)
         kind, held = memory_type(dtype, lanes), self._to_memory(value)
         symbol = f"llvm.masked.scatter.{self._memory_suffix(dtype, lanes)}.v{lanes}p0"
-        self.module.declare(symbol, "void", [kind, f"<{lanes} x ptr>", f"<{lanes} x i1>"])
+        types = [kind, f"<{lanes} x ptr>", "i32 immarg", f"<{lanes} x i1>"]
+        self.module.declare(symbol, "void", types)
         places = self._addresses(pointer, index, dtype)
         self.line(
-            f"call void @{symbol}({kind} {held}, <{lanes} x ptr> align {dtype.nbytes} {places}, "
+            f"call void @{symbol}({kind} {held}, <{lanes} x ptr> {places}, i32 {dtype.nbytes}, "
             f"{mask})"
         )
 

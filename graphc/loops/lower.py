@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import types as ty
 from ..errors import LoweringError
-from ..ir import PARAM, Graph, Node, Value
+from ..ir import PARAM, Graph, Node, Value, reachable
 from ..opdef import Attrs
 from ..ops.reduction import wide
 from ..ops.sharing import share
@@ -513,20 +513,35 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
 
 
 def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]]:
-    """Which results share a nest: equal shapes, and shapes that are the rows of a larger one."""
-    groups: list[tuple[tuple[Extent, ...], list[int]]] = []
+    """Which results share a nest: those of equal shapes, and those that are the rows of a larger one.
+
+    They must have something to share: an op, or a parameter that both read. Nests of unrelated results (the updates
+    of an optimizer) would read from too many places at once.
+    """
+    groups: list[tuple[tuple[Extent, ...], list[int], set[Value]]] = []
     order = sorted(range(len(results)), key=lambda k: -results[k].type.rank)
     for k in order:
         if results[k] in done and results[k].node.op is not PARAM:
             continue  # an opaque op has written it
-        shape = results[k].type.shape
-        for full, members in groups:
-            if row_depth(full, shape) is not None and results[k].node.op is not PARAM:
+        shape, touched = results[k].type.shape, _touched(results[k])
+        for full, members, shared in groups:
+            if row_depth(full, shape) is not None and not touched.isdisjoint(shared):
                 members.append(k)
+                shared |= touched
                 break
         else:
-            groups.append((shape, [k]))
-    return [sorted(members) for _, members in sorted(groups, key=lambda g: min(g[1]))]
+            groups.append((shape, [k], touched))
+    return [sorted(members) for _, members, _ in sorted(groups, key=lambda g: min(g[1]))]
+
+
+def _touched(result: Value) -> set[Value]:
+    """The values that a result needs and that are worth computing or reading once; nothing for a parameter."""
+    found: set[Value] = set()
+    for node in reachable([result]):
+        if node.op.kind not in ("creation", "movement"):
+            found.update(v for v in node.results if v.type.size != 1)
+        found.update(v for v in node.operands if v.node.op is PARAM and v.type.size != 1)
+    return found
 
 
 def row_depth(full: tuple[Extent, ...], shape: tuple[Extent, ...]) -> int | None:

@@ -210,7 +210,7 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, dtype: Any = None, *,
     static((start, stop, step), "the range of arange")
     step = 1 if step is None else step
     if not any(isinstance(x, Dim) for x in (start, stop, step)):
-        return value(np.arange(start, stop, step, dtype))
+        return value(np.arange(start, stop, step, dtype))  # type: ignore[call-overload]
     length = stop - start
     count = length if step == 1 else (length + (step - 1)) // step
     target = _dtype(dtype, I64)
@@ -229,7 +229,7 @@ def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retste
     """start + k*step as NumPy computes it, the end point exact."""
     count = static(num, "the number of points")
     if not is_traced((start, stop)) and not isinstance(count, Dim):
-        found = np.linspace(start, stop, count, endpoint, retstep, dtype, axis)
+        found: Any = np.linspace(start, stop, count, endpoint, retstep, dtype, axis)  # type: ignore
         return tuple(value(f) for f in found) if retstep else value(found)
     low, high = value(start), value(stop)
     exact = u.result_dtype(start, stop, 0.0)
@@ -339,7 +339,8 @@ def _triangle(m: Any, k: int, lower: bool) -> Value:
         x = build.broadcast_to(x, (x.shape[0], x.shape[0]))
     if not x.shape:
         raise ShapeMismatch("tril and triu take an array of at least one axis")
-    mask = build.broadcast_to(_below(*x.shape[-2:], k if lower else k - 1), x.shape)
+    n, m = x.shape[-2:]
+    mask = build.broadcast_to(_below(n, m, k if lower else k - 1), x.shape)
     zero = full_like(x, 0)
     return e.SELECT(mask, x, zero) if lower else e.SELECT(mask, zero, x)
 
@@ -392,7 +393,7 @@ def diagflat(v: Any, k: int = 0) -> Value:
 def vander(x: Any, N: Any = None, increasing: bool = False) -> Value:
     z = value(x)
     n = number(z.shape[0] if N is None else static(N, "N"), "vander")
-    from .shaping import stack
+    from .joining import stack
 
     z = cast(z, ty.promote(z.dtype, I64))
     columns = [full_like(z, 1)]

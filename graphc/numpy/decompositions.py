@@ -26,7 +26,8 @@ from .creation import eye, triu
 from .dispatch import axes_of, implements, number, static, value
 from .indexing import diagonal as _diagonal
 from .indexing import take_along_axis
-from .shaping import at, concatenate, expand, matrix_transpose, moveaxis, part, ravel, reshape
+from .joining import concatenate
+from .shaping import at, expand, matrix_transpose, moveaxis, part, ravel, reshape
 
 MOST = 16
 """Decompositions are unrolled up to this extent."""

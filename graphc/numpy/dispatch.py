@@ -184,7 +184,7 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     """An axis argument (None: all) as axes that count from 0.
 
     Raises:
-        numpy.exceptions.AxisError, ValueError: as NumPy, for axes that are not there or named twice.
+        AxisError, ValueError: as NumPy, for axes that are not there or named twice.
     """
     if axis is None:
         return tuple(range(rank))

@@ -242,8 +242,9 @@ def i0(x: Any) -> Value:
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Value:
-    from .reductions import cumsum, diff
-    from .shaping import concatenate, part
+    from .joining import concatenate
+    from .scans import cumsum, diff
+    from .shaping import part
 
     x = value(p)
     axis = axis % len(x.shape)

@@ -24,8 +24,10 @@ from ..types import BF16, C64, C128, F16, F32
 from . import ufuncs as u
 from .creation import pad_by
 from .dispatch import axis_of, implements, number, static, value
+from .joining import concatenate
 from .products import contract
-from .shaping import concatenate, flip, moveaxis, part, reshape, roll, transpose
+from .rearranging import flip, roll
+from .shaping import moveaxis, part, reshape, transpose
 
 RADIX = 16
 """The greatest composite extent that is transformed by one matrix."""

@@ -20,9 +20,11 @@ from ..ops.indexing import GATHER, SCATTER
 from ..ops.movement import RESHAPE
 from ..types import BOOL, I64
 from . import reductions as r
+from . import scans
 from . import ufuncs as u
 from .dispatch import axis_of, extents, implements, is_traced, number, value, wrap
-from .shaping import concatenate, moveaxis, part, pick, ravel, reshape, transpose
+from .joining import concatenate
+from .shaping import moveaxis, part, pick, ravel, reshape, transpose
 
 
 def _integers(index: Any) -> Value:
@@ -230,7 +232,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
         )
     (count,) = extents(size)
     hit = cast(ravel(a), BOOL)
-    order = u.subtract(r.scan("sum", cast(hit, I64), 0), 1)
+    order = u.subtract(scans.scan("sum", cast(hit, I64), 0), 1)
     # the k-th hit goes to place k; what is no hit, or beyond, to a place that is cut off
     target = u.where(
         u.logical_and(hit, u.less(order, build.extent(count))), order, build.extent(count)
@@ -243,7 +245,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
 
 @implements(np.argwhere)
 def argwhere(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
-    from .shaping import stack
+    from .joining import stack
 
     return stack(nonzero(a, size=size, fill_value=fill_value), 1)
 
@@ -301,7 +303,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Value:
 
 
 @implements(np.copyto, inplace=True)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> Value:
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> Value:
     x = value(dst)
     if not np.can_cast(value(src).dtype.numpy, x.dtype.numpy, casting) and not isinstance(
         src, (int, float)
@@ -336,7 +338,7 @@ def place(arr: Any, mask: Any, vals: Any) -> Value:
     x = value(arr)
     hit, flat = _masked_places(x, mask)
     new = ravel(value(vals, x.dtype))
-    rank = u.maximum(u.subtract(r.scan("sum", cast(hit, I64), 0), 1), 0)
+    rank = u.maximum(u.subtract(scans.scan("sum", cast(hit, I64), 0), 1), 0)
     chosen = pick(new, u.remainder(rank, build.extent(new.shape[0])), 0)
     return reshape(u.where(hit, chosen, flat), x.shape)
 

@@ -14,10 +14,15 @@ from . import (
     decompositions,
     elementwise,
     fourier,
+    histograms,
     indexing,
+    joining,
+    nan_reductions,
     ordering,
     padding,
     polynomials,
+    rearranging,
+    scans,
     sequences,
     special_functions,
     spectra,
@@ -28,8 +33,9 @@ from .dispatch import ENTRIES, public
 from .ufunc_objects import UFUNCS
 
 ROOMS = (
-    creation, decompositions, elementwise, fourier, indexing, ordering, padding, polynomials,
-    sequences, special_functions, spectra, statistics,
+    creation, decompositions, elementwise, fourier, histograms, indexing, joining,
+    nan_reductions, ordering,
+    padding, polynomials, rearranging, scans, sequences, special_functions, spectra, statistics,
 )  # fmt: skip
 """Each entered its functions in ENTRIES when it was imported."""
 

@@ -18,9 +18,11 @@ from ..ops.indexing import GATHER, SCATTER
 from ..ops.ordering import SEARCHSORTED, SORT
 from ..types import BOOL, I64
 from . import reductions as r
+from . import scans
 from . import ufuncs as u
 from .dispatch import axis_of, extents, implements, value
-from .shaping import concatenate, part, pick, ravel, reshape
+from .joining import concatenate
+from .shaping import part, pick, ravel, reshape
 
 
 def _line(a: Any, axis: Any) -> tuple[Value, int]:
@@ -145,7 +147,7 @@ def _groups(x: Value, size: Any, fill: Any, equal_nan: bool) -> UniqueAllResult:
     if equal_nan and line.dtype.kind in "fc":
         changed = e.AND(changed, e.NOT(e.AND(u.isnan(later), u.isnan(earlier))))
     starts = concatenate((build.full((1,), True, BOOL), changed), 0)
-    group = u.subtract(r.scan("sum", cast(starts, I64), 0), 1)
+    group = u.subtract(scans.scan("sum", cast(starts, I64), 0), 1)
     # groups beyond `size` go to a place that is cut off
     slot = u.minimum(group, build.extent(size))
     if fill is None:
@@ -239,7 +241,7 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
 
 def _chosen(x: Value, keep: Value, size: Any, fill: Any) -> Value:
     """The first `size` elements of a line where `keep` holds."""
-    order = u.subtract(r.scan("sum", cast(keep, I64), 0), 1)
+    order = u.subtract(scans.scan("sum", cast(keep, I64), 0), 1)
     place = u.where(
         u.logical_and(keep, u.less(order, build.extent(size))), order, build.extent(size)
     )

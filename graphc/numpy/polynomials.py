@@ -17,9 +17,10 @@ from . import ufuncs as u
 from .creation import pad_by, vander
 from .decompositions import back_substituted, qr
 from .dispatch import implements, number, value
+from .joining import concatenate
 from .products import matmul
 from .sequences import convolve
-from .shaping import at, concatenate, expand, part, reshape, transpose
+from .shaping import at, expand, part, reshape, transpose
 
 
 @implements(np.polyval)

@@ -19,7 +19,8 @@ from . import reductions as r
 from . import ufuncs as u
 from .dispatch import axes_of, implements, value
 from .indexing import diagonal
-from .shaping import at, expand, moveaxis, ravel, reshape, stack, transpose
+from .joining import stack
+from .shaping import at, expand, moveaxis, ravel, reshape, transpose
 
 Axes = tuple[Sequence[int], Sequence[int]]
 
@@ -185,10 +186,9 @@ def _as_text(operands: Sequence[Any]) -> tuple[str, list[Any]]:
         return operands[0].replace(" ", ""), list(operands[1:])
     pairs = list(operands)
     target = pairs.pop() if len(pairs) % 2 else None
-    letters: dict[Any, str] = {}
     alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    names = sorted({s for spec in [*pairs[1::2], *([target] if target is not None else [])] for s in spec
-                    if s is not Ellipsis})  # fmt: skip
+    specs = [*pairs[1::2], *([] if target is None else [target])]
+    names = sorted({s for spec in specs for s in spec if s is not Ellipsis})
     letters = {name: alphabet[k] for k, name in enumerate(names)}
 
     def text(spec: Any) -> str:
@@ -273,7 +273,7 @@ def _order(
     sizes = [tuple(64 if isinstance(n, ty.Dim) else n for n in s) for s in shapes]
     text = ",".join(inputs) + "->" + result
     try:
-        import opt_einsum
+        import opt_einsum  # pyright: ignore[reportMissingImports]
 
         return list(opt_einsum.contract_path(text, *sizes, shapes=True, optimize="auto")[0])
     except ImportError:

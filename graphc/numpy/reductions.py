@@ -8,7 +8,6 @@ of f16 are computed in f32.
 from __future__ import annotations
 
 import builtins
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +20,10 @@ from ..ops import build
 from ..ops import elementwise as e
 from ..ops.build import cast, full_like
 from ..ops.movement import RESHAPE
-from ..ops.reduction import CUMULATIVE, REDUCE, identity
+from ..ops.reduction import REDUCE, identity
 from ..types import BF16, BOOL, F16, F32, F64, I64, U64, DType
 from . import ufuncs as u
-from .dispatch import axes_of, axis_of, implements, value
+from .dispatch import axes_of, implements, value
 
 _MISSING = np._NoValue  # type: ignore[attr-defined]  # what NumPy's own wrappers pass for "not given"
 
@@ -56,7 +55,7 @@ def sum_dtype(dtype: DType) -> DType:
     return U64 if dtype.kind == "u" else dtype
 
 
-def _masked(x: Value, where: Any, kind: str) -> Value:
+def masked(x: Value, where: Any, kind: str) -> Value:
     if where is True or not given(where):
         return x
     return u.where(where, x, full_like(x, identity(kind, x.dtype)))
@@ -69,7 +68,7 @@ def _accumulated(
     x = cast(x, sum_dtype(x.dtype) if not given(dtype) else ty.dtype(dtype))
     if x.dtype is BOOL:
         kind = {"sum": "or", "prod": "and"}[kind]
-    x = _masked(_broadcast_where(x, where), where, kind)
+    x = masked(broadcast_where(x, where), where, kind)
     found = reduce(kind, x, axes_of(axis, len(x.shape)), keepdims)
     if given(initial):
         first = value(initial, x.dtype)
@@ -77,7 +76,7 @@ def _accumulated(
     return found
 
 
-def _broadcast_where(x: Value, where: Any) -> Value:
+def broadcast_where(x: Value, where: Any) -> Value:
     if where is True or not given(where):
         return x
     return build.broadcast_to(x, ty.broadcast_shapes(x.shape, value(where).shape))
@@ -98,14 +97,14 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 # ---------------------------------------------------------------------------------------- extremes
 
 
-def _extreme(kind: str, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Value:
+def extreme(kind: str, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Value:
     x = value(a)
     if x.dtype.is_complex:
         if given(initial) or where is not True:
             raise TypeMismatch(f"{kind} of complex numbers takes neither initial nor where")
         return _extreme_complex(kind, x, axis, keepdims)
     ufunc = u.maximum if kind == "max" else u.minimum
-    x = _masked(_broadcast_where(x, where), where, kind)
+    x = masked(broadcast_where(x, where), where, kind)
     axes = axes_of(axis, len(x.shape))
     if given(initial) and builtins.any(x.shape[d] == 0 for d in axes):
         shape = tuple(n for d, n in enumerate(x.shape) if d not in axes)
@@ -138,13 +137,13 @@ def _complex_hit(kind: str, x: Value, axes: tuple[int, ...]) -> Value:
 @implements(np.max, np.amax)
 def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
         where: Any = True) -> Value:  # fmt: skip
-    return _extreme("max", a, axis, keepdims, initial, where)
+    return extreme("max", a, axis, keepdims, initial, where)
 
 
 @implements(np.min, np.amin)
 def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
         where: Any = True) -> Value:  # fmt: skip
-    return _extreme("min", a, axis, keepdims, initial, where)
+    return extreme("min", a, axis, keepdims, initial, where)
 
 
 @implements(np.ptp)
@@ -202,7 +201,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) 
 
 def _truth(kind: str, a: Any, axis: Any, keepdims: Any, where: Any) -> Value:
     x = cast(value(a), BOOL)
-    x = _masked(_broadcast_where(x, where), where, kind)
+    x = masked(broadcast_where(x, where), where, kind)
     return reduce(kind, x, axes_of(axis, len(x.shape)), keepdims)
 
 
@@ -231,7 +230,7 @@ def bitwise(kind: str) -> Callable[..., Value]:
     def reduction(a: Any, axis: Any = None, keepdims: Any = False, where: Any = True,
                   initial: Any = None, dtype: Any = None) -> Value:  # fmt: skip
         x = value(a)
-        x = _masked(_broadcast_where(x, where), where, kind)
+        x = masked(broadcast_where(x, where), where, kind)
         found = reduce(kind, x, axes_of(axis, len(x.shape)), keepdims)
         if not given(initial):
             return found
@@ -270,17 +269,17 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     x = value(a)
     target = ty.dtype(dtype) if given(dtype) else F64 if x.dtype.kind in "biu" else x.dtype
     inner = target if target.kind in "biu" else _inner(target)
-    x = _broadcast_where(cast(x, inner), where)
+    x = broadcast_where(cast(x, inner), where)
     axes = axes_of(axis, len(x.shape))
-    total = reduce("sum" if inner is not BOOL else "or", _masked(x, where, "sum"), axes, keepdims)
+    total = reduce("sum" if inner is not BOOL else "or", masked(x, where, "sum"), axes, keepdims)
     return cast(u.divide(total, cast(count_of(x, axes, where, keepdims), inner)), target)
 
 
-def _spread(a: Any, axis: Any, dtype: Any, keepdims: Any, ddof: Any, correction: Any, where: Any,
+def spread(a: Any, axis: Any, dtype: Any, keepdims: Any, ddof: Any, correction: Any, where: Any,
             center: Any) -> Value:  # fmt: skip
     x = value(a)
     target = ty.dtype(dtype) if given(dtype) else F64 if x.dtype.kind in "biu" else x.dtype
-    x = _broadcast_where(cast(x, _inner(target)), where)
+    x = broadcast_where(cast(x, _inner(target)), where)
     axes = axes_of(axis, len(x.shape))
     middle = (
         mean(x, axes, keepdims=True, where=where) if not given(center) else value(center, x.dtype)
@@ -291,7 +290,7 @@ def _spread(a: Any, axis: Any, dtype: Any, keepdims: Any, ddof: Any, correction:
         squares, target = e.ADD(e.MUL(re, re), e.MUL(im, im)), target.real
     else:
         squares = e.MUL(distance, distance)
-    total = reduce("sum", _masked(squares, where, "sum"), axes, keepdims)
+    total = reduce("sum", masked(squares, where, "sum"), axes, keepdims)
     freedom = ddof if not given(correction) else correction
     count = cast(count_of(x, axes, where, keepdims), F64)
     count = u.maximum(u.subtract(count, freedom), 0.0)
@@ -311,7 +310,7 @@ def var(
     mean: Any = None,
     correction: Any = None,
 ) -> Value:
-    return _spread(a, axis, dtype, keepdims, ddof, correction, where, mean)
+    return spread(a, axis, dtype, keepdims, ddof, correction, where, mean)
 
 
 @implements(np.std)
@@ -327,7 +326,7 @@ def std(
     mean: Any = None,
     correction: Any = None,
 ) -> Value:
-    return e.SQRT(_spread(a, axis, dtype, keepdims, ddof, correction, where, mean))
+    return e.SQRT(spread(a, axis, dtype, keepdims, ddof, correction, where, mean))
 
 
 def logaddexp_reduce(a: Any, axis: Any = None, keepdims: Any = False, where: Any = True,
@@ -336,7 +335,7 @@ def logaddexp_reduce(a: Any, axis: Any = None, keepdims: Any = False, where: Any
     x = value(a)
     if x.dtype.kind in "biu":
         x = cast(x, F64)
-    x = _masked(_broadcast_where(x, where), where, "max")
+    x = masked(broadcast_where(x, where), where, "max")
     axes = axes_of(axis, len(x.shape))
     greatest = reduce("max", x, axes, True)
     finite = u.where(u.isfinite(greatest), greatest, full_like(greatest, 0))
@@ -345,225 +344,6 @@ def logaddexp_reduce(a: Any, axis: Any = None, keepdims: Any = False, where: Any
     if not flag(keepdims):
         found = RESHAPE(found, shape=tuple(n for d, n in enumerate(x.shape) if d not in axes))
     return u.RAW[np.logaddexp](found, initial) if given(initial) else found
-
-
-# -------------------------------------------------------------------------------- NaN left out
-
-
-def _filled(a: Any, number: Any) -> tuple[Value, Any]:
-    """x with NaN replaced, and where it was a number (True: everywhere)."""
-    x = value(a)
-    if x.dtype.kind not in "fc":
-        return x, True
-    bad = e.ISNAN(x)
-    return e.SELECT(bad, full_like(x, number), x), e.NOT(bad)
-
-
-def _also(where: Any, valid: Any) -> Any:
-    if valid is True:
-        return where if given(where) else True
-    return valid if where is True or not given(where) else u.logical_and(valid, where)
-
-
-@implements(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
-           initial: Any = None, where: Any = True) -> Value:  # fmt: skip
-    return sum(_filled(a, 0)[0], axis, dtype, None, keepdims, initial, where)
-
-
-@implements(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
-            initial: Any = None, where: Any = True) -> Value:  # fmt: skip
-    return prod(_filled(a, 1)[0], axis, dtype, None, keepdims, initial, where)
-
-
-@implements(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *,
-            where: Any = True) -> Value:  # fmt: skip
-    x, valid = _filled(a, 0)
-    return mean(x, axis, dtype, None, keepdims, where=_also(where, valid))
-
-
-def _nan_spread(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, center: Any,
-                correction: Any) -> Value:  # fmt: skip
-    x, valid = _filled(a, 0)
-    chosen = _also(where, valid)
-    found = _spread(x, axis, dtype, keepdims, ddof, correction, chosen, center)
-    if chosen is True:
-        return found
-    axes = axes_of(axis, len(x.shape))
-    freedom = ddof if not given(correction) else correction
-    enough = u.greater(count_of(x, axes, chosen, keepdims), freedom)
-    return u.where(enough, found, full_like(found, math.nan))
-
-
-@implements(np.nanvar)
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
-           keepdims: Any = False, *, where: Any = True, mean: Any = None,
-           correction: Any = None) -> Value:  # fmt: skip
-    return _nan_spread(a, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
-@implements(np.nanstd)
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
-           keepdims: Any = False, *, where: Any = True, mean: Any = None,
-           correction: Any = None) -> Value:  # fmt: skip
-    return e.SQRT(_nan_spread(a, axis, dtype, ddof, keepdims, where, mean, correction))
-
-
-def _nan_extreme(kind: str, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Value:
-    x = value(a)
-    if x.dtype.kind not in "f":
-        return _extreme(kind, x, axis, keepdims, initial, where)
-    x = _masked(_broadcast_where(x, where), where, kind)
-    worst = full_like(x, identity(kind, x.dtype))
-    found = _extreme(kind, e.SELECT(e.ISNAN(x), worst, x), axis, keepdims, initial, True)
-    nothing = reduce("and", e.ISNAN(x), axes_of(axis, len(x.shape)), keepdims)
-    if given(initial):
-        return found
-    return u.where(nothing, full_like(found, math.nan), found)
-
-
-@implements(np.nanmax)
-def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-           where: Any = True) -> Value:  # fmt: skip
-    return _nan_extreme("max", a, axis, keepdims, initial, where)
-
-
-@implements(np.nanmin)
-def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-           where: Any = True) -> Value:  # fmt: skip
-    return _nan_extreme("min", a, axis, keepdims, initial, where)
-
-
-def fmax_reduce(
-    a: Any,
-    axis: Any = None,
-    keepdims: Any = False,
-    initial: Any = None,
-    where: Any = True,
-    dtype: Any = None,
-) -> Value:
-    return _nan_extreme("max", a, axis, keepdims, initial, where)
-
-
-def fmin_reduce(
-    a: Any,
-    axis: Any = None,
-    keepdims: Any = False,
-    initial: Any = None,
-    where: Any = True,
-    dtype: Any = None,
-) -> Value:
-    return _nan_extreme("min", a, axis, keepdims, initial, where)
-
-
-@implements(np.nanargmax)
-def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Value:
-    """A lane of NaN alone gives 0 (NumPy raises)."""
-    return argmax(_filled(a, -math.inf)[0], axis, keepdims=keepdims)
-
-
-@implements(np.nanargmin)
-def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Value:
-    """A lane of NaN alone gives 0 (NumPy raises)."""
-    return argmin(_filled(a, math.inf)[0], axis, keepdims=keepdims)
-
-
-# ------------------------------------------------------------------------------ running reductions
-
-
-def scan(kind: str, a: Any, axis: Any, dtype: Any = None) -> Value:
-    """ufunc.accumulate; without an axis over all elements."""
-    x = value(a)
-    if axis is None:
-        x, axis = RESHAPE(x, shape=(x.type.size,)), 0
-    if given(dtype):
-        x = cast(x, ty.dtype(dtype))
-    elif kind in ("sum", "prod"):
-        x = cast(x, sum_dtype(x.dtype))
-    if not x.shape:
-        x = RESHAPE(x, shape=(1,))
-    return CUMULATIVE(x, kind=kind, axis=axis_of(axis, len(x.shape)))
-
-
-@implements(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Value:
-    return scan("sum", a, axis, dtype)
-
-
-@implements(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Value:
-    return scan("prod", a, axis, dtype)
-
-
-@implements(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Value:
-    return scan("sum", _filled(a, 0)[0], axis, dtype)
-
-
-@implements(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Value:
-    return scan("prod", _filled(a, 1)[0], axis, dtype)
-
-
-def _cumulative(kind: str, x: Any, axis: Any, dtype: Any, include_initial: bool) -> Value:
-    z = value(x)
-    if axis is None:
-        if len(z.shape) > 1:
-            raise ValueError(
-                "For arrays which have more than one dimension ``axis`` argument is required."
-            )
-        axis = 0
-    found = scan(kind, z, axis, dtype)
-    if not include_initial:
-        return found
-    from .shaping import concatenate
-
-    axis = axis_of(axis, len(found.shape))
-    shape = (*found.shape[:axis], 1, *found.shape[axis + 1 :])
-    return concatenate((build.full(shape, 0 if kind == "sum" else 1, found.dtype), found), axis)
-
-
-@implements(np.cumulative_sum)
-def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None,
-                   include_initial: bool = False) -> Value:  # fmt: skip
-    return _cumulative("sum", x, axis, dtype, include_initial)
-
-
-@implements(np.cumulative_prod)
-def cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None,
-                    include_initial: bool = False) -> Value:  # fmt: skip
-    return _cumulative("prod", x, axis, dtype, include_initial)
-
-
-@implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Value:
-    from .shaping import concatenate, part
-
-    x = value(a)
-    if not n:
-        return x
-    if n < 0:
-        raise ValueError(f"order must be non-negative but got {n}")
-    axis = axis_of(axis, len(x.shape))
-    ends = []
-    for one in (prepend, append):
-        if given(one):
-            v = value(one)
-            edge = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-            ends.append([build.broadcast_to(v, edge) if not v.shape else v])
-        else:
-            ends.append([])
-    if ends[0] or ends[1]:
-        x = concatenate([*ends[0], x, *ends[1]], axis)
-    for _ in range(n):
-        m = x.shape[axis]
-        if m == 0:
-            return x
-        later, earlier = part(x, axis, 1, m), part(x, axis, 0, m - 1)
-        x = u.not_equal(later, earlier) if x.dtype is BOOL else e.SUB(later, earlier)
-    return x
 
 
 any, all = any_, all_

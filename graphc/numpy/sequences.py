@@ -15,10 +15,13 @@ from ..ops.indexing import GATHER
 from ..ops.movement import PAD
 from ..types import F64
 from . import reductions as r
+from . import scans
 from . import ufuncs as u
 from .dispatch import axes_of, axis_of, implements, is_traced, value
+from .joining import concatenate
 from .products import contract
-from .shaping import at, concatenate, flip, part, ravel, reshape
+from .rearranging import flip
+from .shaping import at, part, ravel, reshape
 
 
 @implements(np.ediff1d)
@@ -27,7 +30,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Value:
     if isinstance(x.shape[0], int) and x.shape[0] == 0:
         steps = x
     else:
-        steps = r.diff(x)
+        steps = scans.diff(x)
     ends = [None if v is None else ravel(value(v, steps.dtype)) for v in (to_begin, to_end)]
     return concatenate([p for p in (ends[0], steps, ends[1]) if p is not None], 0)
 
@@ -40,7 +43,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Value:
     if x is None:
         step: Any = dx
     else:
-        steps = r.diff(x, axis=axis if len(value(x).shape) > 1 else -1)
+        steps = scans.diff(x, axis=axis if len(value(x).shape) > 1 else -1)
         step = steps
         if len(steps.shape) == 1:
             step = reshape(steps, tuple(-1 if d == axis else 1 for d in range(len(z.shape))))
@@ -100,7 +103,7 @@ def _gradient_along(x: Value, step: Any, axis: int, edge_order: int) -> Value:
         return concatenate((first, inner, last), axis)
     if given.shape[0] != n:
         raise ValueError("when 1d, distances must match the length of the corresponding dimension")
-    h = r.diff(cast(given, F64) if given.dtype.kind in "biu" else given)
+    h = scans.diff(cast(given, F64) if given.dtype.kind in "biu" else given)
     m = n - 1
     spread = reshape(h, tuple(-1 if d == axis else 1 for d in range(len(x.shape))))
     h0, h1 = part(spread, axis, 0, m - 1), part(spread, axis, 1, m)

@@ -26,7 +26,8 @@ from . import ufuncs as u
 from .creation import eye, tril, triu
 from .dispatch import implements, number, value
 from .indexing import diagonal, take_along_axis
-from .shaping import concatenate, expand, matrix_transpose, part, pick, reshape
+from .joining import concatenate
+from .shaping import expand, matrix_transpose, part, pick, reshape
 
 
 class EighResult(NamedTuple):

@@ -128,7 +128,7 @@ class NamespaceInfo:
         return "cpu"
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, np.dtype]:
-        return np.__array_namespace_info__().default_dtypes(device=device)
+        return dict(np.__array_namespace_info__().default_dtypes(device=device))  # type: ignore[arg-type]
 
     def devices(self) -> list[str]:
         return ["cpu"]

@@ -12,15 +12,15 @@ import numpy as np
 from ..errors import TraceError
 from ..ir import Value
 from ..ops import build
-from . import dispatch, indexing, products, reductions, ufuncs
+from . import dispatch, indexing, nan_reductions, products, reductions, scans, ufuncs
 
 _REDUCTIONS: dict[np.ufunc, Any] = {
     np.add: reductions.sum,
     np.multiply: reductions.prod,
     np.maximum: reductions.max,
     np.minimum: reductions.min,
-    np.fmax: reductions.fmax_reduce,
-    np.fmin: reductions.fmin_reduce,
+    np.fmax: nan_reductions.fmax_reduce,
+    np.fmin: nan_reductions.fmin_reduce,
     np.logical_and: reductions.all,
     np.logical_or: reductions.any,
     np.logical_xor: reductions.parity,
@@ -95,7 +95,15 @@ class Ufunc:
         """ufunc.reduce."""
         if not self._traced(array, out, initial, where):
             options = {} if initial is None else {"initial": initial}
-            return self.ufunc.reduce(array, axis, dtype, out, keepdims, where=where, **options)
+            return self.ufunc.reduce(  # type: ignore
+                array,
+                axis,
+                dtype,
+                out,
+                keepdims,
+                where=where,
+                **options,  # type: ignore
+            )
         if self.ufunc not in _REDUCTIONS:
             raise TraceError(
                 f"numpy.{self.__name__}.reduce cannot be traced; write the reduction out"
@@ -112,7 +120,7 @@ class Ufunc:
             return self.ufunc.accumulate(array, axis, dtype, out)
         if self.ufunc not in _SCANS:
             raise TraceError(f"numpy.{self.__name__}.accumulate cannot be traced")
-        return self._finish(reductions.scan(_SCANS[self.ufunc], array, axis, dtype), out)
+        return self._finish(scans.scan(_SCANS[self.ufunc], array, axis, dtype), out)
 
     def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
         """ufunc.outer."""

@@ -33,11 +33,23 @@ from ..types import Dim, Extent, TensorType
 
 MAX_OPS = 96
 """Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers that live."""
-MAX_MERGED = 256
+MAX_MERGED = 512
 """Ops in one kernel of several independent nests."""
+MAX_FRAMES = 450
+"""Python frames that the lowering of one element may need: it calls itself along operands."""
 CHEAP = 3
-"""A subtree of this cost may be computed again where its value is read more than once."""
+"""An op of this cost may be computed again where its value is read more than once."""
+RECOMPUTED = 8
+"""The cost of all the ops along one path that are computed again."""
+MAX_RATIO = 2
+"""How often an op may be computed for each element of its value: where it is one part of a concatenation, say."""
+SAMPLE = 64
+"""What a symbolic extent counts as, where sizes are compared."""
+MIN_ROW = 64
+"""Rows shorter than this are not worth a loop of their own beside a map, which runs over all rows at once."""
 LARGE = 1 << 30
+RECENT = 32
+"""How many kernels of one depth are tried for a merge."""
 
 Index = tuple[Extent, ...]
 Entry = tuple[Index, tuple[str, ...]]
@@ -47,7 +59,7 @@ Entry = tuple[Index, tuple[str, ...]]
 class Kernel:
     """A group under construction."""
 
-    __slots__ = ("nodes", "results", "shape", "entries", "extents", "opaque", "reduces", "cost")
+    __slots__ = ("nodes", "results", "shape", "entries", "extents", "opaque", "reduces", "again", "frames")
 
     def __init__(self, shape: tuple[Extent, ...]):
         self.nodes: list[Node] = []
@@ -57,8 +69,10 @@ class Kernel:
         self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
         self.opaque = False
         self.reduces = False
-        self.cost: dict[Value, int] = {}
-        """What the subtree below a value costs, as far as it is inside."""
+        self.again: dict[Value, int] = {}
+        """The cost of the ops between a value and the place from which it is computed again."""
+        self.frames: dict[Value, int] = {}
+        """How deep the lowering is when it asks for a value."""
 
     def root_entry(self, shape: tuple[Extent, ...]) -> Entry | None:
         """Where a result of that shape is written."""
@@ -68,6 +82,41 @@ class Kernel:
         vars = tuple(f"i{k}" for k in range(depth))
         index = (*(Dim.symbol(v) for v in vars), *(0 for _ in range(len(shape) - depth)))
         return index, vars
+
+    def widen(self, shape: tuple[Extent, ...]) -> bool:
+        """Takes on the larger shape of a value that is read along whole rows, so that it can be a result."""
+        depth = row_depth(shape, self.shape)
+        if not depth or depth >= len(shape) or _about(ty.product(shape[depth:])) < MIN_ROW:
+            return False
+        self.shape = shape
+        self.extents.update({f"i{k}": e for k, e in enumerate(shape)})
+        return True
+
+    def absorb(self, other: Kernel) -> None:
+        """Takes over the ops of a kernel whose root loops are the outer ones of this kernel's."""
+        names: dict[str, str] = {}
+        for name, extent in other.extents.items():
+            if name.startswith("r"):
+                names[name] = f"r{len(self.extents)}"
+                self.extents[names[name]] = extent
+        env: dict[str, Extent] = {old: Dim.symbol(new) for old, new in names.items()}
+        for value, entries in other.entries.items():
+            mine = self.entries.setdefault(value, {})
+            for index, chain in entries:
+                place = tuple(ty.substitute(i, env) for i in index)
+                mine.setdefault((place, tuple(names.get(v, v) for v in chain)))
+        known = set(self.nodes)
+        self.nodes.extend(n for n in other.nodes if n not in known)
+        self.results.extend(v for v in other.results if v not in self.results)
+        self.reduces |= other.reduces
+        for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
+            for value, number in theirs.items():
+                mine[value] = max(number, mine.get(value, 0))
+
+    def has_room(self, node: Node) -> bool:
+        """Whether the lowering of one more op stays within bounds."""
+        deep = max((self.frames.get(v, 0) for v in node.results), default=0)
+        return not self.opaque and len(self.nodes) < MAX_OPS and deep < MAX_FRAMES
 
 
 def fuse(graph: Graph) -> Graph:
@@ -86,9 +135,9 @@ def _is_leaf(node: Node) -> bool:
 
 
 def _is_free(node: Node) -> bool:
-    """Computed again by whoever reads it: index arithmetic and constants."""
-    if node.op.kind == "creation":
-        return True
+    """Computed again by whoever reads it: index arithmetic, constants, and arithmetic on single numbers."""
+    if node.op.kind == "elementwise":
+        return node.results[0].type.size == 1
     return node.op.kind == "movement" and node.op.name not in ("gather", "concatenate")
 
 
@@ -114,13 +163,13 @@ def _grow(
             continue
         users = readers(node)
         is_result = any(v in returned for v in node.results)
-        if _is_free(node) and not is_result and users:
-            open_users = [k for k in users if not k.opaque]
-            if len(open_users) == len(users):
-                inlined[node] = users
-                for kernel in users:
-                    _add(kernel, node)
-                continue
+        if users and not is_result and _joins_all(node, users):
+            inlined[node] = users
+            for kernel in users:
+                _add(kernel, node)
+            continue
+        if len(users) > 1 and _join(node, users, member, inlined, reach):
+            users = readers(node)
         home = _home(node, users, is_result, reach) if node.op.kind != "opaque" else None
         if home is None:
             home = Kernel(node.results[0].type.shape)
@@ -137,25 +186,86 @@ def _grow(
         member[node] = home
         _add(home, node)
         reach.add_edges_from((id(home), id(k)) for k in users if k is not home)
-    return kernels, member, inlined
+    return [k for k in kernels if id(k) in reach], member, inlined
+
+
+def _join(
+    node: Node,
+    users: list[Kernel],
+    member: dict[Node, Kernel],
+    inlined: dict[Node, list[Kernel]],
+    reach: nx.DiGraph,
+) -> bool:
+    """Makes one kernel of those that read a value row by row, so that none reads it from memory."""
+    value = node.results[0]
+    shape = value.type.shape
+    rows = [
+        k
+        for k in users
+        if k.has_room(node)
+        and k.entries.get(value)
+        and all(_is_row(k, entry, shape) for entry in k.entries[value])
+        and row_depth(k.shape, k.shape) == len(k.shape)
+    ]
+    if len(rows) < 2 or not _fits(rows[0], node):
+        return False
+    home, *others = sorted(rows, key=lambda k: -len(k.shape))
+    joined = False
+    for other in others:
+        if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
+            continue
+        if nx.has_path(reach, id(home), id(other)) or nx.has_path(reach, id(other), id(home)):
+            continue
+        home.absorb(other)
+        for one in other.nodes:
+            if member.get(one) is other:
+                member[one] = home
+            if one in inlined:
+                inlined[one] = list({id(k): k for k in (home if k is other else k for k in inlined[one])}.values())
+        reach.add_edges_from((id(home), k) for k in reach.successors(id(other)))
+        reach.add_edges_from((k, id(home)) for k in list(reach.predecessors(id(other))))
+        reach.remove_node(id(other))
+        joined = True
+    return joined
+
+
+def _joins_all(node: Node, users: list[Kernel]) -> bool:
+    """Whether every kernel that reads the node computes it itself."""
+    if node.op.kind == "creation":
+        return not any(k.opaque for k in users)
+    return _is_free(node) and all(k.has_room(node) for k in users)
 
 
 def _home(node: Node, users: list[Kernel], is_result: bool, reach: nx.DiGraph) -> Kernel | None:
     """The kernel among those of its users that a node may join, or None."""
     for kernel in users:
-        if kernel.opaque or len(kernel.nodes) >= MAX_OPS or not _fits(kernel, node):
+        if not kernel.has_room(node) or not _fits(kernel, node):
             continue
         if len(users) == 1 and not is_result:
             return kernel
         # it must also be written to memory: once per element, and without making a cycle of kernels
         value = node.results[0]
-        place = kernel.root_entry(value.type.shape)
-        if place is None or place[0] not in {e[0] for e in kernel.entries.get(value, ())}:
-            continue
         others = [k for k in users if k is not kernel]
-        if not any(nx.has_path(reach, id(k), id(kernel)) for k in others):
-            return kernel
+        if any(nx.has_path(reach, id(k), id(kernel)) for k in others):
+            continue
+        entries = kernel.entries[value]
+        place = kernel.root_entry(value.type.shape)
+        if place is not None:
+            if place[0] in {index for index, _ in entries}:
+                return kernel
+        elif all(_is_row(kernel, entry, value.type.shape) for entry in entries):
+            if kernel.widen(value.type.shape):
+                return kernel
     return None
+
+
+def _is_row(kernel: Kernel, entry: Entry, shape: tuple[Extent, ...]) -> bool:
+    """Whether a value is read at each of its elements once, row by row, in the order of memory."""
+    index, chain = entry
+    own = [Dim.symbol(v) for v in chain]
+    wanted = [i for i, e in zip(index, shape, strict=True) if e != 1]
+    extents = [e for e in shape if e != 1]
+    return wanted == own and extents == [kernel.extents[v] for v in chain]
 
 
 def _fits(kernel: Kernel, node: Node) -> bool:
@@ -165,15 +275,35 @@ def _fits(kernel: Kernel, node: Node) -> bool:
     entries = kernel.entries.get(node.results[0])
     if not entries:
         return False
+    value = node.results[0]
     waste = max(_waste(kernel, entry) for entry in entries)
+    ratio = max(_ratio(kernel, chain, value) for _, chain in entries)
     distinct = len({_renamed(kernel, entry) for entry in entries})
     if node.op.kind in ("reduction", "contraction"):
         scopes = len({chain for _, chain in entries})
-        return waste == 1 and distinct == 1 and scopes == 1 and _is_plain(entries)
-    cheap = node.op.cost <= CHEAP
-    if distinct > 1 and not (cheap and distinct <= 4):
+        plain = distinct == 1 and scopes == 1 and _is_plain(entries)
+        return waste == 1 and ratio <= 1 and plain
+    if distinct == 1 and waste == 1 and ratio <= MAX_RATIO:
+        return True
+    before = kernel.again.get(value, 0)
+    if distinct > 4 or node.op.cost > CHEAP or before + node.op.cost > RECOMPUTED:
         return False
-    return waste == 1 or cheap
+    kernel.again[value] = before + node.op.cost
+    return True
+
+
+def _ratio(kernel: Kernel, chain: tuple[str, ...], value: Value) -> float:
+    """Computed elements for each element of a value, about."""
+    computed, size = (
+        _about(ty.product(extents))
+        for extents in ((kernel.extents[v] for v in chain), value.type.shape)
+    )
+    return computed / size if size else 1.0
+
+
+def _about(extent: Extent) -> int:
+    found = ty.substitute(extent, {name: SAMPLE for name in ty.symbols(extent)})
+    return max(int(found), 0) if isinstance(found, int) else 0
 
 
 def _is_plain(entries: dict[Entry, None]) -> bool:
@@ -224,6 +354,12 @@ def _add(kernel: Kernel, node: Node) -> None:
         kernel.reduces = True
     if kernel.opaque:
         return
+    again = max((kernel.again.get(v, 0) for v in node.results), default=0)
+    deep = max((kernel.frames.get(v, 0) for v in node.results), default=0)
+    deep += 3 if node.op.kind == "elementwise" else 8  # calls between an element and its operands'
+    for operand in node.operands:
+        kernel.again[operand] = max(again, kernel.again.get(operand, 0))
+        kernel.frames[operand] = max(deep, kernel.frames.get(operand, 0))
     for entry in list(kernel.entries.get(node.results[0], ())):
         if node.op.kind == "elementwise":
             for operand in node.operands:
@@ -326,27 +462,43 @@ def _merge(
         level = depth[id(kernel)]
         is_map = not kernel.reduces
         target = None
-        for candidate in open_by_row.get((level, kernel.shape), ()):
+        own = {v for v in inputs[id(kernel)] if v.type.size != 1}
+        for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
             if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
                 continue
-            if any(v in inputs[id(candidate)] for v in inputs[id(kernel)]):
+            if _share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
                 target = candidate
                 break
         if target is None and is_map:
-            for candidate in open_by_row.get((level, "maps"), ()):
+            for candidate in open_by_row.get((level, "maps"), ())[-1:]:
                 if len(candidate.nodes) + len(kernel.nodes) <= MAX_MERGED:
                     target = candidate
                     break
         if target is None:
             merged.append(kernel)
-            open_by_row.setdefault((level, kernel.shape), []).append(kernel)
+            open_by_row.setdefault((level, kernel.shape[:1]), []).append(kernel)
             if is_map:
                 open_by_row.setdefault((level, "maps"), []).append(kernel)
             continue
-        target.nodes.extend(n for n in kernel.nodes if n not in set(target.nodes))
+        known = set(target.nodes)
+        target.nodes.extend(n for n in kernel.nodes if n not in known)
         target.results.extend(v for v in kernel.results if v not in target.results)
-        inputs[id(target)] = {**inputs[id(target)], **inputs[id(kernel)]}
+        target.reduces |= kernel.reduces
+        if len(kernel.shape) > len(target.shape):
+            target.shape = kernel.shape
+        inputs[id(target)].update(inputs[id(kernel)])
     return merged
+
+
+def _share_rows(a: Kernel, b: Kernel) -> bool:
+    """Whether two kernels have the same loops, or one reduces the long rows that the other writes."""
+    if a.shape == b.shape:
+        return True
+    small, large = (a, b) if len(a.shape) < len(b.shape) else (b, a)
+    depth = row_depth(large.shape, small.shape)
+    if not depth or not small.reduces:
+        return False
+    return _about(ty.product(large.shape[depth:])) >= MIN_ROW
 
 
 def _inputs(kernel: Kernel) -> dict[Value, None]:

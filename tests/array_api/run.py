@@ -39,12 +39,24 @@ def run_suite(
         "GRAPHC_ARRAY_API": "evaluate" if evaluate else "",
     }
     command = [
-        sys.executable, "-m", "pytest", "array_api_tests", "-q", "--no-header", "--tb=line", "-p", "tests.conftest",
-        "-p", "no:cacheprovider", f"--max-examples={examples}", "--disable-deadline",
+        sys.executable,
+        "-m",
+        "pytest",
+        "array_api_tests",
+        "-q",
+        "--no-header",
+        "--tb=line",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        f"--max-examples={examples}",
+        "--disable-deadline",
         "--derandomize",
-        "--disable-data-dependent-shapes", f"--skips-file={HERE / 'skips.txt'}",
+        "--disable-data-dependent-shapes",
+        f"--skips-file={HERE / 'skips.txt'}",
         f"--junitxml={report}",
-    ]  # fmt: skip
+    ]
     if select:
         command += ["-k", select]
     done = subprocess.run(

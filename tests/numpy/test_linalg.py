@@ -32,8 +32,18 @@ def test_products(code: str) -> None:
 
 
 def test_shapes_of_products() -> None:
-    for s, t in (((4,), (4,)), ((4,), (4, 3)), ((3, 4), (4,)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)),
-                 ((2, 1, 3, 4), (5, 4, 3)), ((4,), (2, 4, 3)), ((2, 3, 4), (4,)), ((0, 4), (4, 3)), ((3, 0), (0, 2))):  # fmt: skip
+    for s, t in (
+        ((4,), (4,)),
+        ((4,), (4, 3)),
+        ((3, 4), (4,)),
+        ((2, 3, 4), (4, 5)),
+        ((3, 4), (2, 4, 5)),
+        ((2, 1, 3, 4), (5, 4, 3)),
+        ((4,), (2, 4, 3)),
+        ((2, 3, 4), (4,)),
+        ((0, 4), (4, 3)),
+        ((3, 0), (0, 2)),
+    ):
         check(np.matmul, data(*s), data(*t), tolerance=1e-12)
         if s[-1] == t[max(len(t) - 2, 0)]:
             check(np.dot, data(*s), data(*t), tolerance=1e-12)
@@ -54,12 +64,27 @@ def test_shapes_of_products() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shapes"),
-    [("ij->ji", [(2, 3)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("ij->", [(2, 3)]), ("i,i", [(4,), (4,)]),
-     ("i,j->ij", [(2,), (3,)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("...ij,...jk", [(2, 3, 4), (4, 5)]),
-     ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]), ("ij,ij->ij", [(2, 3), (2, 3)]), ("iij->j", [(3, 3, 2)]),
-     ("ij,kj->", [(2, 3), (4, 3)]), ("a...,a...->...", [(2, 3), (2, 3)]), ("abc,cd,bd->a", [(2, 3, 4), (4, 5), (3, 5)]),
-     ("ij,j", [(2, 3), (3,)]), (",ij", [(), (2, 3)]), ("ij,jk->ik", [(2, 1), (3, 4)]), ("b...", [(2, 3)])],
-)  # fmt: skip
+    [
+        ("ij->ji", [(2, 3)]),
+        ("ii", [(3, 3)]),
+        ("ii->i", [(3, 3)]),
+        ("ij->", [(2, 3)]),
+        ("i,i", [(4,), (4,)]),
+        ("i,j->ij", [(2,), (3,)]),
+        ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+        ("...ij,...jk", [(2, 3, 4), (4, 5)]),
+        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]),
+        ("ij,ij->ij", [(2, 3), (2, 3)]),
+        ("iij->j", [(3, 3, 2)]),
+        ("ij,kj->", [(2, 3), (4, 3)]),
+        ("a...,a...->...", [(2, 3), (2, 3)]),
+        ("abc,cd,bd->a", [(2, 3, 4), (4, 5), (3, 5)]),
+        ("ij,j", [(2, 3), (3,)]),
+        (",ij", [(), (2, 3)]),
+        ("ij,jk->ik", [(2, 1), (3, 4)]),
+        ("b...", [(2, 3)]),
+    ],
+)
 def test_einsum(text: str, shapes: list[tuple[int, ...]]) -> None:
     check(np.einsum, text, *(data(*s, seed=k) for k, s in enumerate(shapes)), tolerance=1e-12)
 
@@ -176,7 +201,7 @@ def test_fourier_of_several_axes() -> None:
 
 
 @pytest.mark.parametrize("code", ["f", "d", "F", "D"])
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("n", [1, 2, 5])
 def test_spectra(code: str, n: int) -> None:
     limit = 2e-4 if code in "fF" else 1e-11
     a = data(2, n, n, dtype=code)
@@ -215,6 +240,12 @@ def test_spectra(code: str, n: int) -> None:
         check(np.linalg.matrix_norm, a, ord=order, keepdims=True, tolerance=limit * 10)
 
 
+def test_spectra_of_greater_matrices() -> None:
+    a = data(8, 8)
+    check(np.linalg.eigvalsh, a + a.T, tolerance=1e-11)
+    check(np.linalg.svdvals, data(9, 16, dtype="f"), tolerance=1e-4)
+
+
 def test_singular_and_degenerate_matrices() -> None:
     for m in (
         np.ones((3, 3)),
@@ -223,7 +254,7 @@ def test_singular_and_degenerate_matrices() -> None:
         np.eye(4),
         data(4, 1) @ data(1, 5),
     ):
-        left, lengths, right = traced(gnp.linalg.svd, m, False)
+        left, lengths, _ = traced(gnp.linalg.svd, m, False)
         same(lengths, np.linalg.svdvals(m), 1e-12 * max(1.0, np.abs(m).max()))
         same(left.T @ left, np.eye(left.shape[1]), 1e-12)
         check(np.linalg.matrix_rank, m)

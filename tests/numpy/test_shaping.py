@@ -94,8 +94,10 @@ def test_repeat_turn_and_edit() -> None:
     check(np.insert, x[0], [1, 1, 3], x[1, :3])
     same(traced(gnp.ix_, np.array([0, 2]), np.array([1, 3])), np.ix_([0, 2], [1, 3]))
     same(traced(lambda v: gnp.apply_along_axis(lambda r: r.sum(), 1, v), x), x.sum(1), 1e-12)
-    same(traced(lambda v: gnp.apply_along_axis(lambda r: r[:2] * 2, 0, v), x),
-         np.apply_along_axis(lambda r: r[:2] * 2, 0, x))  # fmt: skip
+    same(
+        traced(lambda v: gnp.apply_along_axis(lambda r: r[:2] * 2, 0, v), x),
+        np.apply_along_axis(lambda r: r[:2] * 2, 0, x),
+    )
     same(
         traced(lambda v: gnp.apply_over_axes(gnp.sum, v, (0, 1)), x),
         np.apply_over_axes(np.sum, x, (0, 1)),
@@ -123,8 +125,12 @@ def test_pad(mode: str) -> None:
         rank = x.ndim
         for width in (2, (1, 3), [(2, 1)] * rank, 0, 7):
             check(np.pad, x, width, mode, tolerance=1e-5)
-    options = {"constant": {"constant_values": (4, 6)}, "linear_ramp": {"end_values": (-1, 2)},
-               "mean": {"stat_length": 2}, "maximum": {"stat_length": (1, 3)}}  # fmt: skip
+    options = {
+        "constant": {"constant_values": (4, 6)},
+        "linear_ramp": {"end_values": (-1, 2)},
+        "mean": {"stat_length": 2},
+        "maximum": {"stat_length": (1, 3)},
+    }
     if mode in options:
         check(np.pad, data(4, 5), ((2, 3), (1, 2)), mode, tolerance=1e-12, **options[mode])
 
@@ -142,15 +148,28 @@ def test_windows() -> None:
 
 def test_creation_in_a_trace() -> None:
     made = (
-        lambda m: m.zeros((2, 3)), lambda m: m.ones(4, np.float32), lambda m: m.full((2,), 3),
-        lambda m: m.full((2, 2), 1.5, np.float32), lambda m: m.arange(5), lambda m: m.arange(1, 7, 2.5),
-        lambda m: m.arange(3, dtype=np.uint8), lambda m: m.linspace(0, 1, 5), lambda m: m.logspace(0, 2, 4),
-        lambda m: m.geomspace(1, 100, 3), lambda m: m.eye(3, 4, 1), lambda m: m.eye(3, k=-1, dtype=int),
-        lambda m: m.identity(3), lambda m: m.tri(3, 4, -1), lambda m: m.indices((2, 3)),
-        lambda m: m.array([[1, 2], [3, 4]]), lambda m: m.array(2.5, ndmin=2),
-        lambda m: m.fromfunction(lambda i, j: i * 2 + j, (2, 3)), lambda m: m.fft.fftfreq(5, 0.1),
-        lambda m: m.indices((2, 3), sparse=True), lambda m: m.linspace(1, 2, 4, endpoint=False, retstep=True),
-    )  # fmt: skip
+        lambda m: m.zeros((2, 3)),
+        lambda m: m.ones(4, np.float32),
+        lambda m: m.full((2,), 3),
+        lambda m: m.full((2, 2), 1.5, np.float32),
+        lambda m: m.arange(5),
+        lambda m: m.arange(1, 7, 2.5),
+        lambda m: m.arange(3, dtype=np.uint8),
+        lambda m: m.linspace(0, 1, 5),
+        lambda m: m.logspace(0, 2, 4),
+        lambda m: m.geomspace(1, 100, 3),
+        lambda m: m.eye(3, 4, 1),
+        lambda m: m.eye(3, k=-1, dtype=int),
+        lambda m: m.identity(3),
+        lambda m: m.tri(3, 4, -1),
+        lambda m: m.indices((2, 3)),
+        lambda m: m.array([[1, 2], [3, 4]]),
+        lambda m: m.array(2.5, ndmin=2),
+        lambda m: m.fromfunction(lambda i, j: i * 2 + j, (2, 3)),
+        lambda m: m.fft.fftfreq(5, 0.1),
+        lambda m: m.indices((2, 3), sparse=True),
+        lambda m: m.linspace(1, 2, 4, endpoint=False, retstep=True),
+    )
     for k, make in enumerate(made):
         same(traced(lambda f=make: f(gnp)), make(np), what=str(k))
 
@@ -185,8 +204,10 @@ def test_like_and_matrices() -> None:
 def test_nested_lists_with_traced_entries() -> None:
     x = data(3)
     same(traced(lambda v: gnp.array([v[0], 1, 2.5]), x), np.array([x[0], 1, 2.5]))
-    same(traced(lambda v: gnp.asarray([[v[0], v[1]], [0, 1]], dtype=np.float32), x),
-         np.array([[x[0], x[1]], [0, 1]], np.float32))  # fmt: skip
+    same(
+        traced(lambda v: gnp.asarray([[v[0], v[1]], [0, 1]], dtype=np.float32), x),
+        np.array([[x[0], x[1]], [0, 1]], np.float32),
+    )
     same(traced(lambda v: gnp.stack([v, v * 2, np.ones(3)]), x), np.stack([x, x * 2, np.ones(3)]))
     with pytest.raises(GraphcError):
         traced(lambda v: gnp.array([v, v[:2]]), x)
