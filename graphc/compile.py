@@ -128,7 +128,9 @@ class Lowered:
         from .codegen.cuda import print_cuda, translation_unit
         from .loops.schedule_cuda import schedule_cuda
 
-        launches = [k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))]
+        launches = [
+            k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))
+        ]
         return translation_unit(launches)
 
     def text(self, stage: str = "graph") -> str:
@@ -209,7 +211,9 @@ def _digest(arrays: list[Literal]) -> str:
     digest = hashlib.sha256()
     for literal in arrays:
         digest.update(f"{literal.type} {literal.array.nbytes};".encode())
-        digest.update(np.ascontiguousarray(literal.array).view(np.uint8).data if literal.array.nbytes else b"")
+        digest.update(
+            np.ascontiguousarray(literal.array).view(np.uint8).data if literal.array.nbytes else b""
+        )
     return digest.hexdigest()
 
 
@@ -326,13 +330,21 @@ def ensure_native() -> None:
             _native_ready = True
             return
         source = graphc_runtime.native_source()
-        parts = {"native": source, "machine": host_fingerprint(), "llvm": _llvm_version(), "format": FORMAT}
+        parts = {
+            "native": source,
+            "machine": host_fingerprint(),
+            "llvm": _llvm_version(),
+            "format": FORMAT,
+        }
         key = cache.key(parts)
         store = disk_cache(environment.cache_folder())
         entry = store.get(key)
         if entry is None:
             code = builder.build_native(source, host_target())
-            meta = {"parts": {k: v for k, v in parts.items() if k != "native"}, "name": "graphc runtime"}
+            meta = {
+                "parts": {k: v for k, v in parts.items() if k != "native"},
+                "name": "graphc runtime",
+            }
             entry = cache.Entry(meta, {"code": code})
             store.put(key, entry)
         graphc_runtime.install(entry.blobs["code"])
@@ -350,7 +362,9 @@ def error_of(code: int) -> Exception:
     base, number = code >> _BASE_BITS, code & ((1 << _BASE_BITS) - 1)
     messages = _programs.get(base, ())
     if not 0 < number <= len(messages):
-        return GraphcError(f"compiled code reported the unknown error {code}; this is a bug of graphc")
+        return GraphcError(
+            f"compiled code reported the unknown error {code}; this is a bug of graphc"
+        )
     message = messages[number - 1]
     return NonFiniteError(message) if NON_FINITE in message else IndexError(message)
 
@@ -364,7 +378,9 @@ def load_entry(built: Built) -> tuple[int, int, object]:
     """Maps the code into this process: addresses of the entry and the shapes function, and what keeps them alive."""
     loaded = graphc_runtime.load(built.code)
     if built.constants:
-        table = (ctypes.c_void_p * len(built.constants)).from_address(loaded.address("graph_constants"))
+        table = (ctypes.c_void_p * len(built.constants)).from_address(
+            loaded.address("graph_constants")
+        )
         for k, constant in enumerate(built.constants):
             table[k] = constant.ctypes.data
     if built.messages:
@@ -391,7 +407,9 @@ def specialization(
     """
     entry, shapes, keep = loaded or load_entry(built)
     aliases = aliases or {}
-    symbolic = any(isinstance(e, Dim) for t in built.results for e in t.shape) or isinstance(built.arena, Dim)
+    symbolic = any(isinstance(e, Dim) for t in built.results for e in t.shape) or isinstance(
+        built.arena, Dim
+    )
     outputs = tuple(
         graphc_runtime.OutputSpec(
             t.dtype.numpy,

@@ -39,7 +39,7 @@ class SourceLine:
 class Literal:
     """An array as an attribute: immutable, C-contiguous, compared and hashed by type and bytes."""
 
-    __slots__ = ("array", "_hash")
+    __slots__ = ("_hash", "array")
 
     def __init__(self, array: Any):
         array = np.ascontiguousarray(array) if np.ndim(array) else np.array(array)
@@ -75,7 +75,7 @@ class Literal:
 class Value:
     """One result of a node, or a parameter of a graph."""
 
-    __slots__ = ("node", "index", "type")
+    __slots__ = ("index", "node", "type")
 
     def __init__(self, node: Node, index: int, type: TensorType):
         self.node, self.index, self.type = node, index, type
@@ -95,7 +95,7 @@ class Value:
 class Node:
     """One use of an op. Immutable; make one with `make` or by calling the card."""
 
-    __slots__ = ("op", "operands", "attrs", "results", "where")
+    __slots__ = ("attrs", "op", "operands", "results", "where")
 
     def __init__(
         self,
@@ -136,7 +136,9 @@ def at(where: SourceLine | None) -> Iterator[None]:
         _current.where = before
 
 
-def make(op: OpDef, operands: Sequence[Value], attrs: Mapping[str, Any], where: SourceLine | None = None) -> Node:
+def make(
+    op: OpDef, operands: Sequence[Value], attrs: Mapping[str, Any], where: SourceLine | None = None
+) -> Node:
     """A new node with inferred types.
 
     Raises:
@@ -193,7 +195,8 @@ class Graph:
         return hash((self.name, len(self.nodes), tuple(v.type for v in self.params)))
 
     def __str__(self) -> str:
-        from .text import print_graph  # text is a sibling; printing is asked for, never needed to build
+        # text is a sibling; printing is asked for, never needed to build
+        from .text import print_graph
 
         return print_graph(self)
 

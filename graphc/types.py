@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Union
 
 import numpy as np
@@ -80,13 +80,12 @@ C64 = DType("c64", "complex64", "c", 64)
 C128 = DType("c128", "complex128", "c", 128)
 
 DTYPES: dict[str, DType] = {
-    d.name: d
-    for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, C64, C128)
+    d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, C64, C128)
 }
 _BY_NUMPY_NAME = {d.numpy_name: d for d in DTYPES.values()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _numpy_dtype(name: str) -> np.dtype:
     if name == "bf16":
         import ml_dtypes  # only programs that use bfloat16 pay for this import
@@ -126,7 +125,7 @@ def dtype(spec: Any) -> DType:
         raise TypeMismatch(f"{spec!r} is not a dtype") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(a: DType, b: DType) -> DType:
     """NumPy 2's promotion of two dtypes (Source: numpy.result_type; ml_dtypes for bfloat16)."""
     if a is b:
@@ -141,7 +140,7 @@ def promote(a: DType, b: DType) -> DType:
 
 # --------------------------------------------------------------------------------------- extents
 
-Atom = Union[str, tuple]
+Atom = str | tuple
 """A name, or ("//", dividend, divisor), or ("%", dividend, divisor) of extents."""
 
 Monomial = tuple[Atom, ...]
@@ -171,7 +170,7 @@ class Dim:
     with ints and Dims. `terms` maps a monomial (sorted atoms) to its coefficient.
     """
 
-    __slots__ = ("terms", "_hash")
+    __slots__ = ("_hash", "terms")
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]):
         self.terms = terms
@@ -282,7 +281,10 @@ class Dim:
         parts: list[str] = []
         for monomial, coefficient in self.terms:
             atoms = "*".join(
-                a if isinstance(a, str) else f"({_atom_text(a)})" if len(monomial) > 1 or coefficient != 1
+                a
+                if isinstance(a, str)
+                else f"({_atom_text(a)})"
+                if len(monomial) > 1 or coefficient != 1
                 else _atom_text(a)
                 for a in monomial
             )
@@ -296,7 +298,7 @@ class Dim:
         return f"Dim({self})"
 
 
-Extent = Union[int, Dim]
+Extent = int | Dim
 
 
 def _normal(terms: Mapping[Monomial, int]) -> Extent:
@@ -398,7 +400,9 @@ def parse_extent(text: str) -> Extent:
     try:
         return _walk(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, KeyError):
-        raise ShapeMismatch(f"{text!r} is not an extent; write for example 'b' or '2*b + 1'") from None
+        raise ShapeMismatch(
+            f"{text!r} is not an extent; write for example 'b' or '2*b + 1'"
+        ) from None
 
 
 def _walk(tree: ast.expr) -> Extent:
@@ -557,7 +561,9 @@ def parse_type(text: str) -> TensorType:
     if not bracket or not rest.endswith("]") or name not in DTYPES:
         raise TypeMismatch(f"{text!r} is not a type; write for example f32[b, 784] or i64[]")
     inner = rest[:-1].strip()
-    return TensorType(DTYPES[name], tuple(parse_extent(e) for e in inner.split(",")) if inner else ())
+    return TensorType(
+        DTYPES[name], tuple(parse_extent(e) for e in inner.split(",")) if inner else ()
+    )
 
 
 def product(extents: Iterable[Extent]) -> Extent:

@@ -37,9 +37,7 @@ def compiled(
     """
     aliases = dict(aliases or {})
     pairs = tuple(aliases.items())
-    lowered = lowered_graph(
-        graph, passes=passes, strided=tuple(strided), aliases=pairs, **options
-    )
+    lowered = lowered_graph(graph, passes=passes, strided=tuple(strided), aliases=pairs, **options)
     road.ensure_native()
     built = road._build(lowered)
 
@@ -66,4 +64,6 @@ def compiled(
 
 def run(graph: Graph, arrays: Sequence[np.ndarray], **options: Any) -> list[np.ndarray]:
     """The results of a graph for C-contiguous arrays."""
-    return compiled(graph, **options)(*(np.ascontiguousarray(a) if np.ndim(a) else np.asarray(a) for a in arrays))
+    return compiled(graph, **options)(
+        *(np.ascontiguousarray(a) if np.ndim(a) else np.asarray(a) for a in arrays)
+    )

@@ -18,6 +18,7 @@ import numpy as np
 from graphc.evaluate import evaluate
 from tests.compiled import compiled
 from tests.random_graphs import assert_close, random_graph, tolerances
+from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
 
 
 def check(seed: int, size: int, passes: bool) -> None:
@@ -29,25 +30,45 @@ def check(seed: int, size: int, passes: bool) -> None:
     assert_close(actual, expected, tolerances(graph, arrays))
 
 
+def check_symbolic(seed: int, size: int, passes: bool) -> None:
+    """The same for a graph over symbolic extents: one binary, several sizes."""
+    graph, make = symbolic_graph(seed, size)
+    function = compiled(graph, passes=passes)
+    for env in SIZES:
+        arrays = make(env)
+        expected = evaluate(graph, arrays)
+        actual = function(*(np.ascontiguousarray(a) if a.ndim else a for a in arrays))
+        assert_close(actual, expected, tolerances(at_extents(graph, env), arrays))
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--size", type=int, default=20)
-    parser.add_argument("--passes", action="store_true", help="run the whole pipeline before fusion")
+    parser.add_argument(
+        "--passes", action="store_true", help="run the whole pipeline before fusion"
+    )
+    parser.add_argument("--symbolic", action="store_true", help="graphs over symbolic extents")
     options = parser.parse_args()
+    run = check_symbolic if options.symbolic else check
     warnings.simplefilter("ignore")
     failures = 0
     started = time.time()
     for seed in range(options.start, options.start + options.count):
         try:
-            check(seed, options.size, options.passes)
+            run(seed, options.size, options.passes)
         except Exception as error:
             failures += 1
             frames = traceback.extract_tb(error.__traceback__)
             last = frames[-1]
             text = str(error).replace("\n", " ")[:300]
-            print(f"seed {seed}: {type(error).__name__} at {last.filename}:{last.lineno}: {text}", flush=True)
+            print(
+                f"seed {seed}: {type(error).__name__} at {last.filename}:{last.lineno}: {text}",
+                flush=True,
+            )
         done = seed - options.start + 1
         if done % 1000 == 0:
             print(f"{done} graphs, {failures} failures, {time.time() - started:.0f} s", flush=True)

@@ -15,7 +15,7 @@ from graphc import cli, demo, doctor
 from graphc.cli import FAILED, OK, USAGE, main
 
 ROOT = Path(__file__).parent.parent
-MODEL = '''
+MODEL = """
 import numpy as np
 import graphc
 
@@ -42,7 +42,7 @@ def compiled(x):
     return x + 1
 
 constant = 3
-'''
+"""
 
 
 @pytest.fixture
@@ -92,7 +92,9 @@ def test_show_prints_the_graph(capsys: pytest.CaptureFixture[str], model: str) -
 def test_show_prints_every_stage(
     capsys: pytest.CaptureFixture[str], model: str, stage: str, part: str
 ) -> None:
-    code, out, err = run(capsys, "show", f"{model}:softmax", "--arg", "f32[8, 64]", "--stage", stage)
+    code, out, err = run(
+        capsys, "show", f"{model}:softmax", "--arg", "f32[8, 64]", "--stage", stage
+    )
     assert (code, err) == (OK, "")
     assert part in out
 
@@ -100,9 +102,18 @@ def test_show_prints_every_stage(
 def test_show_takes_scalars_numbers_and_statics(
     capsys: pytest.CaptureFixture[str], model: str
 ) -> None:
-    assert "rate: f64[]" in run(capsys, "show", f"{model}:step", "--arg", "f64[n]", "--arg", "rate: float")[1]
-    assert "cast(%1)" in run(capsys, "show", f"{model}:step", "--arg", "f64[n]", "--arg", "rate: f32")[1]
-    assert "axes=(1,)" in run(capsys, "show", f"{model}:total", "--arg", "f64[n, 3]", "--static", "axis=1")[1]
+    assert (
+        "rate: f64[]"
+        in run(capsys, "show", f"{model}:step", "--arg", "f64[n]", "--arg", "rate: float")[1]
+    )
+    assert (
+        "cast(%1)"
+        in run(capsys, "show", f"{model}:step", "--arg", "f64[n]", "--arg", "rate: f32")[1]
+    )
+    assert (
+        "axes=(1,)"
+        in run(capsys, "show", f"{model}:total", "--arg", "f64[n, 3]", "--static", "axis=1")[1]
+    )
 
 
 def test_show_takes_a_jitted_function_and_a_module(
@@ -112,9 +123,7 @@ def test_show_takes_a_jitted_function_and_a_module(
     assert "log(" in run(capsys, "show", "graphc.demo:black_scholes", *["--arg", "f32[n]"] * 3)[1]
 
 
-def test_show_writes_a_file(
-    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
-) -> None:
+def test_show_writes_a_file(capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
     target = tmp_path / "graph.txt"
     arguments = ("show", f"{model}:softmax", "--arg", "f32[8, 4]", "--output", str(target))
     assert run(capsys, *arguments) == (OK, "", "")
@@ -143,7 +152,11 @@ def test_show_writes_a_file(
     ],
 )
 def test_show_refuses(
-    capsys: pytest.CaptureFixture[str], model: str, function: str, arguments: list[str], message: str
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    function: str,
+    arguments: list[str],
+    message: str,
 ) -> None:
     code, out, err = run(capsys, "show", function.replace("MODEL", model), *arguments)
     assert (code, out) == (USAGE, "")
@@ -295,7 +308,10 @@ def test_cache_that_is_off(
 
 @pytest.mark.parametrize("name", sorted(demo.EXAMPLES))
 def test_demo(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_folder: Path, name: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    cache_folder: Path,
+    name: str,
 ) -> None:
     small = {
         "black-scholes": lambda rng: [rng.uniform(1, 2, 1000).astype("f4") for _ in range(3)],
@@ -306,14 +322,25 @@ def test_demo(
     monkeypatch.setitem(demo.EXAMPLES, name, demo.Example(old.title, old.function, small[name]))
     code, out, err = run(capsys, "demo", name, "--seconds", "0.01")
     assert (code, err) == (OK, "")
-    for part in ("trace", "canonicalize", "fuse", "1 kernel\n", " ops: ", "object code", "NumPy", "greatest error"):
+    for part in (
+        "trace",
+        "canonicalize",
+        "fuse",
+        "1 kernel\n",
+        " ops: ",
+        "object code",
+        "NumPy",
+        "greatest error",
+    ):
         assert part in out
 
 
 def test_demo_fails_on_wrong_values(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    example = demo.Example("wrong", lambda x: x * 2, lambda rng: [rng.standard_normal(9, dtype="f4")])
+    example = demo.Example(
+        "wrong", lambda x: x * 2, lambda rng: [rng.standard_normal(9, dtype="f4")]
+    )
     monkeypatch.setitem(demo.EXAMPLES, "softmax", example)
     errors = iter((0.5, 0.0))  # ours, then NumPy's
     monkeypatch.setattr(demo, "error", lambda actual, exact: next(errors))

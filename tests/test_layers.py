@@ -66,7 +66,9 @@ def sources() -> dict[str, tuple[Path, ast.Module]]:
 @lru_cache(maxsize=1)
 def imports() -> tuple[Import, ...]:
     """Every import of the source; those for type checkers alone are left out."""
-    return tuple(i for name, (path, tree) in sources().items() for i in _imports(name, path, tree, False))
+    return tuple(
+        i for name, (path, tree) in sources().items() for i in _imports(name, path, tree, False)
+    )
 
 
 def _imports(name: str, path: Path, parent: ast.AST, inside: bool) -> Iterator[Import]:
@@ -138,7 +140,9 @@ def test_no_layer_imports_a_higher_one() -> None:
 
 def test_listed_exceptions_are_in_use() -> None:
     used = {(place(i.importer), place(i.imported)) for i in imports() if i.inside}
-    assert not [pair for pair in UPWARDS if pair not in used], "no longer there: remove them from UPWARDS"
+    assert not [pair for pair in UPWARDS if pair not in used], (
+        "no longer there: remove them from UPWARDS"
+    )
 
 
 def test_the_runtime_imports_the_standard_library_and_numpy() -> None:
@@ -163,7 +167,9 @@ def test_third_party_libraries_have_an_address() -> None:
         if one.importer not in ADDRESSES.get(top, ()):
             wrong.append(str(one))
     assert not wrong, "\n".join(wrong)
-    assert {(t, m) for t, modules in ADDRESSES.items() for m in modules} == used, "ADDRESSES lists too much"
+    assert {(t, m) for t, modules in ADDRESSES.items() for m in modules} == used, (
+        "ADDRESSES lists too much"
+    )
 
 
 @pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree"])
@@ -178,7 +184,9 @@ def test_only_the_command_line_prints() -> None:
         for name, (path, tree) in sources().items()
         if name not in PRINTS
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     ]
     assert not wrong, f"print( in {wrong}"
 

@@ -19,7 +19,10 @@ _loading = threading.Lock()
 _loaded: list[Any] = []
 
 if hasattr(os, "register_at_fork"):
-    for held in (_loading, _lock):  # a forked child must not inherit a lock that a thread of its parent held
+    for held in (
+        _loading,
+        _lock,
+    ):  # a forked child must not inherit a lock that a thread of its parent held
         os.register_at_fork(
             before=held.acquire, after_in_parent=held.release, after_in_child=held.release
         )
@@ -59,7 +62,9 @@ def _parse(text: str, target: Target, machine: Any) -> Any:
     try:
         module = llvm.parse_assembly(text)
     except RuntimeError as error:
-        raise BuildError(f"LLVM does not read the IR that graphc wrote (a bug of graphc): {error}") from None
+        raise BuildError(
+            f"LLVM does not read the IR that graphc wrote (a bug of graphc): {error}"
+        ) from None
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     return module
@@ -113,6 +118,8 @@ def build_native(text: str, target: Target) -> bytes:
         llvm = _llvm()
         machine = _machine(target, 2)
         module = _parse(text, target, machine)
-        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+        builder = llvm.create_pass_builder(
+            machine, llvm.create_pipeline_tuning_options(speed_level=2)
+        )
         builder.getModulePassManager().run(module, builder)
         return machine.emit_object(module)

@@ -23,6 +23,7 @@ from ..types import BOOL, F32, F64, I32, I64, U32, U64, Dim, DType
 from .llvm_builder import Builder, Isa, Module, Val
 from .scalar_llvm import emit as emit_scalar
 
+
 @dataclass
 class Place:
     """Where a buffer's data is: a pointer, and how many lanes each element has (a buffer made inside a vector loop)."""
@@ -124,7 +125,9 @@ class Printer:
         self.outlined += 1
         symbol = f"{self.name}.par{self.outlined}"
         params = [("context", "ptr"), ("begin", "i64"), ("end", "i64"), ("worker", "i64")]
-        inner = Printer(self.module, self.module.function(symbol, params, linkage="internal"), symbol)
+        inner = Printer(
+            self.module, self.module.function(symbol, params, linkage="internal"), symbol
+        )
         inner.numbers = dict(self.numbers)
         inner.streaming = self.streaming
         slots = len(values) + len(places) + 2
@@ -359,14 +362,18 @@ class Printer:
                 value = self.b.reduce(stmt.op, value)
             mask, lane, self.mask, self.lane = self.mask, self.lane, None, None
             with self.b.reassociate():
-                self.store(stmt.buffer, stmt.index, self.b.combine(stmt.op, self.load(before), value))
+                self.store(
+                    stmt.buffer, stmt.index, self.b.combine(stmt.op, self.load(before), value)
+                )
             self.mask, self.lane = mask, lane
             return
         old = self.load(before)
         with self.b.reassociate():
             new = self.b.combine(stmt.op, *self._level(old, value))
         if self.mask is not None and stmt.buffer.space == "register":
-            new = self.b.select(self.mask, self.b.splat(new, self.lanes), self.b.splat(old, self.lanes))
+            new = self.b.select(
+                self.mask, self.b.splat(new, self.lanes), self.b.splat(old, self.lanes)
+            )
             mask, self.mask = self.mask, None
             self.store(stmt.buffer, stmt.index, new)
             self.mask = mask

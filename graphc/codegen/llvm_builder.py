@@ -229,7 +229,9 @@ class Builder(Conversions):
             symbol = f"llvm.masked.store.{self._memory_suffix(value.dtype, value.lanes)}.p0"
             mask_type = f"<{value.lanes} x i1>"
             self.module.declare(symbol, "void", [kind, "ptr", "i32 immarg", mask_type])
-            self.line(f"call void @{symbol}({kind} {ref}, ptr {pointer}, i32 {align}, {mask}){suffix}")
+            self.line(
+                f"call void @{symbol}({kind} {ref}, ptr {pointer}, i32 {align}, {mask}){suffix}"
+            )
             return
         if nontemporal:
             suffix += f", !nontemporal {self.module.metadata('!{i32 1}')}"

@@ -175,9 +175,7 @@ def plan(
         strides[graph.params[k]] = tuple(Dim.symbol(n) for n in names)
         for name in names:
             slots[name] = len(slots)
-    places: dict[Value, tuple[str, object]] = {
-        v: ("buffer", k) for k, v in enumerate(graph.params)
-    }
+    places: dict[Value, tuple[str, object]] = {v: ("buffer", k) for k, v in enumerate(graph.params)}
     for k, value in enumerate(graph.results):
         places[value] = ("buffer", len(graph.params) + k)
     embedded: list[Literal] = []
@@ -200,7 +198,9 @@ def plan(
         for value in node.results:
             if value not in places:
                 places[value] = ("arena", arena.take(value.type.nbytes))
-        temps = [(t, arena.take(ty.product(t.shape) * t.dtype.nbytes)) for t in kernel.scheduled.temps]
+        temps = [
+            (t, arena.take(ty.product(t.shape) * t.dtype.nbytes)) for t in kernel.scheduled.temps
+        ]
         arguments = [places[v] for v in (*node.operands, *node.results)]
         arguments += [("arena", offset) for _, offset in temps]
         launches.append(Launch(kernel.name, tuple(arguments), kernel.scheduled.func.symbols))
@@ -281,7 +281,9 @@ def _name(body: Graph, number: int) -> str:
     ops: dict[str, None] = {}
     for node in reversed(body.nodes):
         if node.op.kind not in ("creation", "movement"):
-            ops[node.attrs.get("kind", node.op.name) if node.op.name == "reduce" else node.op.name] = None
+            ops[
+                node.attrs.get("kind", node.op.name) if node.op.name == "reduce" else node.op.name
+            ] = None
     words = list(reversed(list(ops)[:4])) or ["copy"]
     return f"k{number}_{'_'.join(words)}"
 

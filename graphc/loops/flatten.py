@@ -58,7 +58,9 @@ def collapse(func: L.LoopFunc) -> L.LoopFunc:
 
 def _collapse(stmt: L.Stmt) -> L.Stmt:
     if isinstance(stmt, L.If):
-        return L.If(stmt.cond, tuple(map(_collapse, stmt.then)), tuple(map(_collapse, stmt.otherwise)))
+        return L.If(
+            stmt.cond, tuple(map(_collapse, stmt.then)), tuple(map(_collapse, stmt.otherwise))
+        )
     if not isinstance(stmt, L.For):
         return stmt
     stmt = replace(stmt, body=tuple(_collapse(s) for s in stmt.body))
@@ -110,4 +112,6 @@ def _is_map_nest(loop: L.For) -> bool:
 
 
 def _allocated_inside(loop: L.For, buffer: L.Buffer) -> bool:
-    return any(isinstance(s, L.Alloc) and s.buffer.name == buffer.name for s in L.statements(loop.body))
+    return any(
+        isinstance(s, L.Alloc) and s.buffer.name == buffer.name for s in L.statements(loop.body)
+    )

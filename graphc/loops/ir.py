@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +148,7 @@ class Select:
         return self.a.dtype
 
 
-Expr = Union[Const, Name, Idx, Load, Scalar, Cast, Bitcast, Select]
+Expr = Const | Name | Idx | Load | Scalar | Cast | Bitcast | Select
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class Transpose:
     size: int
 
 
-Stmt = Union[For, Let, Store, Accumulate, Alloc, If, Barrier, Fail, Transpose]
+Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,9 @@ def scalar(op: str, *args: Expr, dtype: DType | None = None) -> Expr:
     return Scalar(op, args, dtype)
 
 
-COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"})
+COMPARISONS = frozenset(
+    {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"}
+)
 
 
 def const(value: Any, dtype: DType) -> Const:
@@ -346,7 +348,9 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
     return ()
 
 
-def map_expr(expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e) -> Expr:
+def map_expr(
+    expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e
+) -> Expr:
     """Rebuilds an expression with `index` applied to every Index and `leaf` to every Load, Name and Idx after it."""
     if isinstance(expr, Idx):
         return leaf(Idx(index(expr.index)))
@@ -366,7 +370,9 @@ def map_expr(expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr],
     return expr
 
 
-def map_stmt(stmt: Stmt, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e) -> Stmt:
+def map_stmt(
+    stmt: Stmt, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e
+) -> Stmt:
     """Rebuilds a statement with `index` applied to every Index and `leaf` as in `map_expr`."""
 
     def inside(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:

@@ -62,7 +62,9 @@ class Lowered:
     messages: tuple[str, ...]
 
 
-def buffer_of(type: TensorType, name: str, access: str, strides: tuple[Index, ...] | None = None) -> Buffer:
+def buffer_of(
+    type: TensorType, name: str, access: str, strides: tuple[Index, ...] | None = None
+) -> Buffer:
     """The buffer that holds a tensor; a complex one is real with a last axis of 2."""
     if not type.dtype.is_complex:
         return Buffer(name, type.dtype, type.shape, strides, "global", access)
@@ -74,7 +76,7 @@ def buffer_of(type: TensorType, name: str, access: str, strides: tuple[Index, ..
 class Scope:
     """A block of statements under construction: the body of one loop, or of the function."""
 
-    __slots__ = ("parent", "var", "extent", "depth", "stmts", "memo")
+    __slots__ = ("depth", "extent", "memo", "parent", "stmts", "var")
 
     def __init__(self, parent: Scope | None, var: str, extent: Index):
         self.parent, self.var, self.extent = parent, var, extent
@@ -114,9 +116,7 @@ class Lowering:
         return f"{stem}{self.counter}"
 
     def known(self) -> dict[str, tuple[int | None, int | None]]:
-        return {
-            v: (0, e - 1 if isinstance(e, int) else None) for v, e in self.extents.items()
-        }
+        return {v: (0, e - 1 if isinstance(e, int) else None) for v, e in self.extents.items()}
 
     def scope_for(self, names: frozenset[str], also: Scope | None = None) -> Scope:
         """The deepest scope among those that bind the names."""
@@ -167,7 +167,9 @@ class Lowering:
     def compute(self, node: Node, index: tuple[Index, ...]) -> Element:
         card = node.op
         if card.lower is None or card.kind == "opaque":
-            raise LoweringError(f"op {card.name} has no scalar form; it cannot stand inside a fused kernel")
+            raise LoweringError(
+                f"op {card.name} has no scalar form; it cannot stand inside a fused kernel"
+            )
         if card.kind == "elementwise":
             args = [self.element(v, index) for v in node.operands]
             return share(card.lower(args, node.results[0].type), self.bind)
@@ -189,9 +191,12 @@ class Lowering:
     def load(self, buffer: Buffer, index: tuple[Index, ...], is_complex: bool) -> Element:
         if is_complex:
             return Pair(
-                self.bind(Load(buffer, (*index, 0), self.guard)), self.bind(Load(buffer, (*index, 1), self.guard))
+                self.bind(Load(buffer, (*index, 0), self.guard)),
+                self.bind(Load(buffer, (*index, 1), self.guard)),
             )
-        scope = self.scope_for(index_names(index) | (expr_names(self.guard) if self.guard else frozenset()))
+        scope = self.scope_for(
+            index_names(index) | (expr_names(self.guard) if self.guard else frozenset())
+        )
         key = (buffer.name, index, self.guard)
         found = scope.memo.get(key)
         if found is None:
@@ -214,7 +219,11 @@ class Lowering:
 
     # -- reductions
     def reduce(
-        self, node: Node, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]
+        self,
+        node: Node,
+        kind: str,
+        extents: Sequence[Extent],
+        body: Callable[[tuple[Index, ...]], Element],
     ) -> Element:
         """A reduction loop in the current scope; `body` answers the element at the reduced indices."""
         home = self.scope
@@ -302,7 +311,7 @@ def expr_names(expr: Expr) -> frozenset[str]:
 class Context:
     """What a card's `lower` sees (graphc/DESIGN.md, 7)."""
 
-    __slots__ = ("_state", "_node")
+    __slots__ = ("_node", "_state")
 
     def __init__(self, state: Lowering, node: Node):
         self._state, self._node = state, node
@@ -347,7 +356,9 @@ class Context:
         otherwise = b()
         state.guard = outer
         if isinstance(then, Pair) and isinstance(otherwise, Pair):
-            return Pair(L.Select(cond, then.re, otherwise.re), L.Select(cond, then.im, otherwise.im))
+            return Pair(
+                L.Select(cond, then.re, otherwise.re), L.Select(cond, then.im, otherwise.im)
+            )
         return L.Select(cond, then, otherwise)
 
     def index(self, expr: Expr) -> Index:
@@ -376,7 +387,9 @@ class Context:
             messages.append(text)
         return messages.index(text) + 1
 
-    def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]) -> Any:
+    def reduce(
+        self, kind: str, extents: Sequence[Extent], body: Callable[[tuple[Index, ...]], Element]
+    ) -> Any:
         if 0 in extents:
             # `body` would load elements outside the loop where no index mentions the loop
             dtype = self.types[0].dtype
@@ -425,7 +438,11 @@ def _at_extremes(index: Dim, extents: dict[str, Index], greatest: bool) -> Index
             if not isinstance(atom, str):
                 return None
             if atom in extents:
-                if any(isinstance(other, str) and other in extents for other in monomial if other is not atom):
+                if any(
+                    isinstance(other, str) and other in extents
+                    for other in monomial
+                    if other is not atom
+                ):
                     return None
                 end = extents[atom] - 1 if (coefficient > 0) == greatest else 0
                 if env.setdefault(atom, end) != end:

@@ -46,7 +46,11 @@ def _block(body: tuple[L.Stmt, ...], counter: list[int], top: bool) -> tuple[L.S
     ]
     if not top and len(loops) > 1:
         _share(out, loops, counter)
-    return body if all(a is b for a, b in zip(out, body, strict=False)) and len(out) == len(body) else tuple(out)
+    return (
+        body
+        if all(a is b for a, b in zip(out, body, strict=False)) and len(out) == len(body)
+        else tuple(out)
+    )
 
 
 def _share(out: list[L.Stmt], loops: list[int], counter: list[int]) -> None:
@@ -90,7 +94,9 @@ def _share(out: list[L.Stmt], loops: list[int], counter: list[int]) -> None:
             body.append(stmt)
             for name, buffer in wanted:
                 if isinstance(stmt, L.Let) and stmt.name == name:
-                    body.append(L.Store(buffer, (Dim.symbol(loop.var),), L.Name(name, buffer.dtype)))
+                    body.append(
+                        L.Store(buffer, (Dim.symbol(loop.var),), L.Name(name, buffer.dtype))
+                    )
         out[k] = replace(loop, body=tuple(body))
     for buffer in reversed(list(rows.values())):
         out.insert(0, L.Alloc(buffer))
@@ -113,7 +119,9 @@ def _key(expr: L.Expr, var: str, keys: dict[str, Any], costs: dict[str, int]) ->
             return ("load", e.buffer.name, tuple(_index(i, var, keys) for i in e.index), guard)
         if isinstance(e, L.Idx):
             return ("idx", _index(e.index, var, keys))
-        head: Any = e.op if isinstance(e, L.Scalar) else (e.value if isinstance(e, L.Const) else None)
+        head: Any = (
+            e.op if isinstance(e, L.Scalar) else (e.value if isinstance(e, L.Const) else None)
+        )
         return (type(e).__name__, repr(head), e.dtype.name, tuple(text(c) for c in L.children(e)))
 
     return text(expr), total

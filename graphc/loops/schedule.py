@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
-from .cost import HEAVY, body_cost
+from .cost import body_cost
 from .flatten import collapse, flatten
 from .lower import IDENTITY, Lowered
 from .rowcache import cache_rows
@@ -29,7 +29,15 @@ CHUNK = 1 << 15
 """Elements of a piece of a reduction over everything: fixed, so that its bits are too."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-KIND_OF = {"add": "sum", "mul": "prod", "min": "min", "max": "max", "and": "and", "or": "or", "xor": "xor"}
+KIND_OF = {
+    "add": "sum",
+    "mul": "prod",
+    "min": "min",
+    "max": "max",
+    "and": "and",
+    "or": "or",
+    "xor": "xor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +126,9 @@ class Scheduler:
             for expr in L.expressions(stmt):
                 sizes += [e.dtype.nbytes for e in L.walk(expr) if not isinstance(e, L.Idx)]
         narrow = all(s <= 1 for s in sizes[1:]) and len(sizes) > 1
-        base = self.machine.vector_bytes if narrow else self.machine.vector_bytes // max(4, max(sizes))
+        base = (
+            self.machine.vector_bytes if narrow else self.machine.vector_bytes // max(4, max(sizes))
+        )
         weight = body_cost(body)
         live = sum(1 for s in L.statements(tuple(body)) if isinstance(s, L.Let))
         factor = 4 if weight <= 12 and live <= 8 else 2 if weight <= 48 and live <= 24 else 1
@@ -149,7 +159,9 @@ class Scheduler:
                     inner_unit += 1
                 elif s != 0:
                     inner_bad += 1
-        short = all(isinstance(s.extent, int) and s.extent < 8 for s in inner if not has_loops(s.body))
+        short = all(
+            isinstance(s.extent, int) and s.extent < 8 for s in inner if not has_loops(s.body)
+        )
         if outer_bad and not short:
             return False
         if isinstance(loop.extent, int) and loop.extent < 4:
@@ -413,7 +425,9 @@ def is_vectorizable(loop: L.For) -> bool:
     """Whether the printers can run the body in lanes."""
     bound = _bound(loop)
     for stmt in L.statements(loop.body):
-        if isinstance(stmt, L.For) and (stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound):
+        if isinstance(stmt, L.For) and (
+            stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound
+        ):
             return False
         if isinstance(stmt, (L.Transpose, L.Barrier)):
             return False
@@ -462,10 +476,14 @@ def total_work(loop: L.For) -> int | None:
 
 
 def _serial(stmt: L.Stmt) -> L.Stmt:
-    return replace(stmt, kind="serial") if isinstance(stmt, L.For) and stmt.kind == "parallel" else stmt
+    return (
+        replace(stmt, kind="serial")
+        if isinstance(stmt, L.For) and stmt.kind == "parallel"
+        else stmt
+    )
 
 
-def rename(body: tuple[L.Stmt, ...], fresh) -> tuple[L.Stmt, ...]:  # noqa: ANN001
+def rename(body: tuple[L.Stmt, ...], fresh) -> tuple[L.Stmt, ...]:
     """A copy of statements whose Lets, loop variables and local buffers have fresh names."""
     names: dict[str, str] = {}
     buffers: dict[str, L.Buffer] = {}
@@ -494,7 +512,9 @@ def rename(body: tuple[L.Stmt, ...], fresh) -> tuple[L.Stmt, ...]:  # noqa: ANN0
         if isinstance(stmt, L.For):
             return replace(stmt, var=names[stmt.var], body=tuple(fix(s) for s in stmt.body))
         if isinstance(stmt, L.If):
-            return L.If(stmt.cond, tuple(fix(s) for s in stmt.then), tuple(fix(s) for s in stmt.otherwise))
+            return L.If(
+                stmt.cond, tuple(fix(s) for s in stmt.then), tuple(fix(s) for s in stmt.otherwise)
+            )
         if isinstance(stmt, L.Alloc):
             return L.Alloc(buffers[stmt.buffer.name])
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name in buffers:

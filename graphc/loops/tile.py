@@ -98,9 +98,7 @@ def transposed(outer: L.For, inner: L.For, fresh: Fresh) -> list[L.Stmt] | None:
         return expr
 
     env: dict[str, L.Index] = {i: base_i + Dim.symbol(ii), j: base_j + Dim.symbol(jj)}
-    body = tuple(
-        L.substitute(L.map_stmt(s, lambda x: x, from_tile), env) for s in inner.body
-    )
+    body = tuple(L.substitute(L.map_stmt(s, lambda x: x, from_tile), env) for s in inner.body)
     block.append(L.For(ii, TILE, "serial", (L.For(jj, TILE, "vector", body),)))
     out: list[L.Stmt] = [L.For(bi, rows, outer.kind, (L.For(bj, columns, "serial", tuple(block)),))]
     if inner.extent % TILE:
@@ -138,16 +136,20 @@ def contraction(outer: L.For, inner: L.For, machine: Any, fresh: Fresh) -> list[
         return None
     if any(isinstance(s, (L.For, L.If, L.Fail, L.Transpose)) for s in reduction.body):
         return None
-    i, j, r = outer.var, inner.var, reduction.var
+    i, j = outer.var, inner.var
     loads: list[L.Load] = []
     for stmt in reduction.body:
         for expr in L.expressions(stmt):
-            loads += [e for e in L.walk(expr) if isinstance(e, L.Load) and e.buffer.space == "global"]
+            loads += [
+                e for e in L.walk(expr) if isinstance(e, L.Load) and e.buffer.space == "global"
+            ]
     rows = [x for x in loads if _moves(x, i) and not _moves(x, j)]
     columns = [x for x in loads if _moves(x, j) and not _moves(x, i)]
     if not rows or not columns or len(rows) + len(columns) != len(loads):
         return None
-    if any(x.guard is not None or coefficient(x.buffer.offset(x.index), j) is None for x in columns):
+    if any(
+        x.guard is not None or coefficient(x.buffer.offset(x.index), j) is None for x in columns
+    ):
         return None
     if any(x.guard is not None for x in rows) or reduction.extent < 2:
         return None
@@ -230,9 +232,7 @@ class _Contraction:
             stmts.append(L.For(block, whole, "serial", (tile,)))
         if isinstance(rest, int):
             if rest:
-                stmts.append(
-                    self.register_tile(whole * self.height, rest, start, count, panels)
-                )
+                stmts.append(self.register_tile(whole * self.height, rest, start, count, panels))
         else:
             row = self.fresh("bi")
             tile = self.register_tile(

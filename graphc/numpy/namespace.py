@@ -33,9 +33,9 @@ from .dispatch import ENTRIES, public
 from .ufunc_objects import UFUNCS
 
 ROOMS = (
-    creation, decompositions, elementwise, fourier, histograms, indexing, joining,
-    nan_reductions, ordering,
-    padding, polynomials, rearranging, scans, sequences, special_functions, spectra, statistics,
+    creation, decompositions, elementwise, fourier, histograms, indexing, joining, nan_reductions,
+    ordering, padding, polynomials, rearranging, scans, sequences, special_functions, spectra,
+    statistics,
 )  # fmt: skip
 """Each entered its functions in ENTRIES when it was imported."""
 

@@ -14,7 +14,7 @@ from ..types import BOOL
 from .dispatch import tracer_class, value
 
 PLAIN = (
-    "broadcast_shapes", "finfo", "iinfo", "isdtype", "issubdtype", "promote_types", "dtype",
+    "broadcast_shapes",   "isdtype", "issubdtype", "promote_types", "dtype",
     "isscalar",
     "tril_indices", "triu_indices", "diag_indices", "mask_indices", "bartlett", "blackman",
     "hamming", "hanning",
@@ -61,6 +61,27 @@ def common_type(*arrays: Any) -> Any:
     return np.common_type(*(np.empty(0, value(a).dtype.numpy) for a in arrays))
 
 
+def _dtype_of(x: Any) -> Any:
+    if isinstance(x, tracer_class()):
+        return value(x).dtype.numpy
+    return x.dtype if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def finfo(dtype: Any, /) -> Any:
+    """Of a dtype or of an array's dtype; bfloat16 too."""
+    found = _dtype_of(dtype)
+    if getattr(found, "name", getattr(found, "__name__", "")) == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.finfo(found)
+    return np.finfo(found)
+
+
+def iinfo(type: Any, /) -> Any:
+    """Of a dtype or of an array's dtype."""
+    return np.iinfo(_dtype_of(type))
+
+
 def shape(a: Any) -> tuple[Any, ...]:
     return value(a).shape
 
@@ -93,8 +114,8 @@ def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
 OF_TYPES: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        result_type, can_cast, common_type, shape, ndim, size, iscomplexobj, isrealobj, isfortran,
-        shares_memory,
+        result_type, can_cast, common_type, finfo, iinfo, shape, ndim, size, iscomplexobj,
+        isrealobj, isfortran, shares_memory,
     )
 }  # fmt: skip
 OF_TYPES["may_share_memory"] = shares_memory
@@ -105,6 +126,8 @@ def public(name: str) -> Callable[..., Any]:
     arguments.
     """
     ours, theirs = OF_TYPES[name], getattr(np, name)
+    if isinstance(theirs, type):
+        return ours
 
     @wraps(ours)
     def call(*args: Any, **kwargs: Any) -> Any:

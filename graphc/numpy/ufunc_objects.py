@@ -95,15 +95,8 @@ class Ufunc:
         """ufunc.reduce."""
         if not self._traced(array, out, initial, where):
             options = {} if initial is None else {"initial": initial}
-            return self.ufunc.reduce(  # type: ignore
-                array,
-                axis,
-                dtype,
-                out,
-                keepdims,
-                where=where,
-                **options,  # type: ignore
-            )
+            theirs: Any = self.ufunc
+            return theirs.reduce(array, axis, dtype, out, keepdims, where=where, **options)
         if self.ufunc not in _REDUCTIONS:
             raise TraceError(
                 f"numpy.{self.__name__}.reduce cannot be traced; write the reduction out"

@@ -28,6 +28,7 @@ from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, at, make, param
 from ..loops import ir as L
 from ..loops.lower import less, row_depth, simplify
+from ..loops.rowcache import ROW_BYTES
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent, TensorType
 
@@ -43,6 +44,10 @@ RECOMPUTED = 8
 """The cost of all the ops along one path that are computed again."""
 MAX_RATIO = 2
 """How often an op may be computed for each element of its value: where it is one part of a concatenation, say."""
+PASSES = 8
+"""In how many loops over one row a value may be computed: each normalisation adds some."""
+COSTLY_PASSES = 3
+"""The same for a costly op whose row is not kept (`loops.rowcache`)."""
 SAMPLE = 64
 """What a symbolic extent counts as, where sizes are compared."""
 MIN_ROW = 64
@@ -59,7 +64,17 @@ Entry = tuple[Index, tuple[str, ...]]
 class Kernel:
     """A group under construction."""
 
-    __slots__ = ("nodes", "results", "shape", "entries", "extents", "opaque", "reduces", "again", "frames")
+    __slots__ = (
+        "again",
+        "entries",
+        "extents",
+        "frames",
+        "nodes",
+        "opaque",
+        "reduces",
+        "results",
+        "shape",
+    )
 
     def __init__(self, shape: tuple[Extent, ...]):
         self.nodes: list[Node] = []
@@ -221,7 +236,9 @@ def _join(
             if member.get(one) is other:
                 member[one] = home
             if one in inlined:
-                inlined[one] = list({id(k): k for k in (home if k is other else k for k in inlined[one])}.values())
+                inlined[one] = list(
+                    {id(k): k for k in (home if k is other else k for k in inlined[one])}.values()
+                )
         reach.add_edges_from((id(home), k) for k in reach.successors(id(other)))
         reach.add_edges_from((k, id(home)) for k in list(reach.predecessors(id(other))))
         reach.remove_node(id(other))
@@ -283,6 +300,9 @@ def _fits(kernel: Kernel, node: Node) -> bool:
         scopes = len({chain for _, chain in entries})
         plain = distinct == 1 and scopes == 1 and _is_plain(entries)
         return waste == 1 and ratio <= 1 and plain
+    kept = node.op.cost <= CHEAP or all(_is_kept(kernel, chain, value) for _, chain in entries)
+    if len({chain for _, chain in entries}) > (PASSES if kept else COSTLY_PASSES):
+        return False
     if distinct == 1 and waste == 1 and ratio <= MAX_RATIO:
         return True
     before = kernel.again.get(value, 0)
@@ -290,6 +310,12 @@ def _fits(kernel: Kernel, node: Node) -> bool:
         return False
     kernel.again[value] = before + node.op.cost
     return True
+
+
+def _is_kept(kernel: Kernel, chain: tuple[str, ...], value: Value) -> bool:
+    """Whether the schedule keeps the values of the innermost loop for the next loop over the same row."""
+    extent = kernel.extents[chain[-1]] if chain else 1
+    return isinstance(extent, int) and extent * value.dtype.nbytes <= ROW_BYTES
 
 
 def _ratio(kernel: Kernel, chain: tuple[str, ...], value: Value) -> float:
@@ -371,7 +397,7 @@ def _add(kernel: Kernel, node: Node) -> None:
 class Probe:
     """A lowering context that only notes where operands are read."""
 
-    __slots__ = ("attrs", "type", "types", "_kernel", "_node", "_chain", "_index")
+    __slots__ = ("_chain", "_index", "_kernel", "_node", "attrs", "type", "types")
 
     def __init__(self, kernel: Kernel, node: Node, entry: Entry):
         self._kernel, self._node = kernel, node
@@ -539,14 +565,18 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
         _fusion(nodes, list(operands), kernel.results, new)
     results = list(graph.results)
     for value in dict.fromkeys(results):
-        if value.node.op is PARAM or _is_leaf(value.node):  # a result that nothing computes is copied
+        if value.node.op is PARAM or _is_leaf(
+            value.node
+        ):  # a result that nothing computes is copied
             copied: dict[Value, Value] = {value: new[value]}
             _fusion([], [value], [value], copied)
             results = [copied[v] if v is value else v for v in results]
     return Graph.of(graph.name, graph.params, [new.get(v, v) for v in results])
 
 
-def _fusion(nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value]) -> None:
+def _fusion(
+    nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value]
+) -> None:
     inner: dict[Value, Value] = {v: param(v.type, f"p{k}") for k, v in enumerate(operands)}
     params = list(inner.values())
     made: list[Node] = []

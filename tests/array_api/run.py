@@ -62,7 +62,7 @@ def run_suite(
     done = subprocess.run(
         command, cwd=suite, env=environment, capture_output=True, text=True, check=False
     )
-    if not report.exists():
+    if not report.exists() or done.returncode not in (0, 1):
         raise SystemExit(done.stdout + done.stderr)
     return done.stdout.strip().splitlines()[-1]
 

@@ -12,6 +12,7 @@ import pytest
 
 from graphc.codegen.build import build_object
 from graphc.codegen.target import Target, host_target
+from graphc.errors import NonFiniteError
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, SourceLine, Value, at
 from graphc.ops import build
@@ -299,7 +300,7 @@ def test_check_finite() -> None:
     np.testing.assert_allclose(got[0], np.exp(1.0), rtol=1e-6)
     zeros = ones.copy()
     zeros[299] = 0.0
-    with pytest.raises(NonFiniteError, match=r"div: made a NaN or an infinity in f32\[n\] \(at loss.py:7 in loss\)"):
+    with pytest.raises(NonFiniteError, match=r"div: made .* in f32\[n\] \(at loss.py:7 in loss\)"):
         function(ones, zeros)
     with pytest.raises(NonFiniteError, match=r"exp: made a NaN or an infinity"):
         function(100 * ones, ones)

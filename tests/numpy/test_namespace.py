@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphc.numpy as gnp
+from graphc.types import BF16
 
 from .tracing import same, traced
 
@@ -77,6 +78,8 @@ def test_plain_arrays_go_to_numpy() -> None:
 
 def test_types_of_tracers() -> None:
     x = np.ones((2, 3), np.float32)
+    assert gnp.finfo(x).eps == traced(gnp.finfo, x).eps == np.finfo(np.float32).eps
+    assert gnp.iinfo(np.int8).max == 127 and gnp.finfo(BF16.numpy).bits == 16
 
     def asked(v: object) -> object:
         return (
