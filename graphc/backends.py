@@ -1,7 +1,7 @@
 """The seam between the front end and what runs a graph: `Backend`, and the ones there are.
 
-`Native` compiles (graphc/compile.py). `Evaluator` runs the graph's meaning in NumPy, node by node: for `debug="nan"`,
-`debug="evaluate"`, and machines without a code generator.
+`Native` compiles (graphc/compile.py). `Evaluator` runs the graph's meaning in NumPy, node by node:
+for `debug="nan"`, `debug="evaluate"`, and machines without a code generator.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ Arrays = Sequence[np.ndarray]
 
 
 class Executable(Protocol):
-    """A program that runs. `messages`: what its error codes 1, 2... mean."""
-
-    messages: tuple[str, ...]
+    """A program that runs."""
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
         """The graph's results for C-contiguous arrays of the parameters' types."""
         ...
 
     def attach(self, function: Any, traced: TracedFunction) -> bool:
-        """Lets a native callable (graphc_runtime) serve such calls by itself; False when it cannot."""
+        """Lets a native callable (graphc_runtime) serve such calls by itself; False when it cannot.
+        """
         ...
 
 
@@ -57,7 +56,9 @@ class Backend(Protocol):
         ...
 
     def callable(self, miss: Callable[..., Any]) -> Any | None:
-        """A native callable that asks `miss` where nothing was attached; None when there is no such thing."""
+        """A native callable that asks `miss` where nothing was attached; None when there is no such
+        thing.
+        """
         ...
 
 
@@ -82,8 +83,6 @@ class Evaluator:
 
 class Evaluation:
     """A graph that is evaluated at every call."""
-
-    messages: tuple[str, ...] = ()
 
     def __init__(self, graph: Graph, check: bool):
         self._graph, self._check = graph, check
@@ -127,7 +126,10 @@ def _is_finite(array: Any) -> bool:
 
 
 class Native:
-    """Machine code for this machine. `check_finite`: an op that makes a NaN or an infinity is reported."""
+    """Machine code for this machine.
+
+    `check_finite`: an op that makes a NaN or an infinity is reported.
+    """
 
     def __init__(self, check_finite: bool = False):
         self._check_finite = check_finite
@@ -150,11 +152,15 @@ class Native:
 
 
 COPY_BYTES = 1 << 14
-"""Arrays of other layouts up to this size are copied; for larger ones the program is compiled for any strides."""
+"""Arrays of other layouts up to this size are copied; for larger ones the program is compiled for
+any strides.
+"""
 
 
 class NativeExecutable:
-    """Machine code in this process: one variant for contiguous arrays, others for arrays of any strides."""
+    """Machine code in this process: one variant for contiguous arrays, others for arrays of any
+    strides.
+    """
 
     def __init__(self, traced: TracedFunction, check_finite: bool = False):
         from .compile import ensure_native, raise_error
@@ -214,7 +220,9 @@ class NativeExecutable:
         return self._run(*given)
 
     def _spec(self, built: Any, loaded: Any, strided: tuple[int, ...], plain: bool) -> Any:
-        """The specialization: `plain` for arrays that Python prepared, else for a call as the user writes it."""
+        """The specialization: `plain` for arrays that Python prepared, else for a call as the user
+        writes it.
+        """
         from .compile import specialization
 
         traced = self._traced
@@ -254,7 +262,9 @@ class NativeExecutable:
 
 
 def _aliases(traced: TracedFunction) -> dict[int, int]:
-    """Which results are written over which donated parameters: each over the first of its type that is free."""
+    """Which results are written over which donated parameters: each over the first of its type that
+    is free.
+    """
     free = list(traced.donated)
     found: dict[int, int] = {}
     for position, value in enumerate(traced.graph.results):

@@ -116,7 +116,10 @@ class Lowered:
 
     @property
     def peak_bytes(self) -> ty.Extent:
-        """Bytes that a call needs besides its arguments: results and the arena. Symbolic where extents are."""
+        """Bytes that a call needs besides its arguments: results and the arena.
+
+        Symbolic where extents are.
+        """
         total: ty.Extent = self.plan.arena
         for value in self.plan.graph.results:
             total = total + value.type.nbytes
@@ -230,7 +233,10 @@ def disk_cache(folder: Any = None) -> cache.Cache:
 
 
 def build_graph(graph: Graph, **options: Any) -> Built:
-    """Object code of a graph: from the disk cache, or built and put there. Options as for `lower_graph`."""
+    """Object code of a graph: from the disk cache, or built and put there.
+
+    Options as for `lower_graph`.
+    """
     lowered = Lowered(graph, **options)
     store = disk_cache(environment.cache_folder())
     parts = cache_parts(lowered)
@@ -375,7 +381,9 @@ def raise_error(code: int, outputs: Any) -> Any:
 
 
 def load_entry(built: Built) -> tuple[int, int, object]:
-    """Maps the code into this process: addresses of the entry and the shapes function, and what keeps them alive."""
+    """Maps the code into this process: addresses of the entry and the shapes function, and what
+    keeps them alive.
+    """
     loaded = graphc_runtime.load(built.code)
     if built.constants:
         table = (ctypes.c_void_p * len(built.constants)).from_address(
@@ -402,8 +410,8 @@ def specialization(
 ) -> graphc_runtime.Specialization:
     """What the native call path needs to run the entry for these arguments.
 
-    `scalars` lists 0-d results that are handed over as NumPy scalars; `loaded` is what `load_entry` answered, to use
-    the code again.
+    `scalars` lists 0-d results that are handed over as NumPy scalars; `loaded` is what `load_entry`
+    answered, to use the code again.
     """
     entry, shapes, keep = loaded or load_entry(built)
     aliases = aliases or {}

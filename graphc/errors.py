@@ -1,4 +1,7 @@
-"""Every error that graphc raises on purpose. Any layer may raise them; they know nothing of the others."""
+"""Every error that graphc raises on purpose.
+
+Any layer may raise them; they know nothing of the others.
+"""
 
 from __future__ import annotations
 
@@ -32,4 +35,7 @@ class BuildError(GraphcError):
 
 
 class NonFiniteError(GraphcError, FloatingPointError):
-    """`jit(debug="nan")`: an op made the first NaN or infinity. Names the op and the user's line."""
+    """`jit(debug="nan")`: an op made the first NaN or infinity.
+
+    Names the op and the user's line.
+    """

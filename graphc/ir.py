@@ -4,8 +4,9 @@
     Node  = (op: OpDef, operands: Value*, attrs, results: Value*, where: SourceLine?)
     Value = (node, index, type)                                       compared by identity
 
-An attribute is an int, float, complex, bool, str, None, a Dim, a DType, a Literal (an array), a Graph, or a tuple
-of these. A parameter of a graph is the value of a `param` node, which is not listed among `nodes`.
+An attribute is an int, float, complex, bool, str, None, a Dim, a DType, a Literal (an array), a
+Graph, or a tuple of these. A parameter of a graph is the value of a `param` node, which is not
+listed among `nodes`.
 """
 
 from __future__ import annotations
@@ -165,12 +166,17 @@ class Graph:
 
     @staticmethod
     def of(name: str, params: Sequence[Value], results: Sequence[Value]) -> Graph:
-        """The graph of everything that `results` need, operands first, in the order of a depth-first walk."""
+        """The graph of everything that `results` need, operands first, in the order of a
+        depth-first walk.
+        """
         return Graph(name, tuple(params), tuple(reachable(results)), tuple(results))
 
     @cached_property
     def users(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value (a node that reads it twice is listed twice). Results are not users."""
+        """The nodes that read each value (a node that reads it twice is listed twice).
+
+        Results are not users.
+        """
         found: dict[Value, list[Node]] = {}
         for node in self.nodes:
             for operand in node.operands:
@@ -179,7 +185,8 @@ class Graph:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """The names of symbolic extents that the parameters' types mention, in order of appearance."""
+        """The names of symbolic extents that the parameters' types mention, in order of appearance.
+        """
         found: dict[str, None] = {}
         for value in self.params:
             for extent in value.type.shape:
@@ -188,7 +195,9 @@ class Graph:
         return tuple(found)
 
     def __eq__(self, other: object) -> bool:
-        """Structural equality: same ops, attributes, types and wiring (names of parameters included)."""
+        """Structural equality: same ops, attributes, types and wiring (names of parameters
+        included).
+        """
         return isinstance(other, Graph) and (self is other or signature(self) == signature(other))
 
     def __hash__(self) -> int:
@@ -202,7 +211,10 @@ class Graph:
 
 
 def reachable(results: Iterable[Value]) -> list[Node]:
-    """The nodes that `results` need, operands before users; no parameters. Iterative: graphs are deep."""
+    """The nodes that `results` need, operands before users; no parameters.
+
+    Iterative: graphs are deep.
+    """
     order: list[Node] = []
     done: set[Node] = set()
     for root in results:
@@ -257,8 +269,9 @@ Rewrite = Callable[[Node, tuple[Value, ...]], "Sequence[Value] | None"]
 def rewrite(graph: Graph, rule: Rewrite) -> Graph:
     """Walks the graph once, operands first, and lets `rule(node, new_operands)` replace nodes.
 
-    The rule answers the values that stand for the node's results, or None to keep the node (with its new
-    operands). Returns the same object when nothing changed. New nodes inherit the source line.
+    The rule answers the values that stand for the node's results, or None to keep the node (with
+    its new operands). Returns the same object when nothing changed. New nodes inherit the source
+    line.
     """
     new: dict[Value, Value] = {}
     changed = False

@@ -1,7 +1,10 @@
-"""What an op is: one card. Cards live in `graphc/ops/`; this module defines the card and the registry.
+"""What an op is: one card.
 
-A card is everything the compiler knows about an op, next to each other; no pass, printer or test keeps a table of
-op names of its own. Calling a card makes a node: `ADD(x, y)` is the value of a new `add` node.
+Cards live in `graphc/ops/`; this module defines the card and the registry.
+
+A card is everything the compiler knows about an op, next to each other; no pass, printer or test
+keeps a table of op names of its own. Calling a card makes a node: `ADD(x, y)` is the value of a new
+`add` node.
 """
 
 from __future__ import annotations
@@ -53,8 +56,10 @@ class OpDef:
         name: as printed; a Python identifier.
         doc: one line, with the formula.
         kind: one of KINDS.
-        infer: result type(s) of operand types and attributes. Raises TypeMismatch or ShapeMismatch, naming the operand.
-        evaluate: the meaning, in NumPy: operands and attributes (extents already numbers) to the result(s).
+        infer: result type(s) of operand types and attributes. Raises TypeMismatch or ShapeMismatch,
+            naming the operand.
+        evaluate: the meaning, in NumPy: operands and attributes (extents already numbers) to the
+            result(s).
         lower: see KINDS.
         source: whose definition the op follows (a NumPy function, a standard, a paper).
         commutative, associative: of a binary op.
@@ -63,8 +68,10 @@ class OpDef:
         idempotent: op(x, x) == x, or op(op(x)) == op(x) for a unary op.
         involution: op(op(x)) == x.
         linear: the operands in which the op is linear.
-        cost: about how many arithmetic instructions an element takes; fusion recomputes only what is cheap.
-        pure: no effect besides the result (an index that can be out of range is still pure: it reports).
+        cost: about how many arithmetic instructions an element takes; fusion recomputes only what
+            is cheap.
+        pure: no effect besides the result (an index that can be out of range is still pure: it
+            reports).
         numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
         samples: well-typed uses, for tests.
     """

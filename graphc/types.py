@@ -1,4 +1,6 @@
-"""Dtypes, symbolic extents and tensor types. Every layer reads them; this module imports nothing of ours but errors.
+"""Dtypes, symbolic extents and tensor types.
+
+Every layer reads them; this module imports nothing of ours but errors.
 
 Grammar of the text forms:
 
@@ -13,7 +15,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +28,8 @@ from .errors import ShapeMismatch, TraceError, TypeMismatch
 class DType:
     """An element type. Interned: compare with `is` or `==`.
 
-    `kind` is one of "b" bool, "i" signed, "u" unsigned, "f" float, "c" complex; `bits` the width in memory.
+    `kind` is one of "b" bool, "i" signed, "u" unsigned, "f" float, "c" complex; `bits` the width in
+    memory.
     """
 
     name: str
@@ -163,11 +166,14 @@ def _grouped(extent: Extent) -> str:
 
 
 class Dim:
-    """A symbolic extent: a polynomial with integer coefficients in normal form. Immutable, hashable.
+    """A symbolic extent: a polynomial with integer coefficients in normal form.
 
-    The atoms are names and the results of `//` and `%` that do not simplify. Two Dims are equal when their
-    normal forms are. An extent that turns out constant is an `int`, never a Dim. Arithmetic: `+ - * // %`
-    with ints and Dims. `terms` maps a monomial (sorted atoms) to its coefficient.
+    Immutable, hashable.
+
+    The atoms are names and the results of `//` and `%` that do not simplify. Two Dims are equal
+    when their normal forms are. An extent that turns out constant is an `int`, never a Dim.
+    Arithmetic: `+ - * // %` with ints and Dims. `terms` maps a monomial (sorted atoms) to its
+    coefficient.
     """
 
     __slots__ = ("_hash", "terms")
@@ -464,7 +470,8 @@ def bounds(
 ) -> tuple[int | None, int | None]:
     """The least and greatest value (None: unbounded) that an extent can take.
 
-    Names that `known` does not hold are at least 0. Interval arithmetic: never too narrow, sometimes too wide.
+    Names that `known` does not hold are at least 0. Interval arithmetic: never too narrow,
+    sometimes too wide.
     """
     if not isinstance(extent, Dim):
         return extent, extent

@@ -133,7 +133,9 @@ def native_source() -> str:
 
 
 def native_object() -> bytes | None:
-    """The native object that ships for this architecture (baseline instructions), or None: compile `native_source`."""
+    """The native object that ships for this architecture (baseline instructions), or None: compile
+    `native_source`.
+    """
     path = Path(__file__).parent / f"native-{platform.machine()}.o"
     return path.read_bytes() if path.is_file() else None
 

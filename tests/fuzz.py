@@ -1,8 +1,11 @@
-"""Random graphs: NumPy's evaluator against LLVM (and, on request, CUDA C run on the CPU). Run by hand:
+"""Random graphs: NumPy's evaluator against LLVM (and, on request, CUDA C run on the CPU).
+
+Run by hand:
 
     python -m tests.fuzz --count 100000 --size 20 --start 0
 
-Prints each failing seed with what failed; a seed is a test case (`random_graph(seed, size)`). Exit status 1 on failure.
+Prints each failing seed with what failed; a seed is a test case (`random_graph(seed, size)`). Exit
+status 1 on failure.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
 
 
 def check(seed: int, size: int, passes: bool) -> None:
-    """Raises unless LLVM's results for the graph of that seed are the evaluator's, within the graph's tolerance."""
+    """Raises unless LLVM's results for the graph of that seed are the evaluator's, within the
+    graph's tolerance.
+    """
     graph, arrays = random_graph(seed, size)
     expected = evaluate(graph, arrays)
     function = compiled(graph, passes=passes)

@@ -204,8 +204,9 @@ def _disturbed(
     for node in graph.nodes:
         operands = [values[v] for v in node.operands]
         with np.errstate(all="ignore"):
-            if node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod"):
-                # terms may cancel, and each sum of some of them rounds
+            summed = node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod")
+            if summed or node.op.name == "lgamma":
+                # terms may cancel, and each sum of some of them rounds (lgamma: near its zeros)
                 pairs = zip(operands, node.operands, strict=True)
                 operands = [_nudged(a, v, rng, 1) for a, v in pairs]
             found = node.op.evaluate(operands, node.attrs)
@@ -214,7 +215,11 @@ def _disturbed(
                 arrays = tuple(
                     _nudged(a, v, rng, 3) for a, v in zip(arrays, node.results, strict=True)
                 )
-            if node.op.kind == "contraction" and rng.random() < 0.5 and node.results[0].dtype.is_float:
+            if node.op.name == "log1p" and node.results[0].dtype.is_complex:
+                # NumPy's is log(1 + x)
+                arrays = (arrays[0] + ulp(node.results[0].dtype) * float(rng.choice([-1, 1])),)
+            signed = node.results[0].dtype.is_float and rng.random() < 0.5
+            if node.op.kind == "contraction" and signed:
                 # the sign of a zero depends on what the sum begins with
                 arrays = tuple(np.where(a == 0, -a, a) for a in arrays)
         values.update(zip(node.results, map(np.asarray, arrays), strict=True))

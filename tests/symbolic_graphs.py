@@ -61,7 +61,8 @@ class _Generator:
     def graph(self, size: int) -> Graph:
         for shape in ((N, M), self.random.choice(SHAPES), self.random.choice(SHAPES)):
             self.parameter(TensorType(self.random.choice(DTYPES), shape))
-        steps = (self.unary, self.binary, self.binary, self.binary, self.reduce, self.move, self.move, self.scan)
+        maps = (self.unary, self.binary) * 3
+        steps = (*maps, self.reduce, self.reduce, self.move, self.move, self.scan)
         for _ in range(size):
             self.random.choice((*steps, self.contract))()
         read = {v for value in self.values for v in value.node.operands}

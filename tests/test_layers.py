@@ -1,4 +1,6 @@
-"""The layers of graphc/DESIGN.md 1, the addresses of third-party libraries, and the names of files, read from the source."""
+"""The layers of graphc/DESIGN.md 1, the addresses of third-party libraries, and the names of files,
+read from the source.
+"""
 
 from __future__ import annotations
 

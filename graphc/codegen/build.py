@@ -1,4 +1,7 @@
-"""LLVM IR text -> object code, and object code -> assembly, by llvmlite. The only module that runs LLVM."""
+"""LLVM IR text -> object code, and object code -> assembly, by llvmlite.
+
+The only module that runs LLVM.
+"""
 
 from __future__ import annotations
 

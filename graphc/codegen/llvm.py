@@ -1,10 +1,14 @@
-"""Prints scheduled LoopFuncs as LLVM IR. A printer: it decides nothing about order, lanes or threads.
+"""Prints scheduled LoopFuncs as LLVM IR.
 
-A kernel becomes `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`. A parallel loop becomes a function of
-its own, `(ptr context, i64 begin, i64 end, i64 worker)`, handed to the runtime's `parallel_for`; what it reads from
-outside travels in the context. Inside a vector loop every value that the lane reaches is a vector; the stride of an
-access is the coefficient of the lane in its offset: 0 one element for all lanes, 1 a vector, -1 a reversed vector, 2 two
-vectors and a shuffle, anything else a gather or scatter. `GcRuntime` and the entry are described in runtime/native.c.
+A printer: it decides nothing about order, lanes or threads.
+
+A kernel becomes `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`. A parallel loop
+becomes a function of its own, `(ptr context, i64 begin, i64 end, i64 worker)`, handed to the
+runtime's `parallel_for`; what it reads from outside travels in the context. Inside a vector loop
+every value that the lane reaches is a vector; the stride of an access is the coefficient of the
+lane in its offset: 0 one element for all lanes, 1 a vector, -1 a reversed vector, 2 two vectors and
+a shuffle, anything else a gather or scatter. `GcRuntime` and the entry are described in
+runtime/native.c.
 
 Called by graphc/compile.py with the output of `loops.schedule`.
 """
@@ -26,7 +30,9 @@ from .scalar_llvm import emit as emit_scalar
 
 @dataclass
 class Place:
-    """Where a buffer's data is: a pointer, and how many lanes each element has (a buffer made inside a vector loop)."""
+    """Where a buffer's data is: a pointer, and how many lanes each element has (a buffer made
+    inside a vector loop).
+    """
 
     pointer: str
     buffer: L.Buffer
@@ -181,7 +187,9 @@ class Printer:
         self.places[buffer.name] = Place(pointer, buffer, lanes)
 
     def _entry_alloca(self, dtype: DType, count: int) -> str:
-        """Allocas stand in the entry block, so that they become registers and loops do not grow the stack."""
+        """Allocas stand in the entry block, so that they become registers and loops do not grow the
+        stack.
+        """
         b = self.b
         ref = f"%a{b._count}"
         b._count += 1
@@ -207,7 +215,10 @@ class Printer:
         self.b.branch(cond, report, lambda: [], likely=False)
 
     def finish(self) -> None:
-        """Ends the function. Streaming stores are ordered before whatever says that the work is done."""
+        """Ends the function.
+
+        Streaming stores are ordered before whatever says that the work is done.
+        """
         if self.streaming and self.module.isa.arch == "x86_64":
             self.module.declare("llvm.x86.sse.sfence", "void", [])
             self.b.line("call void @llvm.x86.sse.sfence()")
@@ -327,7 +338,9 @@ class Printer:
         self.b.scatter(pointer, where, value, mask=mask)
 
     def _interleaved(self, first: L.Store, second: L.Stmt) -> bool:
-        """Writes two adjacent stores of stride 2 (the parts of complex numbers) as one vector store."""
+        """Writes two adjacent stores of stride 2 (the parts of complex numbers) as one vector
+        store.
+        """
         if (
             self.lane is None
             or self.mask is not None
@@ -381,7 +394,9 @@ class Printer:
         self.store(stmt.buffer, stmt.index, new)
 
     def transpose(self, stmt: L.Transpose) -> None:
-        """A tile through registers: rows are loaded as vectors, exchanged in log2 steps, stored as vectors."""
+        """A tile through registers: rows are loaded as vectors, exchanged in log2 steps, stored as
+        vectors.
+        """
         source, target = self._place(stmt.source), self._place(stmt.target)
         dtype, n = stmt.source.dtype, stmt.size
         if n & (n - 1):
@@ -474,14 +489,18 @@ class Printer:
 
 
 SAFE: dict[DType, tuple[int, int]] = {F32: (24, 100), F64: (100, 800)}
-"""Binary exponents up to which (divisor, dividend) the quotient below neither overflows nor loses digits."""
+"""Binary exponents up to which (divisor, dividend) the quotient below neither overflows nor loses
+digits.
+"""
 
 
 def divide_by_uniform(b: Builder, a: Val, divisor: Val) -> Val:
-    """a / divisor where all lanes have one divisor: by its reciprocal, with the remainder put right.
+    """a / divisor where all lanes have one divisor: by its reciprocal, with the remainder put
+    right.
 
-    y = 1/d, q = a*y, q + (a - d*q)*y is the rounded quotient (Markstein 1990: exact in all but the rarest cases, and
-    then the other neighbour). Numbers far out (zeros, infinities and NaN among them) take the division.
+    y = 1/d, q = a*y, q + (a - d*q)*y is the rounded quotient (Markstein 1990: exact in all but the
+    rarest cases, and then the other neighbour). Numbers far out (zeros, infinities and NaN among
+    them) take the division.
     """
     dtype, lanes = a.dtype, a.lanes
     bits, word, mantissa = (32, I32, 23) if dtype is F32 else (64, I64, 52)
@@ -553,7 +572,8 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
 
 
 def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 32 << 20) -> None:
-    """Adds one kernel to the module: `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`."""
+    """Adds one kernel to the module: `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
+    """
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
     params += [("error", "ptr"), ("rt", "ptr")]
@@ -613,8 +633,8 @@ def _print_body(
 class Launch:
     """One kernel call inside an entry: where its buffers are.
 
-    `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte offset) or
-    ("constant", symbol).
+    `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte
+    offset) or ("constant", symbol).
     """
 
     kernel: str
@@ -625,10 +645,11 @@ class Launch:
 def print_entry(
     module: Module, name: str, launches: Sequence[Launch], slots: dict[str, int]
 ) -> None:
-    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the kernels in order.
+    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the kernels in
+    order.
 
-    `slots` says at which place of `extents` each symbol stands. Answers 0, or the first error code reported plus
-    `@graph_code_base`, which the loader sets to tell programs apart.
+    `slots` says at which place of `extents` each symbol stands. Answers 0, or the first error code
+    reported plus `@graph_code_base`, which the loader sets to tell programs apart.
     """
     params = [("buffers", "ptr"), ("extents", "ptr"), ("arena", "ptr"), ("rt", "ptr")]
     b = module.function(name, params, "i64")
@@ -674,7 +695,9 @@ def _argument(printer: Printer, place: str, where: object) -> str:
 def print_shapes(
     module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int]
 ) -> None:
-    """Adds `i64 @name(ptr extents, ptr dims)`: writes the results' extents, answers the arena's bytes."""
+    """Adds `i64 @name(ptr extents, ptr dims)`: writes the results' extents, answers the arena's
+    bytes.
+    """
     b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64")
     printer = Printer(module, b, name)
     for symbol, slot in slots.items():

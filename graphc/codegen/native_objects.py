@@ -1,9 +1,12 @@
-"""Makes the runtime's prebuilt objects, `runtime/native-ARCH.o`, from `runtime/native.ll`. For developers of graphc.
+"""Makes the runtime's prebuilt objects, `runtime/native-ARCH.o`, from `runtime/native.ll`.
+
+For developers of graphc.
 
     python -m graphc.codegen.native_objects [--check]
 
-A machine whose architecture has no prebuilt object compiles native.ll once and caches it (see compile.ensure_native).
-Each object begins with nothing of the machine it was made on: the processor is the architecture's baseline.
+A machine whose architecture has no prebuilt object compiles native.ll once and caches it (see
+compile.ensure_native). Each object begins with nothing of the machine it was made on: the processor
+is the architecture's baseline.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """plan: a graph of fusions -> kernels in running order, and a place for every buffer.
 
-Buffers are the entry's inputs, its results, constants inside the object or in a table, and temporaries in one arena. A
-temporary's bytes are free again after the last kernel that reads it; a symbolic size is only given to an equal one.
+Buffers are the entry's inputs, its results, constants inside the object or in a table, and
+temporaries in one arena. A temporary's bytes are free again after the last kernel that reads it; a
+symbolic size is only given to an equal one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from .llvm import Launch
 
 ALIGN = 64
 EMBED_BYTES = 16 << 10
-"""Constants up to this size are data of the object; larger ones stay arrays, and the object has a table of pointers."""
+"""Constants up to this size are data of the object; larger ones stay arrays, and the object has a
+table of pointers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class Kernel:
 class Plan:
     """Everything that is printed for one graph.
 
-    `slots` gives the place of each symbol in the entry's extents; `dims` all results' extents one after another;
-    `arena` bytes (perhaps symbolic); `messages` the texts of error codes 1, 2...
+    `slots` gives the place of each symbol in the entry's extents; `dims` all results' extents one
+    after another; `arena` bytes (perhaps symbolic); `messages` the texts of error codes 1, 2...
     """
 
     graph: Graph
@@ -90,7 +93,9 @@ class _Arena:
 
 
 def distinct_results(graph: Graph) -> Graph:
-    """The graph with a copy for every result that is named twice, so that each has a buffer of its own."""
+    """The graph with a copy for every result that is named twice, so that each has a buffer of its
+    own.
+    """
     seen: set[Value] = set()
     results: list[Value] = []
     for value in graph.results:
@@ -106,8 +111,8 @@ def distinct_results(graph: Graph) -> Graph:
 def separate_aliases(graph: Graph, aliases: Mapping[int, int]) -> Graph:
     """The graph in which a result may be written over the parameter that it replaces.
 
-    That is safe where one kernel reads the parameter last and writes each element after it has read the same element;
-    elsewhere the result is made apart and copied at the end.
+    That is safe where one kernel reads the parameter last and writes each element after it has read
+    the same element; elsewhere the result is made apart and copied at the end.
     """
     results = list(graph.results)
     copies: list[Node] = []
@@ -163,9 +168,9 @@ def plan(
 ) -> Plan:
     """Lowers and schedules every fusion and places every buffer.
 
-    `strided` lists the parameters that may have any strides; these are passed in the extents, after the symbols.
-    `aliases` says which results are written over which (donated) parameters. `check_finite` reports the first op that
-    makes a NaN or an infinity.
+    `strided` lists the parameters that may have any strides; these are passed in the extents, after
+    the symbols. `aliases` says which results are written over which (donated) parameters.
+    `check_finite` reports the first op that makes a NaN or an infinity.
     """
     graph = separate_aliases(distinct_results(graph), aliases or {})
     slots: dict[str, int] = {s: k for k, s in enumerate(graph.symbols)}

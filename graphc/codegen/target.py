@@ -27,7 +27,10 @@ class Target:
 
 @lru_cache(maxsize=1)
 def host_target() -> Target:
-    """The machine that this process runs on. Objects are ELF on every system: a loader of ours maps them."""
+    """The machine that this process runs on.
+
+    Objects are ELF on every system: a loader of ours maps them.
+    """
     import llvmlite.binding as llvm  # only needed when something is compiled
 
     triple = llvm.get_process_triple()
@@ -65,7 +68,10 @@ def _cpuinfo() -> list[str]:
 
 @lru_cache(maxsize=1)
 def host_fingerprint() -> str:
-    """What identifies the host's instructions without asking LLVM, for cache keys. Source: /proc/cpuinfo."""
+    """What identifies the host's instructions without asking LLVM, for cache keys.
+
+    Source: /proc/cpuinfo.
+    """
     kept = ("flags", "Features", "model name", "CPU part", "model\t")
     facts = [platform.machine(), platform.system(), platform.processor()]
     facts += [line for line in _cpuinfo() if line.startswith(kept)]

@@ -1,4 +1,6 @@
-"""The loop IR: what a kernel is before it is printed as LLVM IR or CUDA C. Immutable. One screen of grammar:
+"""The loop IR: what a kernel is before it is printed as LLVM IR or CUDA C.
+
+Immutable. One screen of grammar:
 
     LoopFunc = (name, params: Buffer*, symbols: name*, body: Stmt*)
     Buffer   = (name, dtype, shape: Index*, strides: Index*?, space: global|shared|local|register, access)
@@ -13,13 +15,14 @@
              | Select(cond, a, b)
     Index    = int | Dim       a polynomial (with // and %) over loop variables, symbols and i64 Lets
 
-A scalar has a real dtype: complex buffers are buffers of their parts with one more axis, of extent 2, and the
-lowering computes with Pair(re, im). Indices count elements, per axis; strides (elements) are the C-contiguous ones
-unless given. A `vector` loop has a constant extent, the lanes: every expression that its variable reaches is a
-vector, an If whose condition it reaches is a mask, and an Accumulate whose place it does not reach reduces across
-the lanes in a fixed order. An `unroll` loop has a constant extent and is written out. A `parallel` loop stands at
-the top level of the function; its iterations are independent. `block` and `thread` loops belong to CUDA.
-A Load whose guard is false reads nothing and is 0.
+A scalar has a real dtype: complex buffers are buffers of their parts with one more axis, of extent
+2, and the lowering computes with Pair(re, im). Indices count elements, per axis; strides (elements)
+are the C-contiguous ones unless given. A `vector` loop has a constant extent, the lanes: every
+expression that its variable reaches is a vector, an If whose condition it reaches is a mask, and an
+Accumulate whose place it does not reach reduces across the lanes in a fixed order. An `unroll` loop
+has a constant extent and is written out. A `parallel` loop stands at the top level of the function;
+its iterations are independent. `block` and `thread` loops belong to CUDA. A Load whose guard is
+false reads nothing and is 0.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
 class Buffer:
     """A typed array in memory. Compared by value; names are unique within a function.
 
-    `access` is "in", "out", "inout" or "temp". `align` is the alignment in bytes that the data is known to have.
+    `access` is "in", "out", "inout" or "temp". `align` is the alignment in bytes that the data is
+    known to have.
     """
 
     name: str
@@ -224,9 +228,11 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Transpose:
-    """target[t + c*target_step + r] = source[s + r*source_step + c] for r, c < size: a tile through registers.
+    """target[t + c*target_step + r] = source[s + r*source_step + c] for r, c < size: a tile through
+    registers.
 
-    t and s are the offsets of `target_index` and `source_index`; steps count elements; both buffers have one axis.
+    t and s are the offsets of `target_index` and `source_index`; steps count elements; both buffers
+    have one axis.
     """
 
     target: Buffer
@@ -351,7 +357,9 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
 def map_expr(
     expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e
 ) -> Expr:
-    """Rebuilds an expression with `index` applied to every Index and `leaf` to every Load, Name and Idx after it."""
+    """Rebuilds an expression with `index` applied to every Index and `leaf` to every Load, Name and
+    Idx after it.
+    """
     if isinstance(expr, Idx):
         return leaf(Idx(index(expr.index)))
     if isinstance(expr, Load):

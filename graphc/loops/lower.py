@@ -1,10 +1,11 @@
 """lower: the body of a fusion (or any graph) becomes one naive, correct LoopFunc.
 
-Every result is a nest of loops over its axes; the element at an index is asked for, and each op answers through the
-elements of its operands, so movement is index arithmetic and nothing intermediate is stored. A value is named (Let) in
-the outermost loop that its index allows: what depends on the row alone is computed once per row, and a reduction is a
-loop of its own, placed there. So softmax is one nest: rows outside; inside, a loop for the maximum, a loop for the sum,
-a loop that writes. Which ops may share a nest without waste is decided before, by `passes/fuse.py`.
+Every result is a nest of loops over its axes; the element at an index is asked for, and each op
+answers through the elements of its operands, so movement is index arithmetic and nothing
+intermediate is stored. A value is named (Let) in the outermost loop that its index allows: what
+depends on the row alone is computed once per row, and a reduction is a loop of its own, placed
+there. So softmax is one nest: rows outside; inside, a loop for the maximum, a loop for the sum, a
+loop that writes. Which ops may share a nest without waste is decided before, by `passes/fuse.py`.
 
 Called by graphc/compile.py; never chooses an order for speed (that is `schedule`).
 """
@@ -53,7 +54,9 @@ def _extreme(dtype: DType, low: bool) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A LoopFunc, the parameters' order (graph parameters, then results), and the messages of its Fails."""
+    """A LoopFunc, the parameters' order (graph parameters, then results), and the messages of its
+    Fails.
+    """
 
     func: L.LoopFunc
     inputs: tuple[Buffer, ...]
@@ -142,7 +145,9 @@ class Lowering:
 
     # -- elements
     def element(self, value: Value, index: tuple[Index, ...]) -> Element:
-        """The element of a value at an index, computed in the outermost scope that the index allows."""
+        """The element of a value at an index, computed in the outermost scope that the index
+        allows.
+        """
         buffer = self.buffers.get(value)
         if buffer is not None:
             return self.load(buffer, index, value.type.dtype.is_complex)
@@ -225,7 +230,8 @@ class Lowering:
         extents: Sequence[Extent],
         body: Callable[[tuple[Index, ...]], Element],
     ) -> Element:
-        """A reduction loop in the current scope; `body` answers the element at the reduced indices."""
+        """A reduction loop in the current scope; `body` answers the element at the reduced indices.
+        """
         home = self.scope
         guard = self.guard
         scopes: list[Scope] = []
@@ -359,6 +365,7 @@ class Context:
             return Pair(
                 L.Select(cond, then.re, otherwise.re), L.Select(cond, then.im, otherwise.im)
             )
+        assert not isinstance(then, Pair) and not isinstance(otherwise, Pair)
         return L.Select(cond, then, otherwise)
 
     def index(self, expr: Expr) -> Index:
@@ -431,7 +438,8 @@ def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:
 
 
 def _at_extremes(index: Dim, extents: dict[str, Index], greatest: bool) -> Index | None:
-    """The index with each loop variable at the end of its range that makes it greatest (or least)."""
+    """The index with each loop variable at the end of its range that makes it greatest (or least).
+    """
     env: dict[str, Index] = {}
     for monomial, coefficient in index.terms:
         for atom in monomial:
@@ -482,9 +490,11 @@ def lower(
 ) -> Lowered:
     """The LoopFunc of a graph whose ops can share one kernel.
 
-    `strides` gives element strides of parameters that are not C-contiguous, by position. `check_finite` adds a Fail
+    `strides` gives element strides of parameters that are not C-contiguous, by position.
+    `check_finite` adds a Fail
     after every op of floats: NaN or infinity out of finite operands.
-    Parameters of the function: the graph's parameters, its results, and temporaries that opaque ops asked for.
+    Parameters of the function: the graph's parameters, its results, and temporaries that opaque ops
+    asked for.
     """
     strides = strides or {}
     inputs = tuple(
@@ -530,10 +540,11 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
 
 
 def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]]:
-    """Which results share a nest: those of equal shapes, and those that are the rows of a larger one.
+    """Which results share a nest: those of equal shapes, and those that are the rows of a larger
+    one.
 
-    They must have something to share: an op, or a parameter that both read. Nests of unrelated results (the updates
-    of an optimizer) would read from too many places at once.
+    They must have something to share: an op, or a parameter that both read. Nests of unrelated
+    results (the updates of an optimizer) would read from too many places at once.
     """
     groups: list[tuple[tuple[Extent, ...], list[int], set[Value]]] = []
     order = sorted(range(len(results)), key=lambda k: -results[k].type.rank)
@@ -552,7 +563,9 @@ def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]
 
 
 def _touched(result: Value) -> set[Value]:
-    """The values that a result needs and that are worth computing or reading once; nothing for a parameter."""
+    """The values that a result needs and that are worth computing or reading once; nothing for a
+    parameter.
+    """
     found: set[Value] = set()
     for node in reachable([result]):
         if node.op.kind not in ("creation", "movement"):

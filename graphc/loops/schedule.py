@@ -1,19 +1,22 @@
-"""schedule: the naive LoopFunc -> the LoopFunc that a CPU should run. Changes nesting, kinds and local buffers only.
+"""schedule: the naive LoopFunc -> the LoopFunc that a CPU should run.
+
+Changes nesting, kinds and local buffers only.
 
     For(i, 4096, parallel)                      For(i, 4096, parallel)
       acc[0] = -inf                               lanes[...] = -inf
       For(r, 1024) acc max= x[i, r]       ->      For(q, 16) For(l, 64, vector) lanes[l] max= x[1024*i + 64*q + l]
                                                   For(l, 64, vector) acc[0] max= lanes[l]
 
-The steps, in order, each a function of this folder: flatten (global buffers become one axis), collapse (perfect nests of
-contiguous accesses become one loop), rowcache (costly values that several loops of one row need are kept in a local row),
-then, here, lanes and threads for every nest. Results do not depend on the number of threads: a reduction is cut in
-pieces of a fixed size, and lanes are combined in a fixed order.
+The steps, in order, each a function of this folder: flatten (global buffers become one axis),
+collapse (perfect nests of contiguous accesses become one loop), rowcache (costly values that
+several loops of one row need are kept in a local row), then, here, lanes and threads for every
+nest. Results do not depend on the number of threads: a reduction is cut in pieces of a fixed size,
+and lanes are combined in a fixed order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
@@ -48,7 +51,10 @@ class Machine:
     """Width of a vector register."""
     registers: int = 32
     streaming_bytes: int | None = 32 << 20
-    """Results of at least this size are written past the caches; None: never. A kernel decides when it is called."""
+    """Results of at least this size are written past the caches; None: never.
+
+    A kernel decides when it is called.
+    """
 
 
 class Scheduler:
@@ -120,7 +126,8 @@ class Scheduler:
 
     # ---------------------------------------------------------------------------------- lanes
     def lanes_for(self, body: Sequence[L.Stmt]) -> int:
-        """Lanes of a loop: whole registers of the widest element; several where the body is light."""
+        """Lanes of a loop: whole registers of the widest element; several where the body is light.
+        """
         sizes = [4]
         for stmt in L.statements(tuple(body)):
             for expr in L.expressions(stmt):
@@ -265,7 +272,9 @@ class Scheduler:
 
     # --------------------------------------------------------------------- whole-array reductions
     def chunked(self, loop: L.For) -> list[L.Stmt]:
-        """A reduction over everything -> pieces of CHUNK elements in parallel, then their combination in order."""
+        """A reduction over everything -> pieces of CHUNK elements in parallel, then their
+        combination in order.
+        """
         targets = [s for s in loop.body if isinstance(s, L.Accumulate)]
         whole, rest = loop.extent // CHUNK, loop.extent % CHUNK
         pieces = (loop.extent + CHUNK - 1) // CHUNK
@@ -316,7 +325,8 @@ class Scheduler:
 
 
 def schedule(lowered: Lowered, machine: Machine) -> Lowered:
-    """The scheduled function, with the temporaries that the schedule needs as further parameters."""
+    """The scheduled function, with the temporaries that the schedule needs as further parameters.
+    """
     func = collapse(flatten(lowered.func))
     func = cache_rows(func)
     scheduler = Scheduler(lowered, machine)
@@ -340,7 +350,9 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
 
 
 def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:
-    """Marks the whole-vector stores to results that may be large, and that nothing in the kernel reads."""
+    """Marks the whole-vector stores to results that may be large, and that nothing in the kernel
+    reads.
+    """
     assert machine.streaming_bytes is not None
     read = {
         e.buffer.name
@@ -401,7 +413,9 @@ def reduction_target(loop: L.For) -> L.Buffer | None:
 
 
 def is_map(loop: L.For) -> bool:
-    """Whether the iterations are independent: the loop writes only at places of its own, and to buffers of its own."""
+    """Whether the iterations are independent: the loop writes only at places of its own, and to
+    buffers of its own.
+    """
     if loop.kind == "parallel":
         return True
     own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
@@ -456,7 +470,9 @@ def offsets(body: Sequence[L.Stmt]) -> list[L.Index]:
 
 
 def coefficient(index: L.Index, var: str) -> L.Index | None:
-    """The stride of an index along a variable: 0 where it does not appear, None where it is not linear."""
+    """The stride of an index along a variable: 0 where it does not appear, None where it is not
+    linear.
+    """
     if not isinstance(index, Dim) or var not in ty.symbols(index):
         return 0
     rest = ty.substitute(index, {var: 0})
@@ -476,14 +492,11 @@ def total_work(loop: L.For) -> int | None:
 
 
 def _serial(stmt: L.Stmt) -> L.Stmt:
-    return (
-        replace(stmt, kind="serial")
-        if isinstance(stmt, L.For) and stmt.kind == "parallel"
-        else stmt
-    )
+    parallel = isinstance(stmt, L.For) and stmt.kind == "parallel"
+    return replace(stmt, kind="serial") if parallel else stmt
 
 
-def rename(body: tuple[L.Stmt, ...], fresh) -> tuple[L.Stmt, ...]:
+def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stmt, ...]:
     """A copy of statements whose Lets, loop variables and local buffers have fresh names."""
     names: dict[str, str] = {}
     buffers: dict[str, L.Buffer] = {}

@@ -10,22 +10,17 @@ and without `graphc.jit`. Where a result's length depends on data there is a `si
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from . import fft as fft
-from . import lib as lib
-from . import linalg as linalg
-from . import special as special
 from .namespace import IMPLEMENTATIONS as IMPLEMENTATIONS
-from .namespace import names_of
+from .namespace import find, names_of
 from .refused import REFUSED as REFUSED
 from .refused import remedy as remedy
 from .static import NamespaceInfo
 
 __array_api_version__ = "2024.12"
-_public = names_of()
-globals().update(_public)
-__all__ = ["IMPLEMENTATIONS", "REFUSED", "fft", "lib", "linalg", "special", *sorted(_public)]
+_SUBMODULES = ("fft", "lib", "linalg", "special")
 
 
 def __array_namespace_info__() -> NamespaceInfo:
@@ -34,4 +29,19 @@ def __array_namespace_info__() -> NamespaceInfo:
 
 
 def __getattr__(name: str) -> Any:
-    raise remedy("", name)
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    if name == "__all__":
+        return ["IMPLEMENTATIONS", "REFUSED", *_SUBMODULES, *sorted(names_of())]
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        found = find(name)
+    except KeyError:
+        raise remedy("", name) from None
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *names_of()})

@@ -5,39 +5,23 @@ tracer.
 from __future__ import annotations
 
 import sys
+import threading
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from . import (
-    creation,
-    decompositions,
-    elementwise,
-    fourier,
-    histograms,
-    indexing,
-    joining,
-    nan_reductions,
-    ordering,
-    padding,
-    polynomials,
-    rearranging,
-    scans,
-    sequences,
-    special_functions,
-    spectra,
-    static,
-    statistics,
-)
+from . import creation, elementwise, indexing, joining, rearranging, reductions, static
 from .dispatch import ENTRIES, public
 from .ufunc_objects import UFUNCS
 
-ROOMS = (
-    creation, decompositions, elementwise, fourier, histograms, indexing, joining, nan_reductions,
-    ordering, padding, polynomials, rearranging, scans, sequences, special_functions, spectra,
-    statistics,
+CORE = (creation, elementwise, indexing, joining, rearranging, reductions)
+"""The rooms that nearly every program needs. Each entered its functions in ENTRIES on import."""
+LATER = (
+    "decompositions", "fourier", "histograms", "nan_reductions", "ordering", "padding", "polynomials",
+    "scans", "sequences", "special_functions", "spectra", "statistics",
 )  # fmt: skip
-"""Each entered its functions in ENTRIES when it was imported."""
+"""The rooms that are loaded when a name is asked for that the core has not: imports take time."""
 
 
 class _Implementations(dict[Any, Any]):
@@ -46,13 +30,13 @@ class _Implementations(dict[Any, Any]):
     """
 
     def __missing__(self, key: Any) -> Any:
+        if not _complete:
+            load_all()
+            return self[key]
         name = getattr(key, "__name__", "")
         module = sys.modules.get("scipy.special")
-        if (
-            module is None
-            or name not in special_functions.SCIPY
-            or getattr(module, name) is not key
-        ):
+        found = None if module is None else getattr(module, name, None)
+        if found is not key or f"special.{name}" not in _names:
             raise KeyError(key)
         self[key] = _names[f"special.{name}"]
         return self[key]
@@ -72,28 +56,63 @@ IMPLEMENTATIONS: dict[Any, Any] = _Implementations()
 _names: dict[str, Any] = {name: getattr(np, name) for name in static.PLAIN}
 
 
+_complete: list[bool] = []
+_lock = threading.RLock()
+
+
 def _enter() -> None:
-    for name in static.OF_TYPES:
-        _names[name] = IMPLEMENTATIONS[getattr(np, name)] = static.public(name)
-    for entry in ENTRIES.values():
+    """Makes the public functions of the rooms that are loaded."""
+    for entry in list(ENTRIES.values()):
+        if entry.name in _names:
+            continue
         _names[entry.name] = public(entry)
         for theirs in entry.numpy:
             IMPLEMENTATIONS[theirs] = _names[entry.name]
+
+
+def _enter_core() -> None:
+    for name in static.OF_TYPES:
+        _names[name] = IMPLEMENTATIONS[getattr(np, name)] = static.public(name)
+    _enter()
     IMPLEMENTATIONS.update(UFUNCS)
-    # NumPy has some functions under several names; its lazy submodules must not be loaded for that
-    for name, theirs in list(vars(np).items()):
-        if name not in _names and callable(theirs) and theirs in IMPLEMENTATIONS:
-            _names[name] = IMPLEMENTATIONS[theirs]
-    _names["row_stack"] = _names["vstack"]
-    _names["matmul"] = UFUNCS[np.matmul]
-    _names["linalg.vecdot"] = IMPLEMENTATIONS[np.linalg.vecdot]
 
 
-_enter()
+def load_all() -> None:
+    """Loads every room. Safe from several threads."""
+    with _lock:
+        if _complete:
+            return
+        for name in LATER:
+            import_module(f".{name}", __package__)
+        _enter()
+        IMPLEMENTATIONS.update(UFUNCS)
+        _complete.append(True)
+        # NumPy has some functions under several names; its lazy submodules stay unloaded
+        for name, theirs in list(vars(np).items()):
+            if name not in _names and callable(theirs) and dict.get(IMPLEMENTATIONS, theirs):
+                _names[name] = IMPLEMENTATIONS[theirs]
+        _names["row_stack"] = _names["vstack"]
+        _names["matmul"] = UFUNCS[np.matmul]
+        _names["linalg.vecdot"] = IMPLEMENTATIONS[np.linalg.vecdot]
+
+
+_enter_core()
+
+
+def find(name: str) -> Any:
+    """The public object of that name.
+
+    Raises:
+        KeyError: where there is none.
+    """
+    if name not in _names:
+        load_all()
+    return _names[name]
 
 
 def names_of(module: str = "") -> dict[str, Any]:
     """The public names of the namespace, or of a submodule of it."""
+    load_all()
     lead = f"{module}." if module else ""
     rest = {k.removeprefix(lead): v for k, v in _names.items() if k.startswith(lead)}
     return {k: v for k, v in rest.items() if "." not in k}

@@ -5,16 +5,19 @@
     %4 = log(%3)
 
 Requires: the canonical form (operands of elementwise ops have one shape; dead nodes are gone).
-Guarantees: each fusion can be lowered to one LoopFunc in which nothing is computed again at a cost: an op joins the
-    kernel of its users only if the loops that surround it there are those of its own axes (cheap ops excepted).
+Guarantees: each fusion can be lowered to one LoopFunc in which nothing is computed again at a cost:
+    an op joins the kernel of its users only if the loops that surround it there are those of its
+    own axes (cheap ops excepted).
 Placement: last; later passes would have to look inside bodies.
-Cost: linear in nodes and edges, but for the reachability questions of values with users in several kernels.
+Cost: linear in nodes and edges, but for the reachability questions of values with users in several
+kernels.
 
-How: ops are visited from the results backwards. A kernel has root loops (the axes of its results); a card's own
-`lower`, run on names instead of numbers (Probe), says at which indices its operands are read, so that every op
-is treated by one rule, whether it moves, computes or reduces. Legality with several users is a question of paths in the
-graph of kernels, which networkx answers. At the end, kernels of one depth (which cannot depend on each other) are
-merged when they read the same rows, or when they are plain maps: the parameter updates of an optimizer.
+How: ops are visited from the results backwards. A kernel has root loops (the axes of its results);
+a card's own `lower`, run on names instead of numbers (Probe), says at which indices its operands
+are read, so that every op is treated by one rule, whether it moves, computes or reduces. Legality
+with several users is a question of paths in the graph of kernels, which networkx answers. At the
+end, kernels of one depth (which cannot depend on each other) are merged when they read the same
+rows, or when they are plain maps: the parameter updates of an optimizer.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ from ..ops.fusion import FUSION
 from ..types import Dim, Extent, TensorType
 
 MAX_OPS = 96
-"""Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers that live."""
+"""Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers
+that live.
+"""
 MAX_MERGED = 512
 """Ops in one kernel of several independent nests."""
 MAX_FRAMES = 450
@@ -43,7 +48,9 @@ CHEAP = 3
 RECOMPUTED = 8
 """The cost of all the ops along one path that are computed again."""
 MAX_RATIO = 2
-"""How often an op may be computed for each element of its value: where it is one part of a concatenation, say."""
+"""How often an op may be computed for each element of its value: where it is one part of a
+concatenation, say.
+"""
 PASSES = 8
 """In how many loops over one row a value may be computed: each normalisation adds some."""
 COSTLY_PASSES = 3
@@ -51,7 +58,9 @@ COSTLY_PASSES = 3
 SAMPLE = 64
 """What a symbolic extent counts as, where sizes are compared."""
 MIN_ROW = 64
-"""Rows shorter than this are not worth a loop of their own beside a map, which runs over all rows at once."""
+"""Rows shorter than this are not worth a loop of their own beside a map, which runs over all rows
+at once.
+"""
 LARGE = 1 << 30
 RECENT = 32
 """How many kernels of one depth are tried for a merge."""
@@ -99,7 +108,9 @@ class Kernel:
         return index, vars
 
     def widen(self, shape: tuple[Extent, ...]) -> bool:
-        """Takes on the larger shape of a value that is read along whole rows, so that it can be a result."""
+        """Takes on the larger shape of a value that is read along whole rows, so that it can be a
+        result.
+        """
         depth = row_depth(shape, self.shape)
         if not depth or depth >= len(shape) or _about(ty.product(shape[depth:])) < MIN_ROW:
             return False
@@ -150,7 +161,9 @@ def _is_leaf(node: Node) -> bool:
 
 
 def _is_free(node: Node) -> bool:
-    """Computed again by whoever reads it: index arithmetic, constants, and arithmetic on single numbers."""
+    """Computed again by whoever reads it: index arithmetic, constants, and arithmetic on single
+    numbers.
+    """
     if node.op.kind == "elementwise":
         return node.results[0].type.size == 1
     return node.op.kind == "movement" and node.op.name not in ("gather", "concatenate")
@@ -313,7 +326,9 @@ def _fits(kernel: Kernel, node: Node) -> bool:
 
 
 def _is_kept(kernel: Kernel, chain: tuple[str, ...], value: Value) -> bool:
-    """Whether the schedule keeps the values of the innermost loop for the next loop over the same row."""
+    """Whether the schedule keeps the values of the innermost loop for the next loop over the same
+    row.
+    """
     extent = kernel.extents[chain[-1]] if chain else 1
     return isinstance(extent, int) and extent * value.dtype.nbytes <= ROW_BYTES
 
@@ -349,7 +364,9 @@ def _is_plain(entries: dict[Entry, None]) -> bool:
 
 
 def _waste(kernel: Kernel, entry: Entry) -> int:
-    """How many times over an element is computed: the extents of the loops around it that its index lacks."""
+    """How many times over an element is computed: the extents of the loops around it that its index
+    lacks.
+    """
     index, chain = entry
     used: set[str] = set()
     for i in index:
@@ -365,7 +382,9 @@ def _waste(kernel: Kernel, entry: Entry) -> int:
 
 
 def _renamed(kernel: Kernel, entry: Entry) -> Any:
-    """The index with loops named by their order and extent, so that two loops over one row count as one place."""
+    """The index with loops named by their order and extent, so that two loops over one row count as
+    one place.
+    """
     names: dict[str, Extent] = {}
     for var in entry[1]:
         names[var] = Dim.symbol(f"v{len(names)}")
@@ -471,7 +490,10 @@ def _merge(
     member: dict[Node, Kernel],
     inlined: dict[Node, list[Kernel]],
 ) -> list[Kernel]:
-    """Merges kernels of one depth: those that read the same rows, and plain maps. Answers them in running order."""
+    """Merges kernels of one depth: those that read the same rows, and plain maps.
+
+    Answers them in running order.
+    """
     made_by = {value: kernel for kernel in kernels for value in kernel.results}
     inputs = {id(k): _inputs(k) for k in kernels}
     depth: dict[int, int] = {}
@@ -517,7 +539,8 @@ def _merge(
 
 
 def _share_rows(a: Kernel, b: Kernel) -> bool:
-    """Whether two kernels have the same loops, or one reduces the long rows that the other writes."""
+    """Whether two kernels have the same loops, or one reduces the long rows that the other writes.
+    """
     if a.shape == b.shape:
         return True
     small, large = (a, b) if len(a.shape) < len(b.shape) else (b, a)

@@ -119,6 +119,16 @@ def test_large_symbolic_extents(name: str, n: int, m: int) -> None:
     assert_close(got, evaluate(sized, arrays), tolerances(sized, arrays))
 
 
+@pytest.mark.parametrize("count", [9_000_000, 9_000_001, N], ids=["whole", "odd", "symbolic"])
+def test_results_past_the_caches(count: int | Dim) -> None:
+    """Results of 32 MiB are written by streaming stores, where they are aligned."""
+    x = tensor(F32, count)
+    function = compiled(Graph.of("f", (x,), (op("add", op("mul", x, 2.0), 1.0), op("neg", x))))
+    array = np.arange(9_000_001 if count is N else count, dtype=np.float32)
+    one, two = function(array)
+    assert np.array_equal(one, 2 * array + 1) and np.array_equal(two, -array)
+
+
 # -------------------------------------------------------------------------------- memory of inputs
 
 

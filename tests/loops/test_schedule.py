@@ -315,6 +315,25 @@ def test_small_nests_are_not_offered_to_threads() -> None:
     assert loops(scheduled(PROGRAMS["elementwise"].graph(N, M)), "parallel")
 
 
+# --------------------------------------------------------------------------------------- streaming
+
+
+def streamed(graph: Graph, streaming_bytes: int | None) -> list[str]:
+    machine = Machine(64, 32, streaming_bytes)
+    func = verify(schedule(lower(graph, "f"), machine).func, "cpu")
+    return [s.buffer.name for s in L.statements(func.body) if isinstance(s, L.Store) and s.streaming]
+
+
+def test_large_results_are_streamed() -> None:
+    graph = PROGRAMS["elementwise"].graph(64, 128)
+    assert streamed(graph, None) == []
+    assert streamed(graph, 64 * 128 * 4) == ["y0"]
+    assert streamed(graph, 64 * 128 * 4 + 1) == []
+    assert streamed(PROGRAMS["elementwise"].graph(N, M), 1 << 20) == ["y0"]
+    assert streamed(PROGRAMS["broadcasts"].graph(64, 127), 0) == []  # rows are not aligned
+    assert streamed(PROGRAMS["scatters"].graph(64, 128), 0) == []  # the kernel reads it again
+
+
 # --------------------------------------------------------------------------------------- questions
 
 
