@@ -1,1 +1,1 @@
-"""Measurements of graphc, alone and beside other frameworks. See README.md; nothing here is needed to use graphc."""
+"""Measurements of graphc, alone and beside others. See README.md; not needed to use it."""

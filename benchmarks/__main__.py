@@ -1,4 +1,4 @@
-"""`python -m benchmarks WORKLOAD ...`: the shared suite with graphc as a column. Options are the suite's own."""
+"""`python -m benchmarks WORKLOAD ...`: the shared suite, graphc a column. Options: the suite's."""
 
 import runpy
 import sys

@@ -1,6 +1,6 @@
 """What one call costs when there is next to nothing to compute: NumPy arrays in, NumPy arrays out.
 
-    python -m benchmarks.calls [--seconds S] [--json FILE]
+python -m benchmarks.calls [--seconds S] [--json FILE]
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import graphc_runtime
 import numpy as np
 
 import graphc
-import graphc_runtime
 
 
 def tiny(x: Any, y: Any, z: Any) -> Any:

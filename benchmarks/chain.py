@@ -2,8 +2,8 @@
 
     python -m benchmarks.chain [LENGTH ...] [--kind arithmetic|mixed] [--json FILE]
 
-Every op of a chain has a constant of its own, so no pass can make it shorter. "arithmetic" is additions, products, minima
-and maxima; "mixed" has an elementary function in every tenth place.
+Every op of a chain has a constant of its own, so no pass can make it shorter. "arithmetic" is sums,
+products, quotients, minima and maxima; "mixed" has an elementary function in every tenth place.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def measure(length: int, kind: str) -> dict[str, Any]:
     code = timed("llvm", lambda: stages.object)
     error = float(np.nanmax(np.abs(traced.compile()(x) - program(x)) / np.abs(program(x))))
     return {
-        "kind": kind, "length": length, "nodes": len(traced.graph.nodes), "kernels": len(stages.kernels),
-        "code_bytes": len(code), "error": error, "total": sum(times.values()), **times,
+        "kind": kind, "length": length, "nodes": len(traced.graph.nodes),
+        "kernels": len(stages.kernels), "code_bytes": len(code), "error": error,
+        "total": sum(times.values()), **times,
         "passes_detail": {r.name: r.seconds for r in stages.optimised.records},
     }  # fmt: skip
 
@@ -85,7 +86,11 @@ def main() -> None:
     options = parser.parse_args()
     measure(10, options.kind)  # imports LLVM
     stages = ("trace", "passes", "loops", "print", "llvm", "total")
-    print(f"{'ops':>6} {'kernels':>8}" + "".join(f"{s:>9}" for s in stages) + "   us an op      code  error")
+    print(
+        f"{'ops':>6} {'kernels':>8}"
+        + "".join(f"{s:>9}" for s in stages)
+        + "   us an op      code  error"
+    )
     records = []
     for length in options.lengths:
         record = measure(length, options.kind)
@@ -93,7 +98,8 @@ def main() -> None:
         columns = "".join(f"{record[s]:8.3f}s" for s in stages)
         each = record["total"] / length * 1e6
         print(
-            f"{length:>6} {record['kernels']:>8}{columns} {each:10.0f} {record['code_bytes']:>9}  {record['error']:.1e}",
+            f"{length:>6} {record['kernels']:>8}{columns} {each:10.0f} {record['code_bytes']:>9}"
+            f"  {record['error']:.1e}",
             flush=True,
         )
     if options.json:

@@ -1,7 +1,7 @@
-"""graphc as a column of the shared benchmark suite (`bench`), which is found and patched, never edited.
+"""graphc as a column of the shared suite `bench`, which is found and patched, never edited.
 
-`register` is called in the process that makes the tables and in every worker. graphc runs the suite's own NumPy
-formulas: the program that is compiled is the plain one.
+`register` is called in the process that makes the tables and in every worker. graphc runs the
+suite's own NumPy formulas: the program that is compiled is the plain one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 NAME = "graphc"
 WORKLOADS = ("elementwise", "calls")
-"""Workloads whose NumPy formulas graphc runs. The others wait for what they need: products, gradients, networks."""
+"""Workloads whose NumPy formulas graphc runs. The others wait: products, gradients, networks."""
 
-ABSENT = """The benchmark suite `bench` is not in {folder}. It is a folder of its own, shared by several projects.
-Set GRAPHC_BENCH to the folder that holds `bench`, or put it beside this repository as ../shared/bench.
-The measurements of graphc alone need no suite: python -m benchmarks.chain, python -m benchmarks.calls"""
+ABSENT = """The benchmark suite `bench` is not in {folder}; several projects share it.
+Set GRAPHC_BENCH to the folder that holds it, or put it beside this repository: ../shared/bench.
+Measurements of graphc alone need none: python -m benchmarks.chain, python -m benchmarks.calls"""
 
 
 def suite_folder() -> Path:
@@ -39,7 +39,7 @@ def suite_folder() -> Path:
 
 
 def register() -> None:
-    """Makes `bench` importable, here and in the processes started from here, and adds graphc to it."""
+    """Makes `bench` importable, here and in processes started from here; adds graphc to it."""
     paths = [str(ROOT), str(suite_folder())]
     sys.path[:0] = [p for p in paths if p not in sys.path]
     known = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p not in paths]
@@ -115,7 +115,7 @@ def _register_first_calls() -> None:
 
 
 def _start_workers_here() -> None:
-    """The harness starts `python -m bench.worker`; it is to start ours, which registers the column first."""
+    """The harness starts `python -m bench.worker`; it is to start ours, which registers first."""
     harness = importlib.import_module("bench.harness")
 
     def start(command: Sequence[str], **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The process of one column, with graphc among the columns. Started by the suite's harness, not by hand."""
+"""The process of one column, with graphc among the columns. The suite starts it."""
 
 import sys
 

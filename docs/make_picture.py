@@ -1,4 +1,4 @@
-"""Draws architecture.svg: the stages of graphc, from a table. Run by hand: python docs/make_picture.py"""
+"""Draws architecture.svg: the stages of graphc. Run by hand: python docs/make_picture.py"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDS = (
     ("LLVM IR", "build", "object", "llvm, asm"),
     ("CUDA C", "nvcc", "cubin", "cuda"),
 )
-WIDTH, STEP, BOX, HEIGHT = 720, 92, 210, 44
+WIDTH, STEP, BOX, HEIGHT = 620, 92, 210, 44
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1b2733 }
 .small { font-size: 12px; fill: #5a6b7b }
@@ -56,7 +56,7 @@ def picture() -> str:
         if k < len(STAGES) - 1:
             parts.append(f'<path d="M{middle} {y + HEIGHT} V{y + STEP - 6}"/>')
         parts.append(text(middle + 12, y + HEIGHT + 22, arrow, "arrow"))
-        parts.append(text(middle + 90, y + HEIGHT + 22, folder, "code"))
+        parts.append(text(middle + 100, y + HEIGHT + 22, folder, "code"))
     y = 20 + len(STAGES) * STEP
     for k, (title, arrow, product, stage) in enumerate(ENDS):
         x = left + k * (BOX + 40)
@@ -70,15 +70,25 @@ def picture() -> str:
         parts.append(text(end + 12, y + HEIGHT + 40, f"--stage {stage}", "code"))
     parts.append(box(left, y + STEP + 24, "Machine code in memory", "end"))
     parts.append(f'<path d="M{left + BOX // 2} {y + HEIGHT} V{y + STEP + 18}"/>')
-    parts.append(text(left + BOX + 20, y + STEP + 42, "load, call: runtime/ (knows nothing of the compiler)", "small"))
-    parts.append(text(left + BOX + 20, y + STEP + 60, "kept on disk by content: graphc/cache.py", "small"))
+    parts.append(
+        text(
+            left + BOX + 20,
+            y + STEP + 42,
+            "load, call: runtime/ (knows nothing of the compiler)",
+            "small",
+        )
+    )
+    parts.append(
+        text(left + BOX + 20, y + STEP + 60, "kept on disk by content: graphc/cache.py", "small")
+    )
     height = y + STEP + 24 + HEIGHT + 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="The stages of graphc">'
         f"<style>{STYLE}</style>"
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><polygon points="0,0 8,4 0,8" fill="#3d6b94"/></marker></defs>'
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><polygon points="0,0 8,4 0,8" fill="#3d6b94"/></marker>'
+        "</defs>"
         f'<rect class="page" width="{WIDTH}" height="{height}"/>' + "\n".join(parts) + "</svg>\n"
     )
 

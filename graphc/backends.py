@@ -30,7 +30,8 @@ class Executable(Protocol):
         ...
 
     def attach(self, function: Any, traced: TracedFunction) -> bool:
-        """Lets a native callable (graphc_runtime) serve such calls by itself; False when it cannot.
+        """Lets a native callable (graphc_runtime) serve such calls by itself;
+        False when it cannot.
         """
         ...
 
@@ -56,8 +57,8 @@ class Backend(Protocol):
         ...
 
     def callable(self, miss: Callable[..., Any]) -> Any | None:
-        """A native callable that asks `miss` where nothing was attached; None when there is no such
-        thing.
+        """A native callable that asks `miss` where nothing was attached;
+        None when there is no such thing.
         """
         ...
 
@@ -109,7 +110,8 @@ class Evaluation:
                     continue
                 what = "NaN" if np.isnan(array).any() else "an infinity"
                 raise NonFiniteError(
-                    f"{node.op.name} made {what} from finite operands, in {value.type} at {node.where}"
+                    f"{node.op.name} made {what} from finite operands, "
+                    f"in {value.type} at {node.where}"
                 )
         return [np.array(values[v]) for v in graph.results]
 
@@ -152,14 +154,14 @@ class Native:
 
 
 COPY_BYTES = 1 << 14
-"""Arrays of other layouts up to this size are copied; for larger ones the program is compiled for
-any strides.
+"""Arrays of other layouts up to this size are copied;
+for larger ones the program is compiled for any strides.
 """
 
 
 class NativeExecutable:
-    """Machine code in this process: one variant for contiguous arrays, others for arrays of any
-    strides.
+    """Machine code in this process: one variant for contiguous arrays,
+    others for arrays of any strides.
     """
 
     def __init__(self, traced: TracedFunction, check_finite: bool = False):
@@ -220,8 +222,8 @@ class NativeExecutable:
         return self._run(*given)
 
     def _spec(self, built: Any, loaded: Any, strided: tuple[int, ...], plain: bool) -> Any:
-        """The specialization: `plain` for arrays that Python prepared, else for a call as the user
-        writes it.
+        """The specialization: `plain` for arrays that Python prepared,
+        else for a call as the user writes it.
         """
         from .compile import specialization
 
@@ -243,8 +245,9 @@ class NativeExecutable:
         for axis, extent in enumerate(type.shape):
             if isinstance(extent, ty.Dim) and not str(extent).isidentifier():
                 raise LoweringError(
-                    f"axis {axis} of {path} has the extent {extent}; a compiled argument's symbolic extents are plain "
-                    f"names. Name it on its own and let the program relate them"
+                    f"axis {axis} of {path} has the extent {extent}; a compiled argument's "
+                    f"symbolic extents are plain names. Name it on its own and let the program "
+                    f"relate them"
                 )
             shape.append(extent if isinstance(extent, int) else str(extent))
         return graphc_runtime.ArgumentSpec(
@@ -262,8 +265,8 @@ class NativeExecutable:
 
 
 def _aliases(traced: TracedFunction) -> dict[int, int]:
-    """Which results are written over which donated parameters: each over the first of its type that
-    is free.
+    """Which results are written over which donated parameters:
+    each over the first of its type that is free.
     """
     free = list(traced.donated)
     found: dict[int, int] = {}

@@ -21,7 +21,6 @@ import json
 import os
 import stat
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -168,6 +167,8 @@ class Cache:
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
+        import tempfile  # takes longer to import than a hit takes
+
         number, temporary = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)  # mode 0600
         try:
             with os.fdopen(number, "wb", buffering=0) as file:

@@ -1,6 +1,6 @@
 """The command `graphc`: demo, show, doctor, cache. The only module that prints.
 
-Exit codes: 0 it worked; 1 it failed (the message says what); 2 the command line cannot be understood.
+Exit codes: 0 it worked; 1 it failed (the message says what); 2 the command line is wrong.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ examples:
   graphc show package.module:function --arg "f32[64]" --stage dot | dot -Tsvg > graph.svg
 
 types:
-  bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128, then the extents in brackets: f32[b, 784], f64[].
-  A name instead of a number is a symbolic extent. float, int, bool and complex are Python numbers.
+  bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128, then the extents in brackets:
+  f32[b, 784], f64[]. A name instead of a number is a symbolic extent.
+  float, int, bool and complex are Python numbers.
 
 stages:
   graph     what was traced               llvm      LLVM IR
@@ -50,9 +51,9 @@ stages:
 """
 CACHE_EXAMPLES = """
 examples:
-  graphc cache list                 one line per entry, the one used last first
-  graphc cache why 3f9a             what entry 3f9a... was made from, and whether this process would use it
-  graphc cache clear                removes all entries; compiled programs that run keep running
+  graphc cache list        one line per entry, the one used last first
+  graphc cache why 3f9a    what entry 3f9a... was made from; would this process use it?
+  graphc cache clear       removes all entries; compiled programs that run keep running
 """
 
 
@@ -105,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, run: Callable[[Any], int], text: str, epilog: str = "") -> argparse.ArgumentParser:
+def _add(
+    commands: Any, name: str, run: Callable[[Any], int], text: str, epilog: str = ""
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -118,10 +121,17 @@ def _add(commands: Any, name: str, run: Callable[[Any], int], text: str, epilog:
 
 
 def _add_demo(commands: Any) -> None:
-    parser = _add(commands, "demo", _demo, "compile a real function, say what happened, and time it against NumPy")
+    parser = _add(
+        commands,
+        "demo",
+        _demo,
+        "compile a real function, say what happened, and time it against NumPy",
+    )
     names = ("black-scholes", "softmax", "layer-norm")
     parser.add_argument("example", nargs="?", choices=names, default=names[0])
-    parser.add_argument("--seconds", type=float, default=0.5, help="to time each side (default: 0.5)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="to time each side (default: 0.5)"
+    )
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -136,7 +146,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _add_show(commands: Any) -> None:
-    parser = _add(commands, "show", _show, "trace a function for given types and print a stage of it", SHOW_EXAMPLES)
+    parser = _add(
+        commands,
+        "show",
+        _show,
+        "trace a function for given types and print a stage of it",
+        SHOW_EXAMPLES,
+    )
     parser.add_argument("function", metavar="FILE.py:FUNCTION", help="or package.module:function")
     parser.add_argument(
         "--arg", action="append", default=[], metavar='"NAME: TYPE"', dest="arguments",
@@ -186,7 +202,10 @@ def _lower(
         inspect.signature(function).bind(*positional, **named, **statics)
         if not hasattr(function, "lower"):
             function = graphc.jit(function, static_argnames=tuple(statics))
-    except (TypeError, ValueError) as error:  # as Python says it: a missing or an unexpected argument
+    except (
+        TypeError,
+        ValueError,
+    ) as error:  # as Python says it: a missing or an unexpected argument
         raise UsageError(f"the arguments do not fit {name}: {error}") from None
     try:
         return function.lower(*positional, **named, **statics)
@@ -228,7 +247,9 @@ def read_static(text: str) -> tuple[str, Any]:
     try:
         return name.strip(), ast.literal_eval(value.strip())
     except (ValueError, SyntaxError):
-        raise UsageError(f'--static "{text}": {value!r} is no Python literal (strings need quotes)') from None
+        raise UsageError(
+            f'--static "{text}": {value!r} is no Python literal (strings need quotes)'
+        ) from None
 
 
 def find_function(place: str) -> Any:
@@ -240,13 +261,21 @@ def find_function(place: str) -> Any:
     """
     source, colon, name = place.rpartition(":")
     if not colon or not source or not name:
-        raise UsageError(f"{place!r} names no function; write FILE.py:FUNCTION, for example model.py:softmax")
+        raise UsageError(
+            f"{place!r} names no function; write FILE.py:FUNCTION, for example model.py:softmax"
+        )
     module = _import(source)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            known = [k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", None) == module.__name__]
-            raise UsageError(f"{source} has no function {name!r}; it has {', '.join(known) or 'none'}")
+            known = [
+                k
+                for k, v in vars(module).items()
+                if callable(v) and getattr(v, "__module__", None) == module.__name__
+            ]
+            raise UsageError(
+                f"{source} has no function {name!r}; it has {', '.join(known) or 'none'}"
+            )
         found = getattr(found, part)
     if not callable(found):
         raise UsageError(f"{place} is a {type(found).__name__}, not a function")
@@ -271,7 +300,9 @@ def _import(source: str) -> ModuleType:
         return module
     except ModuleNotFoundError as error:
         if not looks_like_file and error.name and source.startswith(error.name):
-            raise UsageError(f"there is no module {source!r}; for a file write {source}.py:...") from None
+            raise UsageError(
+                f"there is no module {source!r}; for a file write {source}.py:..."
+            ) from None
         raise UserError(f"{source} cannot be imported: {error}") from None
     except Exception as error:
         raise UserError(f"{source} cannot be imported: {_last_line(error)}") from None
@@ -321,13 +352,17 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _add_cache(commands: Any) -> None:
-    parser = _add(commands, "cache", _cache_list, "look into the folder of compiled programs", CACHE_EXAMPLES)
+    parser = _add(
+        commands, "cache", _cache_list, "look into the folder of compiled programs", CACHE_EXAMPLES
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add(actions, "list", _cache_list, "all entries, the one used last first")
     _add(actions, "size", _cache_size, "the folder, its bytes and its limit")
     _add(actions, "clear", _cache_clear, "remove every entry")
     why = _add(actions, "why", _cache_why, "what an entry was made from")
-    why.add_argument("key", metavar="KEY", help="the first letters of an entry's key, or a function's name")
+    why.add_argument(
+        "key", metavar="KEY", help="the first letters of an entry's key, or a function's name"
+    )
 
 
 def _store() -> Cache:
@@ -372,7 +407,9 @@ def _cache_why(options: argparse.Namespace) -> int:
         shown += 1
         print("\n".join(_explained(one.key, entry)))
     if not shown:
-        raise UserError(f"no entry has the key or the name {wanted}; `graphc cache list` shows those that are there")
+        raise UserError(
+            f"no entry has the key or the name {wanted}; `graphc cache list` shows what is there"
+        )
     return OK
 
 
@@ -404,7 +441,11 @@ def _explained(key: str, entry: Entry) -> list[str]:
 def _parts_here() -> dict[str, str]:
     from .codegen.target import host_fingerprint
 
-    return {"machine": host_fingerprint(), "graphc": f"{VERSION}/{FORMAT}", "llvm": version("llvmlite")}
+    return {
+        "machine": host_fingerprint(),
+        "graphc": f"{VERSION}/{FORMAT}",
+        "llvm": version("llvmlite"),
+    }
 
 
 def _bytes(count: float) -> str:

@@ -1,7 +1,10 @@
 """The whole road, stage by stage. Read this file first.
 
-    graph   --passes-->   graph of fusions   --plan-->   loops and places   --emit-->   LLVM IR   --build-->   object
-    object  --load-->     an entry that the native call path runs
+    graph              --passes-->   graph of fusions
+    graph of fusions   --plan-->     loops and places
+    loops and places   --emit-->     LLVM IR
+    LLVM IR            --build-->    object
+    object             --load-->     an entry that the native call path runs
 
 Every stage is a pure function; `Lowered` keeps what each one made, so that a user can look at it.
 """
@@ -26,7 +29,7 @@ from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_target
 from .errors import GraphcError, NonFiniteError
 from .ir import Graph, Literal
-from .loops.lower import NON_FINITE
+from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
@@ -95,8 +98,8 @@ class Lowered:
         for k, literal in enumerate(plan.embedded):
             data = "".join(f"\\{byte:02X}" for byte in constant_bytes(literal))
             size = literal.array.nbytes
-            text = f'@constant{k} = internal constant [{max(size, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
-            module.raw_global(f"constant{k}", text)
+            text = f'[{max(size, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
+            module.raw_global(f"constant{k}", f"@constant{k} = internal constant {text}")
         if plan.table:
             text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
             module.raw_global("graph_constants", text)
@@ -246,7 +249,8 @@ def build_graph(graph: Graph, **options: Any) -> Built:
         return _from_entry(entry, literals(graph))
     builder.prefetch()
     built = _build(lowered)
-    # a constant that the traced graph has as well is not written to the disk: whoever finds the entry has it
+    # a constant that the traced graph has as well is not written to the disk:
+    # whoever finds the entry has it
     own = {id(literal.array): k for k, literal in enumerate(literals(graph))}
     given = [own.get(id(c), -1) for c in built.constants]
     meta = {
@@ -315,7 +319,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
     )
 
 
-# ------------------------------------------------------------------------------------------- loading
+# ----------------------------------------------------------------------------------------- loading
 
 _native_lock = threading.Lock()
 _native_ready = False
@@ -381,8 +385,8 @@ def raise_error(code: int, outputs: Any) -> Any:
 
 
 def load_entry(built: Built) -> tuple[int, int, object]:
-    """Maps the code into this process: addresses of the entry and the shapes function, and what
-    keeps them alive.
+    """Maps the code into this process:
+    addresses of the entry and the shapes function, and what keeps them alive.
     """
     loaded = graphc_runtime.load(built.code)
     if built.constants:
@@ -415,9 +419,8 @@ def specialization(
     """
     entry, shapes, keep = loaded or load_entry(built)
     aliases = aliases or {}
-    symbolic = any(isinstance(e, Dim) for t in built.results for e in t.shape) or isinstance(
-        built.arena, Dim
-    )
+    symbolic = isinstance(built.arena, Dim)
+    symbolic = symbolic or any(isinstance(e, Dim) for t in built.results for e in t.shape)
     outputs = tuple(
         graphc_runtime.OutputSpec(
             t.dtype.numpy,
@@ -440,6 +443,6 @@ def specialization(
 
 
 __all__ = [
-    "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "load_entry", "lower_graph",
-    "specialization",
+    "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "load_entry",
+    "lower_graph", "specialization",
 ]  # fmt: skip

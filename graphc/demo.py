@@ -1,6 +1,7 @@
 """The functions that `graphc demo` compiles, and the account it gives of them.
 
-Called by the command line; makes text and never prints. The functions are plain NumPy: nothing in them knows of graphc.
+Called by the command line; makes text and never prints. The functions are plain NumPy: nothing in
+them knows of graphc.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import graphc_runtime
 import numpy as np
 
 import graphc
-import graphc_runtime
 
 from .compile import Lowered
 from .ir import Node
@@ -27,7 +28,9 @@ from .passes.pipeline import Record
 def normal_cdf(x: Any) -> Any:
     """The normal distribution function, to 7.5e-8. Source: Abramowitz and Stegun, 26.2.17."""
     t = 1 / (1 + 0.2316419 * np.abs(x))
-    tail = 0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
+    tail = 0.319381530 + t * (
+        -0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))
+    )
     tail = tail * t * 0.3989422804 * np.exp(-0.5 * x * x)
     return np.where(x > 0, 1 - tail, tail)
 
@@ -78,7 +81,9 @@ class Example:
 EXAMPLES = {
     "black-scholes": Example("Black-Scholes prices of 1 000 000 options", black_scholes, _options),
     "softmax": Example("softmax of the rows of a 4096 x 1024 array", softmax, _rows),
-    "layer-norm": Example("layer norm of the rows of a 4096 x 1024 array", layer_norm, _rows_and_weights),
+    "layer-norm": Example(
+        "layer norm of the rows of a 4096 x 1024 array", layer_norm, _rows_and_weights
+    ),
 }
 
 
@@ -107,7 +112,9 @@ def account(example: Example, seconds: float = 0.5) -> Iterator[str]:
         yield _row(name, text, spent)
     planning = time.perf_counter()
     kernels = stages.kernels
-    yield _row("loops", f"{len(kernels)} kernel{'s' * (len(kernels) != 1)}", time.perf_counter() - planning)
+    yield _row(
+        "loops", f"{len(kernels)} kernel{'s' * (len(kernels) != 1)}", time.perf_counter() - planning
+    )
     for kernel in kernels:
         yield _row("", f"{kernel.name}: {_traffic(kernel.node)}")
         for line in textwrap.wrap(kernel_ops(kernel.node), 66):
@@ -115,7 +122,9 @@ def account(example: Example, seconds: float = 0.5) -> Iterator[str]:
     building = time.perf_counter()
     code = stages.object
     target = f"{stages.machine.cpu}, {stages.machine.isa.vector_bits}-bit vectors"
-    yield _row("LLVM", f"{len(code):,} bytes of object code for {target}", time.perf_counter() - building)
+    yield _row(
+        "LLVM", f"{len(code):,} bytes of object code for {target}", time.perf_counter() - building
+    )
     yield _row("in all", "from a Python function to machine code", time.perf_counter() - start)
     yield ""
     actual = _arrays(function(*arguments))
@@ -124,19 +133,25 @@ def account(example: Example, seconds: float = 0.5) -> Iterator[str]:
 
 
 def _load() -> None:
-    """Compiles a small function past the cache, so that the times below are not those of imports."""
+    """Compiles a small function past the cache: the times below are not those of imports."""
     len(graphc.jit(lambda x: np.exp(x)).lower(np.zeros(3, np.float32)).stages.object)
 
 
 def pass_totals(stages: Lowered) -> list[tuple[str, str, float]]:
-    """(name, what its runs did together, their seconds) of every pass, in the order of first runs."""
+    """(name, what its runs did together, their seconds) of every pass, in order."""
     found: dict[str, list[Record]] = {}
     for record in stages.optimised.records:
         found.setdefault(record.name, []).append(record)
     totals = []
     for name, records in found.items():
         removed = sum(r.nodes_before - r.nodes_after for r in records)
-        text = f"{removed} nodes fewer" if removed > 0 else f"{-removed} nodes more" if removed else "same nodes"
+        text = (
+            f"{removed} nodes fewer"
+            if removed > 0
+            else f"{-removed} nodes more"
+            if removed
+            else "same nodes"
+        )
         if not any(r.changed for r in records):
             text = "nothing to do"
         if len(records) > 1:
@@ -165,11 +180,15 @@ def _comparison(
     ours = best_of(lambda: function(*arguments), seconds)
     threads = graphc_runtime.get_threads()
     yield _row("NumPy", "one call, the best of many", theirs)
-    yield _row("graphc", f"one call, {threads} thread{'s' * (threads != 1)}: {theirs / ours:.1f} times as fast", ours)
+    yield _row(
+        "graphc",
+        f"one call, {threads} thread{'s' * (threads != 1)}: {theirs / ours:.1f} times as fast",
+        ours,
+    )
 
 
 def best_of(call: Callable[[], object], seconds: float) -> float:
-    """The time of the fastest call, of those that fit into so many seconds (three at least). Units: seconds."""
+    """The fastest call of those that fit into so many seconds (three at least). Units: seconds."""
     best, count, end = float("inf"), 0, time.perf_counter() + seconds
     while count < 3 or time.perf_counter() < end:
         start = time.perf_counter()

@@ -1,6 +1,6 @@
-"""What `graphc doctor` finds out about this machine: one Check for each thing that graphc uses or could use.
+"""What `graphc doctor` finds out: one Check for each thing that graphc uses or could use.
 
-Called by the command line; makes text and never prints. A check never raises: what goes wrong is its answer.
+Called by the command line; makes text and never prints. What goes wrong in a check is its answer.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import graphc_runtime
 import numpy as np
+from graphc_runtime import cuda
 
 import graphc
-import graphc_runtime
-from graphc_runtime import cuda
 
 from . import compile as road
 from . import environment
@@ -31,7 +31,18 @@ from .errors import GraphcError
 
 LEAST_FREE_BYTES = 256 << 20
 FEATURES = {
-    "x86_64": ("sse4.1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512dq", "avx512bf16", "avx512fp16"),
+    "x86_64": (
+        "sse4.1",
+        "avx",
+        "avx2",
+        "fma",
+        "f16c",
+        "avx512f",
+        "avx512vl",
+        "avx512dq",
+        "avx512bf16",
+        "avx512fp16",
+    ),
     "aarch64": ("neon", "fullfp16", "bf16", "sve", "sve2"),
 }
 """The features of processors that change the code we make; others are not shown."""
@@ -41,8 +52,8 @@ FEATURES = {
 class Check:
     """One line of the answer.
 
-    `state`: "ok"; "missing" (something that some may want, and all else works without); "slow" (works, but not as fast
-    as it could); "failed" (graphc does not work). `meaning` says what follows for the user.
+    `state`: "ok"; "missing" (some may want it, and all else works without); "slow" (works, but not
+    as fast as it could); "failed" (graphc does not work). `meaning`: what follows for the user.
     """
 
     name: str
@@ -65,7 +76,9 @@ def examine() -> Iterator[Check]:
             yield from check()
         except Exception as error:  # the doctor looks at broken machines: it may not break itself
             name = check.__name__.strip("_")
-            yield Check(name, "failed", f"{type(error).__name__}: {error}", "the check itself failed")
+            yield Check(
+                name, "failed", f"{type(error).__name__}: {error}", "the check itself failed"
+            )
 
 
 def works(checks: list[Check]) -> bool:
@@ -84,10 +97,14 @@ def _versions() -> Iterator[Check]:
     try:
         yield Check("llvmlite", "ok", f"{version('llvmlite')} (LLVM {_llvm_version()})")
     except (PackageNotFoundError, ImportError) as error:
-        yield Check("llvmlite", "failed", str(error), "nothing can be compiled; pip install llvmlite")
+        yield Check(
+            "llvmlite", "failed", str(error), "nothing can be compiled; pip install llvmlite"
+        )
     for package in ("networkx", "optree", "ml_dtypes"):
         if importlib.util.find_spec(package) is None:
-            yield Check(package, "failed", "not installed", f"graphc needs it; pip install {package}")
+            yield Check(
+                package, "failed", "not installed", f"graphc needs it; pip install {package}"
+            )
         else:
             yield Check(package, "ok", version(package))
 
@@ -105,7 +122,9 @@ def _processor() -> Iterator[Check]:
     known = FEATURES.get(isa.arch, ())
     there = [f for f in known if f in isa.features]
     if isa.arch not in FEATURES:
-        yield Check("vectors", "slow", f"{isa.vector_bits} bits", f"graphc was not tuned for {isa.arch}")
+        yield Check(
+            "vectors", "slow", f"{isa.vector_bits} bits", f"graphc was not tuned for {isa.arch}"
+        )
         return
     width = f"{isa.vector_bits} bits: {' '.join(there) or 'the baseline'}"
     if isa.arch == "x86_64" and isa.vector_bits < 256:
@@ -116,7 +135,9 @@ def _processor() -> Iterator[Check]:
 
 def _model_name() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in (
+            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
@@ -130,31 +151,47 @@ def _calls() -> Iterator[Check]:
         road.ensure_native()
     path = graphc_runtime.path()
     if path.name == "native":
-        yield Check("calls", "ok", "native", "checks and allocation in C, no Python between kernels")
+        yield Check(
+            "calls", "ok", "native", "checks and allocation in C, no Python between kernels"
+        )
     else:
-        yield Check("calls", "slow", path.name, f"{path.reason}; each call costs some microseconds more")
+        yield Check(
+            "calls", "slow", path.name, f"{path.reason}; each call costs some microseconds more"
+        )
 
 
 def _threads() -> Iterator[Check]:
     count, cores = environment.num_threads(), os.cpu_count() or 1
-    source = "GRAPHC_NUM_THREADS" if os.environ.get("GRAPHC_NUM_THREADS") else "the cores of this process"
+    source = (
+        "GRAPHC_NUM_THREADS"
+        if os.environ.get("GRAPHC_NUM_THREADS")
+        else "the cores of this process"
+    )
     yield Check("threads", "ok", f"{count} of {cores} cores", f"from {source}")
-    yield Check("openmp", "ok", "not used", "parallel loops run on graphc's own threads, safe after fork")
+    yield Check(
+        "openmp", "ok", "not used", "parallel loops run on graphc's own threads, safe after fork"
+    )
 
 
 def _cache() -> Iterator[Check]:
     store = Cache()
     if store.folder is None:
-        yield Check("cache", "missing", "off", "GRAPHC_CACHE_DIR says so; every process compiles anew")
+        yield Check(
+            "cache", "missing", "off", "GRAPHC_CACHE_DIR says so; every process compiles anew"
+        )
         return
     entries = store.list()
-    size = f"{store.folder}: {len(entries)} entries, {readable_bytes(sum(e.nbytes for e in entries))}"
+    size = (
+        f"{store.folder}: {len(entries)} entries, {readable_bytes(sum(e.nbytes for e in entries))}"
+    )
     place = store.folder
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK):
-        yield Check("cache", "slow", size, "the folder cannot be written to; every process compiles anew")
+        yield Check(
+            "cache", "slow", size, "the folder cannot be written to; every process compiles anew"
+        )
     elif free < LEAST_FREE_BYTES:
         yield Check("cache", "slow", size, f"only {readable_bytes(free)} are free on the disk")
     else:
@@ -164,11 +201,18 @@ def _cache() -> Iterator[Check]:
 def _cuda() -> Iterator[Check]:
     found = nvcc.find_nvcc()
     if found is None:
-        yield Check("nvcc", "missing", "not on PATH nor in CUDA_HOME", "CUDA C can be shown, not built")
+        yield Check(
+            "nvcc", "missing", "not on PATH nor in CUDA_HOME", "CUDA C can be shown, not built"
+        )
     else:
         yield Check("nvcc", "ok", f"{_first_release(found)} ({found})")
     there, text = cuda.available()
-    yield Check("cuda device", "ok" if there else "missing", text, "" if there else "programs run on the CPU")
+    yield Check(
+        "cuda device",
+        "ok" if there else "missing",
+        text,
+        "" if there else "programs run on the CPU",
+    )
 
 
 def _first_release(path: str) -> str:
@@ -204,10 +248,17 @@ def _compiler() -> Iterator[Check]:
         size = len(function.lower(x).stages.object)
         actual, expected = function(x), probe(x)
     except (GraphcError, RuntimeError, OSError) as error:
-        yield Check("compiler", "failed", f"{type(error).__name__}: {error}", "nothing can be compiled")
+        yield Check(
+            "compiler", "failed", f"{type(error).__name__}: {error}", "nothing can be compiled"
+        )
         return
     if np.allclose(actual, expected, rtol=1e-12):
-        yield Check("compiler", "ok", f"compiled a function to {size} bytes and ran it", "the values are NumPy's")
+        yield Check(
+            "compiler",
+            "ok",
+            f"compiled a function to {size} bytes and ran it",
+            "the values are NumPy's",
+        )
     else:
         yield Check("compiler", "failed", f"{actual} instead of {expected}", "please report this")
 

@@ -1,6 +1,6 @@
 """The graph: a typed, immutable SSA dataflow graph. Knows op cards; knows no pass and no backend.
 
-    Graph = (name, params: Value*, nodes: Node*, results: Value*)     nodes in an order where operands come first
+    Graph = (name, params: Value*, nodes: Node*, results: Value*)     operands before users
     Node  = (op: OpDef, operands: Value*, attrs, results: Value*, where: SourceLine?)
     Value = (node, index, type)                                       compared by identity
 
@@ -166,8 +166,8 @@ class Graph:
 
     @staticmethod
     def of(name: str, params: Sequence[Value], results: Sequence[Value]) -> Graph:
-        """The graph of everything that `results` need, operands first, in the order of a
-        depth-first walk.
+        """The graph of everything that `results` need, operands first,
+        in the order of a depth-first walk.
         """
         return Graph(name, tuple(params), tuple(reachable(results)), tuple(results))
 
@@ -185,7 +185,8 @@ class Graph:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """The names of symbolic extents that the parameters' types mention, in order of appearance.
+        """The names of symbolic extents that the parameters' types mention,
+        in order of appearance.
         """
         found: dict[str, None] = {}
         for value in self.params:
@@ -195,8 +196,8 @@ class Graph:
         return tuple(found)
 
     def __eq__(self, other: object) -> bool:
-        """Structural equality: same ops, attributes, types and wiring (names of parameters
-        included).
+        """Structural equality: same ops, attributes, types and wiring
+        (names of parameters included).
         """
         return isinstance(other, Graph) and (self is other or signature(self) == signature(other))
 

@@ -28,11 +28,13 @@ KINDS = ("elementwise", "movement", "creation", "reduction", "contraction", "opa
 
     elementwise   scalar(args, type) -> Expr            the scalar expression of one element
                   (complex operands come as Pair(re, im) and a complex result is a Pair)
-    movement      lower(c, index) -> Expr               reads `c.operand(k, index')`, with `c.select` where it must choose
+    movement      lower(c, index) -> Expr               reads `c.operand(k, index')`, with
+                                                        `c.select` where it must choose
     creation      lower(c, index) -> Expr
     reduction     lower(c, index) -> Expr               through `c.reduce(kind, extents, body)`
     contraction   the same
-    opaque        emit(c) -> statements                 writes whole result buffers itself: sort, scan, scatter
+    opaque        emit(c) -> statements                 writes whole result buffers itself: sort,
+                                                        scan, scatter
     call          a sub-graph: fusion
 """
 

@@ -103,7 +103,8 @@ def _from_numpy(dtype: np.dtype) -> DType:
     if found is None:
         raise TypeMismatch(
             f"dtype {dtype} has no place in a graph; graphc computes with "
-            f"{', '.join(_BY_NUMPY_NAME)}. Convert the array first, for example x.astype(np.float32)"
+            f"{', '.join(_BY_NUMPY_NAME)}. "
+            f"Convert the array first, for example x.astype(np.float32)"
         )
     return found
 
@@ -168,12 +169,10 @@ def _grouped(extent: Extent) -> str:
 class Dim:
     """A symbolic extent: a polynomial with integer coefficients in normal form.
 
-    Immutable, hashable.
-
-    The atoms are names and the results of `//` and `%` that do not simplify. Two Dims are equal
-    when their normal forms are. An extent that turns out constant is an `int`, never a Dim.
-    Arithmetic: `+ - * // %` with ints and Dims. `terms` maps a monomial (sorted atoms) to its
-    coefficient.
+    Immutable, hashable. The atoms are names and the results of `//` and `%` that do not simplify.
+    Two Dims are equal when their normal forms are. An extent that turns out constant is an `int`,
+    never a Dim. Arithmetic: `+ - * // %` with ints and Dims. `terms` maps a monomial (sorted atoms)
+    to its coefficient.
     """
 
     __slots__ = ("_hash", "terms")
@@ -255,8 +254,8 @@ class Dim:
         if symbol in (">", "<=") and high is not None and high <= 0:
             return symbol == "<="
         raise TraceError(
-            f"whether {self} {symbol} {other} depends on the extent at run time. Declare the extent as a number, "
-            f"or write the program so that it does not ask"
+            f"whether {self} {symbol} {other} depends on the extent at run time. "
+            f"Declare the extent as a number, or write the program so that it does not ask"
         )
 
     def __ge__(self, other: Any) -> bool:
@@ -276,8 +275,8 @@ class Dim:
 
     def __index__(self) -> int:
         raise TraceError(
-            f"the extent {self} is symbolic: Python cannot count to it (range, int, list indexing). "
-            f"Use graphc.numpy over the whole axis, or declare the extent as a number"
+            f"the extent {self} is symbolic: Python cannot count to it (range, int, list "
+            f"indexing). Use graphc.numpy over the whole axis, or declare the extent as a number"
         )
 
     __int__ = __index__
@@ -598,7 +597,8 @@ def broadcast_shapes(*shapes: tuple[Extent, ...]) -> tuple[Extent, ...]:
             elif chosen != shape[axis]:
                 text = " and ".join("(" + ", ".join(map(str, s)) + ")" for s in shapes)
                 raise ShapeMismatch(
-                    f"shapes {text} do not broadcast: axis {axis} is {chosen} in one and {shape[axis]} in another"
+                    f"shapes {text} do not broadcast: axis {axis} is {chosen} in one "
+                    f"and {shape[axis]} in another"
                 )
         result.append(chosen)
     return tuple(result)

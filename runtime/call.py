@@ -33,8 +33,8 @@ from .specialization import Specialization
 
 __all__ = [
     "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
-    "clear_specializations", "compiled_type", "get_threads", "install", "native_object", "native_source", "path",
-    "pool_statistics", "runtime_pointer", "set_pool_limit",
+    "clear_specializations", "compiled_type", "get_threads", "install", "native_object",
+    "native_source", "path", "pool_statistics", "runtime_pointer", "set_pool_limit",
     "set_threads", "trim_pool",
 ]  # fmt: skip
 
@@ -133,8 +133,8 @@ def native_source() -> str:
 
 
 def native_object() -> bytes | None:
-    """The native object that ships for this architecture (baseline instructions), or None: compile
-    `native_source`.
+    """The native object that ships for this architecture (baseline instructions), or None:
+    compile `native_source`.
     """
     path = Path(__file__).parent / f"native-{platform.machine()}.o"
     return path.read_bytes() if path.is_file() else None

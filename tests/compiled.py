@@ -1,5 +1,5 @@
-"""Runs a graph through the whole road, without the front end: passes or not, loops, LLVM, object,
-native call.
+"""Runs a graph through the whole road, without the front end:
+passes or not, loops, LLVM, object, native call.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Makes the working tree importable: `graphc`, and `runtime/` as `graphc_runtime`, when they are
-not installed.
+"""Makes the working tree importable:
+`graphc`, and `runtime/` as `graphc_runtime`, when they are not installed.
 """
 
 import importlib.util

@@ -26,12 +26,11 @@ LONG = ((1, 1000), (130, 130), (1000, 2))
 
 @dataclass(frozen=True)
 class Program:
-    """`build(n, m)` for extents of at least `least`; `symbolic`: n and m may be symbols."""
+    """`build(n, m)` for extents of at least `least`, or symbols."""
 
     name: str
     build: Callable[[Extent, Extent], Graph]
     least: int = 0
-    symbolic: bool = True
 
     def graph(self, n: Extent, m: Extent) -> Graph:
         return self.build(n, m)
@@ -44,10 +43,10 @@ class Program:
 PROGRAMS: dict[str, Program] = {}
 
 
-def _program(least: int = 0, symbolic: bool = True) -> Callable[[Callable[..., Graph]], Program]:
+def _program(least: int = 0) -> Callable[[Callable[..., Graph]], Program]:
     def add(function: Callable[..., Graph]) -> Program:
         name = function.__name__
-        PROGRAMS[name] = Program(name, function, least, symbolic)
+        PROGRAMS[name] = Program(name, function, least)
         return PROGRAMS[name]
 
     return add
@@ -108,7 +107,10 @@ def transposed(x: Value, *axes: int) -> Value:
 
 
 def dot(
-    a: Value, b: Value, contract: tuple[tuple[int, ...], tuple[int, ...]] = ((1,), (0,)), batch: int = 0
+    a: Value,
+    b: Value,
+    contract: tuple[tuple[int, ...], tuple[int, ...]] = ((1,), (0,)),
+    batch: int = 0,
 ) -> Value:
     """A contraction whose first `batch` axes are batched."""
     axes = tuple(range(batch))
@@ -128,13 +130,17 @@ def elementwise(n: Extent, m: Extent) -> Graph:
 def broadcasts(n: Extent, m: Extent) -> Graph:
     x, row = tensor(F32, n, m), tensor(F32, m, name="row")
     column, one = tensor(F32, n, 1, name="column"), tensor(F32, name="one")
-    return Graph.of("f", (x, row, column, one), (op("mul", op("add", op("sub", x, row), column), one),))
+    return Graph.of(
+        "f", (x, row, column, one), (op("mul", op("add", op("sub", x, row), column), one),)
+    )
 
 
 @_program()
 def gelu(n: Extent, m: Extent) -> Graph:
     x = tensor(F32, n, m)
-    inside = op("mul", op("add", x, op("mul", 0.044715, op("mul", x, op("mul", x, x)))), 0.7978845608)
+    inside = op(
+        "mul", op("add", x, op("mul", 0.044715, op("mul", x, op("mul", x, x)))), 0.7978845608
+    )
     return Graph.of("f", (x,), (op("mul", op("mul", x, 0.5), op("add", op("tanh", inside), 1.0)),))
 
 
@@ -162,7 +168,9 @@ def halves(n: Extent, m: Extent) -> Graph:
 @_program(least=1)
 def brains(n: Extent, m: Extent) -> Graph:
     x, y = tensor(BF16, n, m), tensor(BF16, m, name="y")
-    return Graph.of("f", (x, y), (op("add", x, y), reduce(op("mul", x, y), "sum", 1), reduce(x, "max", 1)))
+    return Graph.of(
+        "f", (x, y), (op("add", x, y), reduce(op("mul", x, y), "sum", 1), reduce(x, "max", 1))
+    )
 
 
 @_program()
@@ -251,14 +259,18 @@ def sum_of_squares(n: Extent, m: Extent) -> Graph:
 def extremes(n: Extent, m: Extent) -> Graph:
     x, y = tensor(F32, n, m), tensor(I32, n, m, name="y")
     return Graph.of(
-        "f", (x, y), (reduce(x, "max", 1), reduce(x, "sum", 1), reduce(y, "min", 0), reduce(y, "xor", 1))
+        "f",
+        (x, y),
+        (reduce(x, "max", 1), reduce(x, "sum", 1), reduce(y, "min", 0), reduce(y, "xor", 1)),
     )
 
 
 @_program(least=1)
 def reduce_of_reduce(n: Extent, m: Extent) -> Graph:
     x = tensor(F32, n, 3, m)
-    return Graph.of("f", (x,), (reduce(reduce(op("exp", x), "sum", 2), "max", 1), reduce(x, "sum", 0, 2)))
+    return Graph.of(
+        "f", (x,), (reduce(reduce(op("exp", x), "sum", 2), "max", 1), reduce(x, "sum", 0, 2))
+    )
 
 
 @_program()
@@ -349,7 +361,11 @@ def slices(n: Extent, m: Extent) -> Graph:
 def stencil(n: Extent, m: Extent) -> Graph:
     x = tensor(F32, n, m)
     e = op("exp", x)
-    return Graph.of("f", (x,), (op("sub", part(e, (0, n, 1), (1, m - 1, 1)), part(e, (0, n, 1), (0, m - 1, 1))),))
+    return Graph.of(
+        "f",
+        (x,),
+        (op("sub", part(e, (0, n, 1), (1, m - 1, 1)), part(e, (0, n, 1), (0, m - 1, 1))),),
+    )
 
 
 @_program()
@@ -362,7 +378,9 @@ def pads(n: Extent, m: Extent) -> Graph:
 @_program(least=1)
 def pads_between(n: Extent, m: Extent) -> Graph:
     x, value = tensor(I32, n, m), tensor(I32, name="value")
-    return Graph.of("f", (x, value), (op("pad", x, value, low=(0, -1), high=(1, 2), interior=(2, 1)),))
+    return Graph.of(
+        "f", (x, value), (op("pad", x, value, low=(0, -1), high=(1, 2), interior=(2, 1)),)
+    )
 
 
 @_program()
@@ -376,7 +394,12 @@ def concatenations(n: Extent, m: Extent) -> Graph:
 def updates(n: Extent, m: Extent) -> Graph:
     x, u = tensor(F64, n, m), tensor(F64, 1, m, name="u")
     return Graph.of(
-        "f", (x, u), (op("update", x, u, start=(n - 1, 0), step=(-1, 1)), op("update", x, u, start=(1, m - 1), step=(1, -1)))
+        "f",
+        (x, u),
+        (
+            op("update", x, u, start=(n - 1, 0), step=(-1, 1)),
+            op("update", x, u, start=(1, m - 1), step=(1, -1)),
+        ),
     )
 
 
@@ -384,14 +407,23 @@ def updates(n: Extent, m: Extent) -> Graph:
 def windows(n: Extent, m: Extent) -> Graph:
     x, u, i = tensor(F32, n, m), tensor(F32, 2, 1, name="u"), tensor(I64, name="i")
     return Graph.of(
-        "f", (x, u, i), (op("dynamic_slice", x, i, i, shape=(1, 2)), op("dynamic_update", x, u, i, i))
+        "f",
+        (x, u, i),
+        (op("dynamic_slice", x, i, i, shape=(1, 2)), op("dynamic_update", x, u, i, i)),
     )
 
 
 @_program()
 def reshapes(n: Extent, m: Extent) -> Graph:
     x = tensor(F32, n, 6, m)
-    return Graph.of("f", (x,), (op("add", build.reshape(x, (n * 2, 3 * m)), 1.0), build.reshape(op("exp", x), (n * 6 * m,))))
+    return Graph.of(
+        "f",
+        (x,),
+        (
+            op("add", build.reshape(x, (n * 2, 3 * m)), 1.0),
+            build.reshape(op("exp", x), (n * 6 * m,)),
+        ),
+    )
 
 
 @_program()
@@ -432,7 +464,9 @@ def running(n: Extent, m: Extent) -> Graph:
     x, z = tensor(F64, n, m), tensor(C64, m, name="z")
     total = op("cumulative", op("mul", x, 0.5), kind="sum", axis=1)
     return Graph.of(
-        "f", (x, z), (total, op("cumulative", x, kind="max", axis=0), op("cumulative", z, kind="prod", axis=0))
+        "f",
+        (x, z),
+        (total, op("cumulative", x, kind="max", axis=0), op("cumulative", z, kind="prod", axis=0)),
     )
 
 
@@ -450,7 +484,9 @@ def searches(n: Extent, m: Extent) -> Graph:
 def several_shapes(n: Extent, m: Extent) -> Graph:
     x, y = tensor(F32, n, m), tensor(F32, m, name="y")
     e = op("exp", x)
-    return Graph.of("f", (x, y), (e, op("mul", y, 2.0), reduce(e, "sum", 1), reduce(y, "sum"), op("mul", e, y)))
+    return Graph.of(
+        "f", (x, y), (e, op("mul", y, 2.0), reduce(e, "sum", 1), reduce(y, "sum"), op("mul", e, y))
+    )
 
 
 @_program()
@@ -459,7 +495,9 @@ def plain_results(n: Extent, m: Extent) -> Graph:
     x, y = tensor(F32, n, m), tensor(BOOL, m, name="y")
     e = op("exp", x)
     table = build.constant(np.arange(12, dtype=np.int16).reshape(3, 4))
-    return Graph.of("f", (x, y), (x, e, table, e, x, y, build.full((2, n), 1.5, F64), build.constant(3)))
+    return Graph.of(
+        "f", (x, y), (x, e, table, e, x, y, build.full((2, n), 1.5, F64), build.constant(3))
+    )
 
 
 @_program()
@@ -484,7 +522,11 @@ def adam(count: int, n: Extent, m: Extent) -> Graph:
         params += [p, g, a, b]
         a2 = op("add", op("mul", a, 0.9), op("mul", g, 0.1))
         b2 = op("add", op("mul", b, 0.999), op("mul", op("mul", g, g), 0.001))
-        scaled = op("div", op("div", a2, first), op("add", op("sqrt", op("abs", op("div", b2, second))), 1e-8))
+        scaled = op(
+            "div",
+            op("div", a2, first),
+            op("add", op("sqrt", op("abs", op("div", b2, second))), 1e-8),
+        )
         results += [op("sub", p, op("mul", scaled, 1e-3)), a2, b2]
     return Graph.of("adam", params, results)
 

@@ -13,6 +13,7 @@ disturbed by a few ulp.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -208,7 +209,8 @@ def _disturbed(
             if summed or node.op.name == "lgamma":
                 # terms may cancel, and each sum of some of them rounds (lgamma: near its zeros)
                 pairs = zip(operands, node.operands, strict=True)
-                operands = [_nudged(a, v, rng, 1) for a, v in pairs]
+                ulps = 1 + math.isqrt(max(a.size for a in operands)) // 8
+                operands = [_nudged(a, v, rng, ulps) for a, v in pairs]
             found = node.op.evaluate(operands, node.attrs)
             arrays = found if isinstance(found, tuple) else (found,)
             if node.op.kind not in ("creation", "movement") and node.op.name not in EXACT:
@@ -227,10 +229,14 @@ def _disturbed(
 
 
 def _nudged(array: np.ndarray, value: Value, rng: np.random.Generator, ulps: int) -> np.ndarray:
-    """The array with each float moved by -ulps, 0 or ulps."""
+    """The array with each float moved by -ulps, 0 or ulps; the parts of a complex number by ulps of
+    its magnitude.
+    """
     if value.dtype.kind not in "fc":
         return array
     error = ulps * ulp(value.dtype) * rng.integers(-1, 2, np.shape(array))
+    if value.dtype.is_complex:
+        error = error + 1j * ulps * ulp(value.dtype) * rng.integers(-1, 2, np.shape(array))
     moved = np.where(error == 0, array, array * (1 + error))
     return np.asarray(moved).astype(value.dtype.numpy)
 

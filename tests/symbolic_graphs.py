@@ -27,7 +27,9 @@ UNARY = ("neg", "abs", "exp", "sqrt", "tanh", "sin", "floor", "sign", "log1p", "
 BINARY = ("add", "sub", "mul", "max", "min", "div")
 
 
-def symbolic_graph(seed: int, size: int = 15) -> tuple[Graph, Callable[[Mapping[str, int]], list[np.ndarray]]]:
+def symbolic_graph(
+    seed: int, size: int = 15
+) -> tuple[Graph, Callable[[Mapping[str, int]], list[np.ndarray]]]:
     """A graph of about `size` ops, and a function from extents to arguments."""
     graph = _Generator(seed).graph(size)
     return graph, lambda env: arguments(graph, env, seed, special=seed % 2 == 1)
@@ -80,7 +82,11 @@ class _Generator:
 
     def pick(self, rank: int = 0, kinds: str = "biufc") -> Value:
         found = [v for v in self.values if v.type.rank >= rank and v.dtype.kind in kinds]
-        return self.random.choice(found[-8:] + found) if found else self.parameter(TensorType(F32, (N, M)))
+        return (
+            self.random.choice(found[-8:] + found)
+            if found
+            else self.parameter(TensorType(F32, (N, M)))
+        )
 
     def add(self, value: Value) -> None:
         self.values.append(value)
@@ -112,7 +118,11 @@ class _Generator:
     def like(self, y: Value, x: Value) -> Value:
         """The value broadcast to the shape of another, reduced first where it does not fit."""
         for axes in ((), tuple(range(y.type.rank))):
-            z = reduce(y, "max" if y.dtype.kind in "fiu" and y.type.size != 0 else "sum", *axes) if axes else y
+            z = (
+                reduce(y, "max" if y.dtype.kind in "fiu" and y.type.size != 0 else "sum", *axes)
+                if axes
+                else y
+            )
             try:
                 if ty.broadcast_shapes(z.shape, x.shape) == x.shape:
                     return build.broadcast_to(z, x.shape)
@@ -165,7 +175,14 @@ class _Generator:
             self.add(op("concatenate", x, along((e - 1, e, -1)), axis=axis))
         elif kind == 4:
             low = tuple(2 if a == axis else 0 for a in axes)
-            wide = op("pad", x, build.full((), 1, x.dtype), low=low, high=(0,) * len(axes), interior=(0,) * len(axes))
+            wide = op(
+                "pad",
+                x,
+                build.full((), 1, x.dtype),
+                low=low,
+                high=(0,) * len(axes),
+                interior=(0,) * len(axes),
+            )
             self.add(part(wide, *((0, n, 1) for n in x.shape)))
         elif kind == 5:
             self.add(build.reshape(x, (ty.product(x.shape),)))
@@ -175,7 +192,9 @@ class _Generator:
             self.add(op("update", x, u, start=start, step=(1,) * len(axes)))
         elif kind == 7:
             where = build.cast(op("mul", build.iota((e,), 0, I64), 3), I64)
-            self.add(op("gather", x, where, axes=(axis,), mode=self.random.choice(["wrap", "clip"])))
+            self.add(
+                op("gather", x, where, axes=(axis,), mode=self.random.choice(["wrap", "clip"]))
+            )
         else:
             self.add(build.broadcast_to(build.reshape(x, (1, *x.shape)), (3, *x.shape)))
             if x.type.rank > 2:

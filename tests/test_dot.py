@@ -5,7 +5,7 @@ import xml.etree.ElementTree as xml
 import networkx
 import numpy as np
 
-import graphc.ops  # noqa: F401
+import graphc.ops  # noqa: F401  registers the cards
 from graphc.dot import dot, graphml, networkx_graph
 from graphc.ir import Graph, Literal, param
 from graphc.opdef import lookup

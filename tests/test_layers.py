@@ -1,5 +1,5 @@
-"""The layers of graphc/DESIGN.md 1, the addresses of third-party libraries, and the names of files,
-read from the source.
+"""The layers of graphc/DESIGN.md 1, the addresses of third-party libraries,
+and the names of files, read from the source.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ADDRESSES = {
     "networkx": {"graphc.passes.fuse", "graphc.dot"},
     "optree": {"graphc.pytrees"},
     "pycuda": {"graphc_runtime.cuda"},
-    # numpy.elementwise asks for the limits of bfloat16, which NumPy does not know
-    "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise"},
+    # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
+    "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
     # only where it happens to be installed: a better order for einsum
     "opt_einsum": {"graphc.numpy.products"},
 }

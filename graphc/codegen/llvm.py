@@ -30,8 +30,8 @@ from .scalar_llvm import emit as emit_scalar
 
 @dataclass
 class Place:
-    """Where a buffer's data is: a pointer, and how many lanes each element has (a buffer made
-    inside a vector loop).
+    """Where a buffer's data is: a pointer, and how many lanes each element has
+    (a buffer made inside a vector loop).
     """
 
     pointer: str
@@ -156,8 +156,9 @@ class Printer:
         inner.finish()
         call = self.b._emit("load ptr, ptr %rt, align 8")
         grain = max(1, int(grain_of(loop.body)))
+        extent = self.index(loop.extent)
         self.b.line(
-            f"call void {call}(ptr %rt, ptr @{symbol}, ptr {context}, {self.index(loop.extent)}, i64 {grain})"
+            f"call void {call}(ptr %rt, ptr @{symbol}, ptr {context}, {extent}, i64 {grain})"
         )
 
     def condition(self, stmt: L.If) -> None:
@@ -187,8 +188,8 @@ class Printer:
         self.places[buffer.name] = Place(pointer, buffer, lanes)
 
     def _entry_alloca(self, dtype: DType, count: int) -> str:
-        """Allocas stand in the entry block, so that they become registers and loops do not grow the
-        stack.
+        """Allocas stand in the entry block,
+        so that they become registers and loops do not grow the stack.
         """
         b = self.b
         ref = f"%a{b._count}"
@@ -338,8 +339,8 @@ class Printer:
         self.b.scatter(pointer, where, value, mask=mask)
 
     def _interleaved(self, first: L.Store, second: L.Stmt) -> bool:
-        """Writes two adjacent stores of stride 2 (the parts of complex numbers) as one vector
-        store.
+        """Writes two adjacent stores of stride 2
+        (the parts of complex numbers) as one vector store.
         """
         if (
             self.lane is None
@@ -394,8 +395,8 @@ class Printer:
         self.store(stmt.buffer, stmt.index, new)
 
     def transpose(self, stmt: L.Transpose) -> None:
-        """A tile through registers: rows are loaded as vectors, exchanged in log2 steps, stored as
-        vectors.
+        """A tile through registers: rows are loaded as vectors,
+        exchanged in log2 steps, stored as vectors.
         """
         source, target = self._place(stmt.source), self._place(stmt.target)
         dtype, n = stmt.source.dtype, stmt.size
@@ -484,19 +485,20 @@ class Printer:
             return value
         sign, left, right = atom
         a, b = self._level(self.index(left), self.index(right))
-        # Lowered dividends are not negative and divisors are positive, so that truncation is flooring.
+        # Lowered dividends are not negative and divisors are positive,
+        # so that truncation is flooring.
         return emit_scalar(self.b, "floordiv" if sign == "//" else "mod", [a, b], I64)
 
 
 SAFE: dict[DType, tuple[int, int]] = {F32: (24, 100), F64: (100, 800)}
-"""Binary exponents up to which (divisor, dividend) the quotient below neither overflows nor loses
-digits.
+"""Binary exponents up to which (divisor, dividend) the quotient below neither
+overflows nor loses digits.
 """
 
 
 def divide_by_uniform(b: Builder, a: Val, divisor: Val) -> Val:
-    """a / divisor where all lanes have one divisor: by its reciprocal, with the remainder put
-    right.
+    """a / divisor where all lanes have one divisor:
+    by its reciprocal, with the remainder put right.
 
     y = 1/d, q = a*y, q + (a - d*q)*y is the rounded quotient (Markstein 1990: exact in all but the
     rarest cases, and then the other neighbour). Numbers far out (zeros, infinities and NaN among
@@ -572,7 +574,8 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
 
 
 def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 32 << 20) -> None:
-    """Adds one kernel to the module: `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
+    """Adds one kernel to the module:
+    `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
     """
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
@@ -645,8 +648,8 @@ class Launch:
 def print_entry(
     module: Module, name: str, launches: Sequence[Launch], slots: dict[str, int]
 ) -> None:
-    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the kernels in
-    order.
+    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`,
+    which runs the kernels in order.
 
     `slots` says at which place of `extents` each symbol stands. Answers 0, or the first error code
     reported plus `@graph_code_base`, which the loader sets to tell programs apart.
@@ -695,8 +698,8 @@ def _argument(printer: Printer, place: str, where: object) -> str:
 def print_shapes(
     module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int]
 ) -> None:
-    """Adds `i64 @name(ptr extents, ptr dims)`: writes the results' extents, answers the arena's
-    bytes.
+    """Adds `i64 @name(ptr extents, ptr dims)`:
+    writes the results' extents, answers the arena's bytes.
     """
     b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64")
     printer = Printer(module, b, name)

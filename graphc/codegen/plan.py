@@ -24,8 +24,8 @@ from .llvm import Launch
 
 ALIGN = 64
 EMBED_BYTES = 16 << 10
-"""Constants up to this size are data of the object; larger ones stay arrays, and the object has a
-table of pointers.
+"""Constants up to this size are data of the object;
+larger ones stay arrays, and the object has a table of pointers.
 """
 
 
@@ -93,8 +93,8 @@ class _Arena:
 
 
 def distinct_results(graph: Graph) -> Graph:
-    """The graph with a copy for every result that is named twice, so that each has a buffer of its
-    own.
+    """The graph with a copy for every result that is named twice,
+    so that each has a buffer of its own.
     """
     seen: set[Value] = set()
     results: list[Value] = []

@@ -7,8 +7,10 @@ import platform
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .llvm_builder import Isa
+if TYPE_CHECKING:
+    from .llvm_values import Isa
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Target:
 
     @property
     def isa(self) -> Isa:
+        from .llvm_values import Isa  # a warm start from the disk cache needs no printer
+
         arch = self.triple.split("-")[0]
         return Isa.of(arch, self.features)
 
@@ -46,6 +50,8 @@ def host_isa() -> Isa:
 
     Where the system does not tell (no /proc/cpuinfo), LLVM is asked.
     """
+    from .llvm_values import Isa
+
     arch = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     if arch != "x86_64":
         return Isa.of(arch) if arch == "aarch64" else host_target().isa

@@ -1,5 +1,5 @@
-"""How much work a piece of a loop nest is: rough instruction counts, for grains, lanes and
-recomputation.
+"""How much work a piece of a loop nest is:
+rough instruction counts, for grains, lanes and recomputation.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ HEAVY = {
     "gcd": 100, "lcm": 110, "logaddexp": 30, "ldexp": 5,
 }  # fmt: skip
 GRAIN_WORK = 300_000
-"""Scalar instructions below which a piece of work is not worth another core (about 10 us in
-vectors).
+"""Scalar instructions below which a piece of work is not worth another core
+(about 10 us in vectors).
 """
 UNKNOWN_TRIPS = 64
 

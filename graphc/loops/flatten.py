@@ -6,7 +6,8 @@ flatten: global buffers of any rank become buffers of one axis, their indices of
 
 collapse: a perfect nest whose accesses run on from one loop into the next becomes one loop.
 
-    for i in 4096: for j in 1024: y[1024*i + j] = x[1024*i + j]    ->    for v in 4194304: y[v] = x[v]
+    for i in 4096:
+      for j in 1024: y[1024*i + j] = x[1024*i + j]    ->    for v in 4194304: y[v] = x[v]
 """
 
 from __future__ import annotations

@@ -3,17 +3,20 @@
 Immutable. One screen of grammar:
 
     LoopFunc = (name, params: Buffer*, symbols: name*, body: Stmt*)
-    Buffer   = (name, dtype, shape: Index*, strides: Index*?, space: global|shared|local|register, access)
-    Stmt     = For(var, extent: Index, kind, body)          kind: serial|parallel|vector|unroll|block|thread
-             | Let(name, value)                             name holds the value until the end of the block
+    Buffer   = (name, dtype, shape: Index*, strides: Index*?, space, access)
+                                            space: global|shared|local|register
+    Stmt     = For(var, extent: Index, kind, body)
+                                            kind: serial|parallel|vector|unroll|block|thread
+             | Let(name, value)             name holds the value until the end of the block
              | Store(buffer, index*, value) | Accumulate(buffer, index*, op, value)
-             | Alloc(buffer)                                lives until the end of the block
+             | Alloc(buffer)                lives until the end of the block
              | If(cond, then, otherwise) | Barrier
-             | Fail(cond, code)                             report error `code` when cond holds; goes on
+             | Fail(cond, code)             report error `code` when cond holds; goes on
              | Transpose(target, place, step, source, place, step, size)
-    Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*) | Cast | Bitcast
-             | Select(cond, a, b)
-    Index    = int | Dim       a polynomial (with // and %) over loop variables, symbols and i64 Lets
+    Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
+             | Cast | Bitcast | Select(cond, a, b)
+    Index    = int | Dim                    a polynomial (with // and %) over loop variables,
+                                            symbols and i64 Lets
 
 A scalar has a real dtype: complex buffers are buffers of their parts with one more axis, of extent
 2, and the lowering computes with Pair(re, im). Indices count elements, per axis; strides (elements)
@@ -37,6 +40,8 @@ from .. import types as ty
 from ..types import BOOL, I64, Dim, DType, Extent
 
 Index = Extent
+NON_FINITE = "made a NaN or an infinity out of finite numbers"
+"""What the message of a Fail says that checks for such numbers."""
 FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
 SPACES = ("global", "shared", "local", "register")
 ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
@@ -228,8 +233,8 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Transpose:
-    """target[t + c*target_step + r] = source[s + r*source_step + c] for r, c < size: a tile through
-    registers.
+    """target[t + c*target_step + r] = source[s + r*source_step + c] for r, c < size:
+    a tile through registers.
 
     t and s are the offsets of `target_index` and `source_index`; steps count elements; both buffers
     have one axis.
@@ -357,8 +362,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
 def map_expr(
     expr: Expr, index: Callable[[Index], Index], leaf: Callable[[Expr], Expr] = lambda e: e
 ) -> Expr:
-    """Rebuilds an expression with `index` applied to every Index and `leaf` to every Load, Name and
-    Idx after it.
+    """Rebuilds an expression with `index` applied to every Index,
+    and `leaf` to every Load, Name and Idx after it.
     """
     if isinstance(expr, Idx):
         return leaf(Idx(index(expr.index)))

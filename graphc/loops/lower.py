@@ -24,7 +24,7 @@ from ..ops.reduction import wide
 from ..ops.sharing import share
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
 from . import ir as L
-from .ir import Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
+from .ir import NON_FINITE, Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
 
 Element = Expr | Pair
 
@@ -37,8 +37,6 @@ IDENTITY: dict[str, Callable[[DType], Any]] = {
     "or": lambda d: False if d is BOOL else 0,
     "xor": lambda d: False if d is BOOL else 0,
 }
-NON_FINITE = "made a NaN or an infinity out of finite numbers"
-"""What the message of a check_finite Fail says."""
 ACCUMULATE = {
     "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
 }  # fmt: skip
@@ -54,8 +52,8 @@ def _extreme(dtype: DType, low: bool) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A LoopFunc, the parameters' order (graph parameters, then results), and the messages of its
-    Fails.
+    """A LoopFunc, the parameters' order (graph parameters, then results),
+    and the messages of its Fails.
     """
 
     func: L.LoopFunc
@@ -145,8 +143,8 @@ class Lowering:
 
     # -- elements
     def element(self, value: Value, index: tuple[Index, ...]) -> Element:
-        """The element of a value at an index, computed in the outermost scope that the index
-        allows.
+        """The element of a value at an index,
+        computed in the outermost scope that the index allows.
         """
         buffer = self.buffers.get(value)
         if buffer is not None:
@@ -230,7 +228,8 @@ class Lowering:
         extents: Sequence[Extent],
         body: Callable[[tuple[Index, ...]], Element],
     ) -> Element:
-        """A reduction loop in the current scope; `body` answers the element at the reduced indices.
+        """A reduction loop in the current scope;
+        `body` answers the element at the reduced indices.
         """
         home = self.scope
         guard = self.guard
@@ -438,7 +437,8 @@ def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:
 
 
 def _at_extremes(index: Dim, extents: dict[str, Index], greatest: bool) -> Index | None:
-    """The index with each loop variable at the end of its range that makes it greatest (or least).
+    """The index with each loop variable at the end of its range
+    that makes it greatest (or least).
     """
     env: dict[str, Index] = {}
     for monomial, coefficient in index.terms:
@@ -491,10 +491,9 @@ def lower(
     """The LoopFunc of a graph whose ops can share one kernel.
 
     `strides` gives element strides of parameters that are not C-contiguous, by position.
-    `check_finite` adds a Fail
-    after every op of floats: NaN or infinity out of finite operands.
-    Parameters of the function: the graph's parameters, its results, and temporaries that opaque ops
-    asked for.
+    `check_finite` adds a Fail after every op of floats: NaN or infinity out of finite operands.
+    Parameters of the function: the graph's parameters, its results, and temporaries that opaque
+    ops asked for.
     """
     strides = strides or {}
     inputs = tuple(
@@ -540,8 +539,8 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
 
 
 def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]]:
-    """Which results share a nest: those of equal shapes, and those that are the rows of a larger
-    one.
+    """Which results share a nest: those of equal shapes,
+    and those that are the rows of a larger one.
 
     They must have something to share: an op, or a parameter that both read. Nests of unrelated
     results (the updates of an optimizer) would read from too many places at once.
@@ -563,8 +562,8 @@ def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]
 
 
 def _touched(result: Value) -> set[Value]:
-    """The values that a result needs and that are worth computing or reading once; nothing for a
-    parameter.
+    """The values that a result needs and that are worth computing or reading once;
+    nothing for a parameter.
     """
     found: set[Value] = set()
     for node in reachable([result]):

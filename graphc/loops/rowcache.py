@@ -1,8 +1,9 @@
-"""cache_rows: a costly value that several loops over one row compute is computed once and kept in a
-local row.
+"""cache_rows: a costly value that several loops over one row compute is computed once
+and kept in a local row.
 
     for r in 1024: acc += exp(x[r] - m)               row[1024]
-    for j in 1024: y[j] = exp(x[j] - m) / acc    ->   for r in 1024: t = exp(x[r] - m); row[r] = t; acc += t
+    for j in 1024: y[j] = exp(x[j] - m) / acc    ->   for r in 1024:
+                                                        t = exp(x[r] - m); row[r] = t; acc += t
                                                       for j in 1024: y[j] = row[j] / acc
 
 Only rows of a fixed size that stay in the first cache; dead Lets go.
@@ -108,8 +109,8 @@ def _fits(extent: L.Index, value: L.Expr) -> bool:
 
 
 def _key(expr: L.Expr, var: str, keys: dict[str, Any], costs: dict[str, int]) -> tuple[Any, int]:
-    """A key that is equal for expressions that mean the same in loops of different variables; and
-    the whole cost.
+    """A key that is equal for expressions
+    that mean the same in loops of different variables; and the whole cost.
     """
     cost = expr_cost(expr)
     total = cost + sum(costs.get(e.name, 0) for e in L.walk(expr) if isinstance(e, L.Name))

@@ -4,7 +4,9 @@ Changes nesting, kinds and local buffers only.
 
     For(i, 4096, parallel)                      For(i, 4096, parallel)
       acc[0] = -inf                               lanes[...] = -inf
-      For(r, 1024) acc max= x[i, r]       ->      For(q, 16) For(l, 64, vector) lanes[l] max= x[1024*i + 64*q + l]
+      For(r, 1024) acc max= x[i, r]       ->      For(q, 16)
+                                                    For(l, 64, vector)
+                                                      lanes[l] max= x[1024*i + 64*q + l]
                                                   For(l, 64, vector) acc[0] max= lanes[l]
 
 The steps, in order, each a function of this folder: flatten (global buffers become one axis),
@@ -126,7 +128,8 @@ class Scheduler:
 
     # ---------------------------------------------------------------------------------- lanes
     def lanes_for(self, body: Sequence[L.Stmt]) -> int:
-        """Lanes of a loop: whole registers of the widest element; several where the body is light.
+        """Lanes of a loop: whole registers of the widest element;
+        several where the body is light.
         """
         sizes = [4]
         for stmt in L.statements(tuple(body)):
@@ -272,8 +275,8 @@ class Scheduler:
 
     # --------------------------------------------------------------------- whole-array reductions
     def chunked(self, loop: L.For) -> list[L.Stmt]:
-        """A reduction over everything -> pieces of CHUNK elements in parallel, then their
-        combination in order.
+        """A reduction over everything -> pieces of CHUNK elements in parallel,
+        then their combination in order.
         """
         targets = [s for s in loop.body if isinstance(s, L.Accumulate)]
         whole, rest = loop.extent // CHUNK, loop.extent % CHUNK
@@ -325,7 +328,8 @@ class Scheduler:
 
 
 def schedule(lowered: Lowered, machine: Machine) -> Lowered:
-    """The scheduled function, with the temporaries that the schedule needs as further parameters.
+    """The scheduled function, with the temporaries that the schedule needs
+    as further parameters.
     """
     func = collapse(flatten(lowered.func))
     func = cache_rows(func)
@@ -350,8 +354,8 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
 
 
 def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:
-    """Marks the whole-vector stores to results that may be large, and that nothing in the kernel
-    reads.
+    """Marks the whole-vector stores to results that may be large,
+    and that nothing in the kernel reads.
     """
     assert machine.streaming_bytes is not None
     read = {
@@ -413,8 +417,8 @@ def reduction_target(loop: L.For) -> L.Buffer | None:
 
 
 def is_map(loop: L.For) -> bool:
-    """Whether the iterations are independent: the loop writes only at places of its own, and to
-    buffers of its own.
+    """Whether the iterations are independent:
+    the loop writes only at places of its own, and to buffers of its own.
     """
     if loop.kind == "parallel":
         return True
@@ -470,8 +474,8 @@ def offsets(body: Sequence[L.Stmt]) -> list[L.Index]:
 
 
 def coefficient(index: L.Index, var: str) -> L.Index | None:
-    """The stride of an index along a variable: 0 where it does not appear, None where it is not
-    linear.
+    """The stride of an index along a variable:
+    0 where it does not appear, None where it is not linear.
     """
     if not isinstance(index, Dim) or var not in ty.symbols(index):
         return 0

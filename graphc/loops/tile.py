@@ -5,13 +5,15 @@ None where the ordinary schedule is right.
 transposed: some operand runs along the outer loop. Blocks of TILE x TILE go through a local buffer,
     so that memory is read and written along its lines.
 
-    for i: for j: y[i, j] = a[i, j] + b[j, i]   ->   for i block: for j block: tile = b block; for ii: for jj: ...
+    for i: for j: y[i, j] = a[i, j] + b[j, i]
+      -> for i block: for j block: tile = b block; for ii: for jj: ...
 
 contraction: a reduction whose operands are each used again along the other loop. Columns are packed
     into a panel, and a block of rows times a vector of columns is accumulated in registers.
 
-    for i: for j: for r: acc += f(x[i, r], z[j, r]) -> for j block: panel[r, jj] = z[j, r]; for i
-      block: for l in lanes: for r: for u: acc[u] += f(x[i + u, r], panel[r, l])
+    for i: for j: for r: acc += f(x[i, r], z[j, r])
+      -> for j block: panel[r, jj] = z[j, r];
+           for i block: for l in lanes: for r: for u: acc[u] += f(x[i + u, r], panel[r, l])
 """
 
 from __future__ import annotations

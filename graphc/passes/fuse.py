@@ -1,8 +1,8 @@
 """Groups the ops of a graph into kernels: afterwards every node is a `fusion` or a large constant.
 
     %2 = exp(%1)                            %4 = fusion(%0) {
-    %3 = reduce(%2) {kind="sum"}      ->      %1 = exp(%0); %2 = reduce(%1) {...}; %3 = log(%2); return %3 }
-    %4 = log(%3)
+    %3 = reduce(%2) {kind="sum"}      ->      %1 = exp(%0); %2 = reduce(%1) {...}; %3 = log(%2)
+    %4 = log(%3)                              return %3 }
 
 Requires: the canonical form (operands of elementwise ops have one shape; dead nodes are gone).
 Guarantees: each fusion can be lowered to one LoopFunc in which nothing is computed again at a cost:
@@ -10,7 +10,7 @@ Guarantees: each fusion can be lowered to one LoopFunc in which nothing is compu
     own axes (cheap ops excepted).
 Placement: last; later passes would have to look inside bodies.
 Cost: linear in nodes and edges, but for the reachability questions of values with users in several
-kernels.
+    kernels.
 
 How: ops are visited from the results backwards. A kernel has root loops (the axes of its results);
 a card's own `lower`, run on names instead of numbers (Probe), says at which indices its operands
@@ -48,8 +48,8 @@ CHEAP = 3
 RECOMPUTED = 8
 """The cost of all the ops along one path that are computed again."""
 MAX_RATIO = 2
-"""How often an op may be computed for each element of its value: where it is one part of a
-concatenation, say.
+"""How often an op may be computed for each element of its value:
+where it is one part of a concatenation, say.
 """
 PASSES = 8
 """In how many loops over one row a value may be computed: each normalisation adds some."""
@@ -58,9 +58,11 @@ COSTLY_PASSES = 3
 SAMPLE = 64
 """What a symbolic extent counts as, where sizes are compared."""
 MIN_ROW = 64
-"""Rows shorter than this are not worth a loop of their own beside a map, which runs over all rows
-at once.
+"""Rows shorter than this are not worth a loop of their own beside a map,
+which runs over all rows at once.
 """
+MIN_ROWS = 16
+"""Rows that are enough for every worker."""
 LARGE = 1 << 30
 RECENT = 32
 """How many kernels of one depth are tried for a merge."""
@@ -108,8 +110,8 @@ class Kernel:
         return index, vars
 
     def widen(self, shape: tuple[Extent, ...]) -> bool:
-        """Takes on the larger shape of a value that is read along whole rows, so that it can be a
-        result.
+        """Takes on the larger shape of a value that is read along whole rows,
+        so that it can be a result.
         """
         depth = row_depth(shape, self.shape)
         if not depth or depth >= len(shape) or _about(ty.product(shape[depth:])) < MIN_ROW:
@@ -161,8 +163,8 @@ def _is_leaf(node: Node) -> bool:
 
 
 def _is_free(node: Node) -> bool:
-    """Computed again by whoever reads it: index arithmetic, constants, and arithmetic on single
-    numbers.
+    """Computed again by whoever reads it:
+    index arithmetic, constants, and arithmetic on single numbers.
     """
     if node.op.kind == "elementwise":
         return node.results[0].type.size == 1
@@ -312,7 +314,7 @@ def _fits(kernel: Kernel, node: Node) -> bool:
     if node.op.kind in ("reduction", "contraction"):
         scopes = len({chain for _, chain in entries})
         plain = distinct == 1 and scopes == 1 and _is_plain(entries)
-        return waste == 1 and ratio <= 1 and plain
+        return waste == 1 and ratio <= 1 and plain and _has_threads(kernel, node, entries)
     kept = node.op.cost <= CHEAP or all(_is_kept(kernel, chain, value) for _, chain in entries)
     if len({chain for _, chain in entries}) > (PASSES if kept else COSTLY_PASSES):
         return False
@@ -325,9 +327,19 @@ def _fits(kernel: Kernel, node: Node) -> bool:
     return True
 
 
+def _has_threads(kernel: Kernel, node: Node, entries: dict[Entry, None]) -> bool:
+    """Whether a reduction that stands inside the loops of another leaves enough work side by side.
+
+    A contraction never stands there: it would lose its tiles.
+    """
+    if all(var.startswith("i") for _, chain in entries for var in chain):
+        return True
+    return node.op.kind == "reduction" and _about(ty.product(kernel.shape)) >= MIN_ROWS
+
+
 def _is_kept(kernel: Kernel, chain: tuple[str, ...], value: Value) -> bool:
-    """Whether the schedule keeps the values of the innermost loop for the next loop over the same
-    row.
+    """Whether the schedule keeps the values of the innermost loop
+    for the next loop over the same row.
     """
     extent = kernel.extents[chain[-1]] if chain else 1
     return isinstance(extent, int) and extent * value.dtype.nbytes <= ROW_BYTES
@@ -364,8 +376,8 @@ def _is_plain(entries: dict[Entry, None]) -> bool:
 
 
 def _waste(kernel: Kernel, entry: Entry) -> int:
-    """How many times over an element is computed: the extents of the loops around it that its index
-    lacks.
+    """How many times over an element is computed:
+    the extents of the loops around it that its index lacks.
     """
     index, chain = entry
     used: set[str] = set()
@@ -382,8 +394,8 @@ def _waste(kernel: Kernel, entry: Entry) -> int:
 
 
 def _renamed(kernel: Kernel, entry: Entry) -> Any:
-    """The index with loops named by their order and extent, so that two loops over one row count as
-    one place.
+    """The index with loops named by their order and extent,
+    so that two loops over one row count as one place.
     """
     names: dict[str, Extent] = {}
     for var in entry[1]:
@@ -539,7 +551,8 @@ def _merge(
 
 
 def _share_rows(a: Kernel, b: Kernel) -> bool:
-    """Whether two kernels have the same loops, or one reduces the long rows that the other writes.
+    """Whether two kernels have the same loops,
+    or one reduces the long rows that the other writes.
     """
     if a.shape == b.shape:
         return True
@@ -570,7 +583,7 @@ def _topological(
     return [by_id[k] for k in nx.lexicographical_topological_sort(graph, key=order.__getitem__)]
 
 
-# ---------------------------------------------------------------------------------------- rebuilding
+# -------------------------------------------------------------------------------------- rebuilding
 
 
 def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:

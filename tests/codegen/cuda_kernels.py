@@ -83,7 +83,7 @@ def reduction(
     )
 
 
-I, J, R, K = (symbol(v) for v in ("i", "j", "r", "k"))  # noqa: E741
+I, J, R, K = (symbol(v) for v in ("i", "j", "r", "k"))  # noqa: E741  I is the index i
 
 
 # ------------------------------------------------------------------------------------ elementwise

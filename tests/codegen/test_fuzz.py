@@ -1,4 +1,4 @@
-"""Random graphs through the whole road; `python -m tests.fuzz` runs as many as there is time for."""
+"""Random graphs through the whole road; `python -m tests.fuzz` runs as many as one likes."""
 
 from __future__ import annotations
 

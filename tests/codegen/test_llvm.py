@@ -1,5 +1,5 @@
-"""Every card through the whole road: LLVM's results against the evaluator's, on the card's own
-samples.
+"""Every card through the whole road:
+LLVM's results against the evaluator's, on the card's own samples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs lowered functions on the arrays of a graph: what the tests of lowering and scheduling share."""
+"""Runs lowered functions on the arrays of a graph, for the tests of lowering and scheduling."""
 
 from __future__ import annotations
 
@@ -44,18 +44,6 @@ def run(
     return [
         m.reshape(-1).view(v.dtype.numpy).reshape(extents(v.type.shape, env)) for m, v in results
     ]
-
-
-def kernels(graph: Graph, machine: Machine | None) -> list[tuple[L.LoopFunc, Lowered]]:
-    """Every kernel of the fused graph, naive and as it is run (scheduled, where a machine is given)."""
-    found = []
-    for node in fuse(graph).nodes:
-        if node.op.name == "fusion":
-            naive = lower(node.attrs["body"], "kernel")
-            final = naive if machine is None else schedule(naive, machine)
-            verify(final.func, "cpu")
-            found.append((naive.func, final))
-    return found
 
 
 def run_graph(

@@ -18,7 +18,7 @@ from graphc.loops.verify import verify
 from graphc.ops import build
 from graphc.types import C64, F16, F32, F64, I64, Dim
 from tests.loops.running import run, run_graph
-from tests.programs import M, N, PROGRAMS, Program, arguments, dot, op, part, reduce, tensor
+from tests.programs import PROGRAMS, M, N, Program, arguments, dot, op, part, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
 
 PAIRS = ((0, 3), (1, 1), (3, 0), (2, 5), (5, 17), (17, 16))
@@ -35,7 +35,11 @@ def test_values(program: Program) -> None:
         arrays = arguments(graph, seed=n, special=True)
         lowered = lower(graph, "f")
         verify(lowered.func, "cpu")
-        assert_close(run(lowered, arrays, graph.results, {}), evaluate(graph, arrays), tolerances(graph, arrays))
+        assert_close(
+            run(lowered, arrays, graph.results, {}),
+            evaluate(graph, arrays),
+            tolerances(graph, arrays),
+        )
 
 
 @WHOLE
@@ -127,16 +131,35 @@ def test_nothing_is_loaded_where_nothing_is_stored(shape: tuple[int, int]) -> No
     flat = build.reshape(op("exp", x), (1, 0))
     centred = op("sub", x, reduce(x, "sum", 1, keep=True))
     lowered = lower(Graph.of("f", (x,), (flat, centred)), "f")
-    assert run_loops(lowered.func, {b.name: np.zeros(b.shape, np.float32) for b in lowered.func.params}, {}) == []
-    assert not [s for s in L.statements(lowered.func.body) if isinstance(s, L.Store) and s.buffer.access == "out"]
+    assert (
+        run_loops(
+            lowered.func, {b.name: np.zeros(b.shape, np.float32) for b in lowered.func.params}, {}
+        )
+        == []
+    )
+    assert not [
+        s
+        for s in L.statements(lowered.func.body)
+        if isinstance(s, L.Store) and s.buffer.access == "out"
+    ]
 
 
 @pytest.mark.parametrize(
-    "dtype, kind", [(F32, "sum"), (F16, "sum"), (C64, "sum"), (C64, "prod"), (I64, "and"), (F64, "prod")]
+    "dtype, kind",
+    [(F32, "sum"), (F16, "sum"), (C64, "sum"), (C64, "prod"), (I64, "and"), (F64, "prod")],
 )
 def test_reductions_of_nothing(dtype: ty.DType, kind: str) -> None:
     x = tensor(dtype, 3, 0)
-    graph = Graph.of("f", (x,), (reduce(x, kind, 1), op("exp", reduce(build.cast(x, F32), "sum", 1)) if dtype is not C64 else reduce(x, kind)))
+    graph = Graph.of(
+        "f",
+        (x,),
+        (
+            reduce(x, kind, 1),
+            op("exp", reduce(build.cast(x, F32), "sum", 1))
+            if dtype is not C64
+            else reduce(x, kind),
+        ),
+    )
     arrays = arguments(graph)
     got = run(lower(graph, "f"), arrays, graph.results, {})
     for a, b in zip(got, evaluate(graph, arrays), strict=True):
@@ -164,7 +187,11 @@ def test_strided_inputs() -> None:
     wide = L.Buffer("x0", F32, (40,), (1,), "global", "in")
 
     def leaf(e: L.Expr) -> L.Expr:
-        return L.Load(wide, (e.buffer.offset(e.index),)) if isinstance(e, L.Load) and e.buffer.name == "x0" else e
+        return (
+            L.Load(wide, (e.buffer.offset(e.index),))
+            if isinstance(e, L.Load) and e.buffer.name == "x0"
+            else e
+        )
 
     body = tuple(L.map_stmt(s, lambda i: i, leaf) for s in lowered.func.body)
     func = L.LoopFunc("f", (wide, *lowered.outputs), lowered.func.symbols, body)

@@ -18,9 +18,9 @@ from graphc.types import F32, F64, I64
 from graphc.verify import verify
 from tests.compiled import lowered_graph
 from tests.programs import (
+    PROGRAMS,
     M,
     N,
-    PROGRAMS,
     Program,
     adam,
     arguments,
@@ -35,7 +35,9 @@ from tests.programs import (
 from tests.random_graphs import assert_close, random_graph, tolerances
 
 ALL = pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda p: p.name)
-SIZES = pytest.mark.parametrize("n, m", [(64, 100), (5, 7), (N, M)], ids=["static", "small", "symbolic"])
+SIZES = pytest.mark.parametrize(
+    "n, m", [(64, 100), (5, 7), (N, M)], ids=["static", "small", "symbolic"]
+)
 
 
 def kernels(graph: Graph) -> list[Node]:
@@ -44,7 +46,11 @@ def kernels(graph: Graph) -> list[Node]:
 
 def ops(kernel: Node) -> list[str]:
     """What a kernel computes, in order."""
-    return [n.attrs.get("kind", n.op.name) for n in kernel.attrs["body"].nodes if n.op.kind not in ("creation", "movement")]
+    return [
+        n.attrs.get("kind", n.op.name)
+        for n in kernel.attrs["body"].nodes
+        if n.op.kind not in ("creation", "movement")
+    ]
 
 
 # ---------------------------------------------------------------------------------------- values
@@ -73,11 +79,34 @@ def test_random_graphs(seed: int) -> None:
 
 
 ONE = [
-    "softmax", "layer_norm", "logsumexp", "variance_rows", "variance_columns", "variance_all", "gelu",
-    "mean_and_deviation", "optimizer", "elementwise", "broadcasts", "transposed_add", "distances", "dense_layer",
-    "products", "batched_products", "slices", "reshapes", "pads_between", "sum_of_squares", "column_sums", "updates",
-    "integers", "mixed_widths", "counting", "windows", "middle_axis",
-]  # fmt: skip
+    "softmax",
+    "layer_norm",
+    "logsumexp",
+    "variance_rows",
+    "variance_columns",
+    "variance_all",
+    "gelu",
+    "mean_and_deviation",
+    "optimizer",
+    "elementwise",
+    "broadcasts",
+    "transposed_add",
+    "distances",
+    "dense_layer",
+    "products",
+    "batched_products",
+    "slices",
+    "reshapes",
+    "pads_between",
+    "sum_of_squares",
+    "column_sums",
+    "updates",
+    "integers",
+    "mixed_widths",
+    "counting",
+    "windows",
+    "middle_axis",
+]
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -106,7 +135,10 @@ def test_unrelated_updates_have_nests_of_their_own() -> None:
 
 SIBLINGS: dict[str, Callable[[Value], tuple[Value, ...]]] = {
     "sum and max": lambda x: (reduce(x, "sum", 1), reduce(x, "max", 1)),
-    "sum and max of exp": lambda x: (reduce(op("exp", x), "sum", 1), reduce(op("exp", x), "max", 1)),
+    "sum and max of exp": lambda x: (
+        reduce(op("exp", x), "sum", 1),
+        reduce(op("exp", x), "max", 1),
+    ),
     "a map and its row sums": lambda x: (op("exp", x), reduce(op("exp", x), "sum", 1)),
     "a map and row sums": lambda x: (op("mul", x, 2.0), reduce(x, "sum", 1)),
     "two maps": lambda x: (op("mul", x, 2.0), op("exp", x)),
@@ -126,7 +158,16 @@ def test_siblings_share_a_kernel(what: str, n: ty.Extent, m: ty.Extent) -> None:
     x = tensor(F32, n, m)
     graph = Graph.of("f", (x,), SIBLINGS[what](x))
     assert len(kernels(graph)) == 1
-    assert len([s for s in lower(kernels(graph)[0].attrs["body"], "f").func.body if isinstance(s, L.For)]) == 1
+    assert (
+        len(
+            [
+                s
+                for s in lower(kernels(graph)[0].attrs["body"], "f").func.body
+                if isinstance(s, L.For)
+            ]
+        )
+        == 1
+    )
     arrays = arguments(graph, {"n": 5, "m": 70})
     sized = tensor(F32, *arrays[0].shape)
     off = tolerances(Graph.of("f", (sized,), SIBLINGS[what](sized)), arrays)
@@ -152,10 +193,31 @@ def test_attention_computes_each_product_once() -> None:
     assert sum(names.count("exp") for names in found) == 1
 
 
+@pytest.mark.parametrize("n, m", [(64, 100), (N, M)], ids=["static", "symbolic"])
+def test_a_contraction_keeps_its_tiles(n: ty.Extent, m: ty.Extent) -> None:
+    """A loss over a product, and the row sums of one, are made from the product in memory."""
+    x, w = tensor(F32, n, 32), tensor(F32, 32, m, name="w")
+    for axes in ((0, 1), (1,)):
+        value = dot(x, w)
+        graph = Graph.of("f", (x, w), (reduce(op("mul", value, value), "sum", *axes),))
+        assert [ops(k) for k in kernels(graph)] == [["dot"], ["mul", "sum"]]
+
+
+def test_reductions_of_reductions_leave_work_side_by_side() -> None:
+    x = tensor(F32, 1000, 1000)
+    graph = Graph.of("f", (x,), (reduce(reduce(op("abs", x), "sum", 1), "max"),))
+    assert [ops(k) for k in kernels(graph)] == [["abs", "sum"], ["max"]]
+    y = tensor(F32, 1000, 3, 1000)
+    assert len(kernels(Graph.of("f", (y,), (reduce(reduce(y, "sum", 2), "max", 1),)))) == 1
+
+
 def test_what_the_columns_need_is_not_computed_per_row() -> None:
     x, y = tensor(F32, 100, name="x"), tensor(F32, 64, 100, name="y")
     row = build.broadcast_to(op("exp", x), (64, 100))
-    assert [ops(k) for k in kernels(Graph.of("f", (x, y), (op("mul", row, y),)))] == [["exp"], ["mul"]]
+    assert [ops(k) for k in kernels(Graph.of("f", (x, y), (op("mul", row, y),)))] == [
+        ["exp"],
+        ["mul"],
+    ]
     column = tensor(F32, 64, name="c")
     once = build.broadcast_to(build.reshape(op("exp", column), (64, 1)), (64, 100))
     assert len(kernels(Graph.of("f", (column, y), (op("mul", once, y),)))) == 1
@@ -184,7 +246,9 @@ def test_stencils_do_not_explode(depth: int) -> None:
     for kernel in kernels(graph):
         func = lower(kernel.attrs["body"], "f").func
         work += sum(isinstance(s, L.Let) for s in L.statements(func.body))
-        assert sum("exp" in str(s.value) for s in L.statements(func.body) if isinstance(s, L.Let)) <= 1
+        assert (
+            sum("exp" in str(s.value) for s in L.statements(func.body) if isinstance(s, L.Let)) <= 1
+        )
     assert work < 20 * depth + 20
     arrays = arguments(graph)
     assert_close(evaluate(fuse(graph), arrays), evaluate(graph, arrays), tolerances(graph, arrays))
@@ -203,7 +267,7 @@ def test_parts_of_a_concatenation_are_computed_for_themselves(count: int) -> Non
 
 @pytest.mark.parametrize("m", [100, M], ids=["static", "symbolic"])
 def test_norms_of_norms_are_not_computed_from_the_start(m: ty.Extent) -> None:
-    """Every loop over a row computes what it needs of the row; the work may not grow as a square."""
+    """Every loop over a row computes what it needs of the row; work may not grow as a square."""
     x = tensor(F32, 64, m)
     value: Value = x
     depth = 12
@@ -217,14 +281,18 @@ def test_norms_of_norms_are_not_computed_from_the_start(m: ty.Extent) -> None:
     assert len(found) <= depth
     if m == 100:
         arrays = arguments(graph)
-        assert_close(evaluate(fuse(graph), arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+        assert_close(
+            evaluate(fuse(graph), arrays), evaluate(graph, arrays), tolerances(graph, arrays)
+        )
 
 
 def test_a_small_update_is_not_computed_everywhere() -> None:
     x, u = tensor(F32, N, M), tensor(F32, 1, M, name="u")
     graph = Graph.of("f", (x, u), (op("update", x, op("exp", u), start=(0, 0), step=(1, 1)),))
     assert [ops(k) for k in kernels(graph)] == [["exp"], []]
-    padded = op("pad", op("exp", x), build.constant(0.0, F32), low=(1, 1), high=(1, 1), interior=(0, 0))
+    padded = op(
+        "pad", op("exp", x), build.constant(0.0, F32), low=(1, 1), high=(1, 1), interior=(0, 0)
+    )
     assert len(kernels(Graph.of("f", (x,), (padded,)))) == 1
 
 
@@ -250,7 +318,9 @@ def test_diamonds_make_no_cycles() -> None:
 def test_numbers_are_computed_by_whoever_needs_them() -> None:
     x, y, rate = tensor(F32, 64, 100), tensor(F32, 30, name="y"), tensor(F32, name="rate")
     scale = op("div", 1.0, op("sqrt", op("add", rate, 1.0)))
-    graph = Graph.of("f", (x, y, rate), (reduce(op("mul", x, scale), "sum", 0), op("mul", y, scale)))
+    graph = Graph.of(
+        "f", (x, y, rate), (reduce(op("mul", x, scale), "sum", 0), op("mul", y, scale))
+    )
     assert all("sqrt" in ops(k) for k in kernels(graph))
 
 
@@ -315,7 +385,11 @@ def _moved(x: Value, kind: str) -> Value:
         return build.reshape(x, (16, 16) if x.shape == (8, 32) else (8, 32))
     if kind == "update":
         return op("update", x, build.full((1, 16), 2.0, F32), start=(3, 0), step=(1, 1))
-    return part(op("pad", x, build.constant(1.0, F32), low=(1, 0), high=(0, 0), interior=(0, 0)), (0, 16, 1), (0, 16, 1))
+    return part(
+        op("pad", x, build.constant(1.0, F32), low=(1, 0), high=(0, 0), interior=(0, 0)),
+        (0, 16, 1),
+        (0, 16, 1),
+    )
 
 
 @pytest.mark.parametrize("kind", ["transpose", "reshape", "update", "pad"])

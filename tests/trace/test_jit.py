@@ -294,4 +294,4 @@ def test_jit_stays_the_function() -> None:
     assert graphc.numpy.IMPLEMENTATIONS
     assert graphc.Tracer.__name__ == "Tracer"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        graphc.nothing  # noqa: B018
+        graphc.nothing  # noqa: B018  reading the name is the test

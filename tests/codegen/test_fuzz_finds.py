@@ -1,0 +1,75 @@
+"""What random graphs and the programs found in the compiler, each as small as it could be made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphc.evaluate import evaluate
+from graphc.ir import Graph
+from graphc.loops import ir as L
+from graphc.loops.lower import lower
+from graphc.loops.schedule import reduction_target
+from graphc.ops import build
+from graphc.passes.fuse import fuse
+from graphc.types import C64, F16, F32
+from tests.compiled import compiled, run
+from tests.programs import M, N, arguments, dot, op, reduce, tensor
+from tests.random_graphs import assert_close, tolerances
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_a_reshape_of_nothing_read_the_first_element(shape: tuple[int, int]) -> None:
+    """Index arithmetic over an extent of 0 left a load without a loop around it."""
+    x = tensor(F16, *shape)
+    centred = op("sub", x, reduce(x, "sum", 1, keep=True))
+    graph = Graph.of("f", (x,), (build.reshape(op("exp", x), (0,)), centred, reduce(x, "sum", 0)))
+    for node in fuse(graph).nodes:
+        func = lower(node.attrs["body"], "f").func
+        top = [s for s in func.body if isinstance(s, L.Let) and isinstance(s.value, L.Load)]
+        assert not [s for s in top if s.value.buffer.access == "in"]  # type: ignore[union-attr]
+    arrays = arguments(graph)
+    assert_close(run(graph, arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+def test_a_result_over_a_parameter_that_the_next_result_reads() -> None:
+    """Both results were written in place, the first over what the second needed."""
+    x, y = tensor(F32, 40), tensor(F32, 40, name="y")
+    graph = Graph.of("f", (x, y), (op("mul", y, 2.0), op("mul", x, 3.0)))
+    a, b = arguments(graph)
+    one, two = compiled(graph, aliases={0: 0, 1: 1})(a.copy(), b.copy())
+    np.testing.assert_array_equal(one, 2 * b)
+    np.testing.assert_array_equal(two, 3 * a)
+
+
+def test_a_sum_of_nan_was_blamed_under_check_finite() -> None:
+    x = tensor(F32, N, M)
+    function = compiled(Graph.of("f", (x,), (reduce(x, "sum", 1),)), check_finite=True)
+    assert np.isnan(function(np.full((3, 70), np.nan, np.float32))[0]).all()
+
+
+def test_a_complex_product_is_carried_from_step_to_step() -> None:
+    """With another accumulator beside it, its loop passed for a reduction that lanes may share."""
+    x = tensor(C64, 100)
+    func = lower(Graph.of("f", (x,), (reduce(x, "prod"),)), "f", check_finite=True).func
+    loops = [s for s in L.statements(func.body) if isinstance(s, L.For)]
+    assert [reduction_target(s) for s in loops] == [None]
+
+
+def test_a_loss_over_a_product_lost_its_threads_and_tiles() -> None:
+    """The contraction stood inside the loop of the sum, which added 4900 numbers in a row."""
+    x, y = tensor(F32, N, M), tensor(F32, N, M, name="y")
+    graph = Graph.of("f", (x, y), (reduce(dot(x, y, ((1,), (1,))), "sum"),))
+    assert len(fuse(graph).nodes) == 2
+    a, b = arguments(graph, {"n": 70, "m": 66})
+    exact = (a.astype(np.float64) @ b.astype(np.float64).T).sum()
+    np.testing.assert_allclose(run(graph, (a, b))[0], exact, rtol=1e-4)
+
+
+def test_long_chains_of_movement_overflowed_the_stack() -> None:
+    x = tensor(F32, 4, 6)
+    value = x
+    for _ in range(301):
+        value = op("transpose", value, axes=(1, 0))
+    (array,) = arguments(Graph.of("f", (x,), (value,)))
+    np.testing.assert_array_equal(run(Graph.of("f", (x,), (value,)), (array,))[0], array.T)
