@@ -234,7 +234,7 @@ class Binder:
             many = structure.count
             arguments[name] = structure.unflatten(values[at : at + many])
             at += many
-        bound = inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(self.signature, arguments)
         return bound.args, bound.kwargs
 
 

@@ -49,7 +49,7 @@ def _callee(code: CodeType, offset: int) -> tuple[str, str]:
         if place is None or place.col_offset is None or (place.lineno, place.col_offset) != start:
             continue
         stop = (place.end_lineno, place.end_col_offset)
-        if stop >= end:  # type: ignore[operator]
+        if stop >= end:
             continue
         if best is None or stop >= _stop(best):
             best = instruction

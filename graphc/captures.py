@@ -111,7 +111,7 @@ class Captures:
             k: self.swap(v) for k, v in (function.__kwdefaults__ or {}).items()
         } or None
         made.__qualname__, made.__module__ = function.__qualname__, function.__module__
-        made.__dict__ = function.__dict__  # type: ignore[assignment] # one and the same: `f.calls += 1` counts
+        made.__dict__ = function.__dict__  # one and the same: `f.calls += 1` counts
         return made
 
     def _names(self, real: dict[str, Any]) -> _Globals:

@@ -426,14 +426,14 @@ def _explained(key: str, entry: Entry) -> list[str]:
         if name in here:
             note = "  (as here)" if here[name] == value else f"  (here: {here[name]})"
             stale += [name] if here[name] != value else []
-        lines.append(f"  {name:<9}{value}{note}")
+        lines.append(f"  {name:<11}{value}{note}")
     if stale:
         lines.append(f"  this process does not use it: {' and '.join(stale)} differ")
     else:
         lines.append("  this process uses it for this graph and these options")
     for word in ("kernels", "results"):
         if entry.meta.get(word):
-            lines.append(f"  {word:<9}{', '.join(entry.meta[word])}")
+            lines.append(f"  {word:<11}{', '.join(entry.meta[word])}")
     lines += [f"    {line}" for line in parts.get("graph", "").splitlines()]
     return lines
 

@@ -29,7 +29,7 @@ class Selection(Operators):
     """x[mask]: `source` is the whole array, `mask` says which elements are meant."""
 
     __slots__ = ("mask", "source")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, source: Any, mask: Value):
         self.source = source

@@ -59,11 +59,11 @@ class Tracer(Elements, Operators):
     """
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
     __array_priority__ = 1000.0
 
     @property
-    def __class__(self) -> type:  # type: ignore[override]
+    def __class__(self) -> type:
         """numpy.ndarray to the user's code, so that `isinstance(x, np.ndarray)` holds there."""
         return type(self) if is_library_frame(sys._getframe(1)) else np.ndarray
 
@@ -109,7 +109,7 @@ class Tracer(Elements, Operators):
     def flags(self) -> Any:
         return refuse("the memory layout (flags) of a traced array is not known while tracing")
 
-    strides = data = ctypes = flags  # type: ignore[assignment]
+    strides = data = ctypes = flags
 
     def __len__(self) -> int:
         if not self.type.shape:

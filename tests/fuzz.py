@@ -20,6 +20,7 @@ import numpy as np
 
 from graphc.evaluate import evaluate
 from tests.compiled import compiled
+from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_close, random_graph, tolerances
 from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
 
@@ -45,6 +46,8 @@ def check_symbolic(seed: int, size: int, passes: bool) -> None:
         sized = at_extents(graph, env)
         off = tolerances(sized, arrays)
         assert_close(function(*arrays), expected, off)
+        if env is SIZES[1]:  # the loops too, with every access checked
+            assert_close(run_graph(graph, arrays, env, MACHINES[seed % 3]), expected, off)
         if env is SIZES[-1]:
             assert_close(compiled(sized, passes=passes)(*arrays), expected, off)
 

@@ -295,6 +295,12 @@ def dense_layer(n: Extent, m: Extent) -> Graph:
 
 
 @_program()
+def product_beside_maps(n: Extent, m: Extent) -> Graph:
+    a, b, x = tensor(F32, n, 7), tensor(F32, 7, m, name="b"), tensor(F32, n, m, name="x")
+    return Graph.of("f", (a, b, x), (op("exp", x), op("add", dot(a, b), x), op("mul", x, 2.0)))
+
+
+@_program()
 def inner_products(n: Extent, m: Extent) -> Graph:
     a, b = tensor(F64, n, m), tensor(F64, m, name="b")
     return Graph.of("f", (a, b), (dot(a, b), dot(a, a, ((0, 1), (0, 1)))))

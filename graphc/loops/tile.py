@@ -18,13 +18,14 @@ contraction: a reduction whose operands are each used again along the other loop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from .. import types as ty
 from ..types import BOOL, Dim
 from . import ir as L
+from .lower import expr_names, index_names
 
 TILE = 64
 PANEL_BYTES = 192 << 10
@@ -280,7 +281,9 @@ class _Contraction:
             copy = rename(tuple(L.substitute(s, env) for s in body), self.fresh)
             loop = copy[self.position]
             assert isinstance(loop, L.For)
-            before += copy[: self.position]
+            first, late = _needed(copy[: self.position], loop)
+            before += first
+            after += late
             inside += [L.substitute(s, {loop.var: Dim.symbol(r)}) for s in loop.body]
             after += copy[self.position + 1 :]
         last: tuple[L.Stmt, ...] = tuple(after)
@@ -295,5 +298,43 @@ class _Contraction:
                 for e in L.walk(x)
             )
             last = (L.If(mask, last),) if loads_memory else (*lets, L.If(mask, stores))
+            before = [_guarded(s, mask) for s in before]
         inner = L.For(r, self.reduction.extent, "serial", tuple(inside))
         return L.For(lane, self.lanes, "vector", (*before, inner, *last))
+
+
+def _needed(before: Sequence[L.Stmt], loop: L.For) -> tuple[list[L.Stmt], list[L.Stmt]]:
+    """The statements before a reduction that it needs, and those that can follow it."""
+    names = _read(L.statements(loop.body))
+    first: list[L.Stmt] = []
+    late: list[L.Stmt] = []
+    for stmt in reversed(before):
+        other = isinstance(stmt, L.Store) and stmt.buffer.space == "global"
+        if other or (isinstance(stmt, L.Let) and stmt.name not in names):
+            late.append(stmt)
+        else:
+            first.append(stmt)
+            names |= _read([stmt])
+    return first[::-1], late[::-1]
+
+
+def _read(stmts: Iterable[L.Stmt]) -> set[str]:
+    """The names of Lets that statements read."""
+    found: set[str] = set()
+    for stmt in stmts:
+        for expr in L.expressions(stmt):
+            found |= expr_names(expr)
+        if isinstance(stmt, (L.Store, L.Accumulate)):
+            found |= index_names(stmt.index)
+    return found
+
+
+def _guarded(stmt: L.Stmt, mask: L.Expr) -> L.Stmt:
+    """The statement with loads of memory that only happen where the mask holds."""
+
+    def leaf(expr: L.Expr) -> L.Expr:
+        if isinstance(expr, L.Load) and expr.buffer.space == "global":
+            return replace(expr, guard=L.both(expr.guard, mask))
+        return expr
+
+    return L.map_stmt(stmt, lambda i: i, leaf)

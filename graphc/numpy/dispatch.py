@@ -123,7 +123,7 @@ def wrap(found: Any) -> Any:
 def value(x: Any, dtype: Any = None) -> Value:
     """A tracer, value, array, number, extent, or nested lists of these, as a value."""
     if isinstance(x, tracer_class()):
-        x = x.value  # type: ignore[attr-defined]
+        x = x.value
     if isinstance(x, (list, tuple)):
         if any(isinstance(one, ty.Dim) for one in x) or is_traced(x):
             from .creation import nested
@@ -226,7 +226,7 @@ def assign(target: Any, found: Value, what: str) -> Any:
         )
     if not np.can_cast(found.dtype.numpy, value(target).dtype.numpy, "same_kind"):
         raise TypeMismatch(f"{what}: {found.dtype} does not fit into {value(target).dtype}")
-    target[...] = wrap(build.cast(found, value(target).dtype))  # type: ignore[index]
+    target[...] = wrap(build.cast(found, value(target).dtype))
     return target
 
 

@@ -43,8 +43,8 @@ def _number_or_dtype(x: Any) -> Any:
     """What stands for an argument in NumPy's promotion."""
     if not isinstance(x, tracer_class()):
         return x
-    dtype = x.value.dtype  # type: ignore[attr-defined]
-    if x.weak and dtype is not BOOL:  # type: ignore[attr-defined]
+    dtype = x.value.dtype
+    if x.weak and dtype is not BOOL:
         return {"i": 0, "u": 0, "f": 0.0, "c": 0j}[dtype.kind]
     return dtype.numpy
 

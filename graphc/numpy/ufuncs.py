@@ -37,8 +37,8 @@ COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.gr
 def stands_for(x: Any) -> Any:
     """What an operand counts as in promotion: a DType, or int, float, complex for a weak number."""
     if isinstance(x, dispatch.tracer_class()):
-        dtype = x.value.dtype  # type: ignore[attr-defined]
-        weak = x.weak and dtype is not BOOL  # type: ignore[attr-defined]
+        dtype = x.value.dtype
+        weak = x.weak and dtype is not BOOL
         return {"i": int, "u": int, "f": float, "c": complex}[dtype.kind] if weak else dtype
     if isinstance(x, Value):
         return x.dtype

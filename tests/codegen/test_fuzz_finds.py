@@ -9,12 +9,13 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
-from graphc.loops.schedule import reduction_target
+from graphc.loops.schedule import Machine, reduction_target
 from graphc.ops import build
 from graphc.passes.fuse import fuse
 from graphc.types import C64, F16, F32
 from tests.compiled import compiled, run
-from tests.programs import M, N, arguments, dot, op, reduce, tensor
+from tests.loops.running import MACHINES, run_graph
+from tests.programs import PROGRAMS, M, N, arguments, dot, op, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
 
 
@@ -73,3 +74,14 @@ def test_long_chains_of_movement_overflowed_the_stack() -> None:
         value = op("transpose", value, axes=(1, 0))
     (array,) = arguments(Graph.of("f", (x,), (value,)))
     np.testing.assert_array_equal(run(Graph.of("f", (x,), (value,)), (array,))[0], array.T)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.vector_bytes} bytes")
+def test_a_map_beside_a_contraction_wrote_past_its_row(machine: Machine) -> None:
+    """Stores before the loop of a contraction stood outside the mask of its last columns."""
+    graph = PROGRAMS["product_beside_maps"].graph(N, M)
+    assert len(fuse(graph).nodes) == 1
+    env = {"n": 5, "m": 19}
+    arrays = arguments(graph, env)
+    off = tolerances(PROGRAMS["product_beside_maps"].graph(5, 19), arrays)
+    assert_close(run_graph(graph, arrays, env, machine), evaluate(graph, arrays), off)
