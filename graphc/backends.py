@@ -153,6 +153,8 @@ class Native:
         return graphc_runtime.compiled_type()(miss, raise_error)
 
 
+COPIES = 16
+"""So many small arrays of other layouts are copied before a variant is compiled for them as well."""
 COPY_BYTES = 1 << 14
 """Arrays of other layouts up to this size are copied;
 for larger ones the program is compiled for any strides.
@@ -173,6 +175,7 @@ class NativeExecutable:
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
         self._function: Any = None
         self._variants: set[tuple[int, ...]] = set()
+        self._copies = 0
         self._lock = threading.Lock()
         self._add(())
 
@@ -208,7 +211,8 @@ class NativeExecutable:
                 given[position] = np.array(array, order="C")
             elif not (array.flags.c_contiguous and array.flags.aligned):
                 whole = all(s % array.itemsize == 0 for s in array.strides) and array.flags.aligned
-                if array.nbytes > COPY_BYTES and whole:
+                self._copies += 1
+                if whole and (array.nbytes > COPY_BYTES or self._copies > COPIES):
                     strided.append(position)
                 else:
                     given[position] = np.ascontiguousarray(array)

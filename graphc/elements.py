@@ -35,8 +35,8 @@ class Elements(Cell):
             self._element(
                 "the truth value",
                 "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
-                "graphc.numpy.where(cond, a, b) or np.where, `&`, `|`, `~`, np.minimum and "
-                "np.maximum, or graphc.cond(cond, f, g) for branches; an argument that decides "
+                "np.where(cond, a, b) (or graphc.numpy.where) of both branches' values, `&`, `|`, "
+                "`~`, np.minimum and np.maximum; an argument that decides "
                 "the program is named in static_argnames",
             )
         )

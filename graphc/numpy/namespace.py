@@ -18,8 +18,8 @@ from .ufunc_objects import UFUNCS
 CORE = (creation, elementwise, indexing, joining, rearranging, reductions)
 """The rooms that nearly every program needs. Each entered its functions in ENTRIES on import."""
 LATER = (
-    "decompositions", "fourier", "histograms", "nan_reductions", "ordering", "padding", "polynomials",
-    "scans", "sequences", "special_functions", "spectra", "statistics",
+    "decompositions", "fourier", "histograms", "nan_reductions", "ordering", "padding",
+    "polynomials", "scans", "sequences", "special_functions", "spectra", "statistics",
 )  # fmt: skip
 """The rooms that are loaded when a name is asked for that the core has not: imports take time."""
 
