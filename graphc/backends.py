@@ -154,7 +154,9 @@ class Native:
 
 
 COPIES = 16
-"""So many small arrays of other layouts are copied before a variant is compiled for them as well."""
+"""So many small arrays of other layouts are copied
+before a variant is compiled for them as well.
+"""
 COPY_BYTES = 1 << 14
 """Arrays of other layouts up to this size are copied;
 for larger ones the program is compiled for any strides.

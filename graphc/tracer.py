@@ -167,9 +167,8 @@ class Tracer(Elements, Operators):
         return found
 
     def _assign(self, ufunc: np.ufunc, other: Any) -> Any:
-        if (
-            not self.type.shape
-        ):  # a number, as what NumPy's reductions answer: never changed in place
+        if not self.type.shape:
+            # a number, as what NumPy's reductions answer: never changed in place
             return self._apply(ufunc, self, other)
         mark(2)
         if isinstance(other, Selection):

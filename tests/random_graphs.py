@@ -231,14 +231,16 @@ def _disturbed(
 
 
 def _nudged(array: np.ndarray, value: Value, rng: np.random.Generator, ulps: int) -> np.ndarray:
-    """The array with each float moved by ulps, up or down; the parts of a complex number by ulps of
-    its magnitude.
+    """The array with each float moved by about `ulps`, up or down; the parts of a complex number
+    by ulps of its magnitude.
     """
     if value.dtype.kind not in "fc":
         return array
-    amount: np.ndarray = ulps * rng.choice([-1, 1], np.shape(array))
+    shape = np.shape(array)
+    # never by nothing, nor all by one amount: two errors must not cancel in every run
+    amount: np.ndarray = ulps * rng.uniform(0.6, 1.4, shape) * rng.choice([-1, 1], shape)
     if value.dtype.is_complex:
-        amount = amount + 1j * ulps * rng.choice([-1, 1], np.shape(array))
+        amount = amount + 1j * ulps * rng.choice([-1, 1], shape)
     return _scaled(array, value, amount)
 
 
@@ -295,9 +297,8 @@ def assert_close(
         with np.errstate(all="ignore"):
             near = (x == y) | (np.isnan(x) & np.isnan(y)) | np.isinf(tolerance)
             near |= np.abs(x - y) <= tolerance
-            if (
-                a.dtype.kind == "c"
-            ):  # which part of a complex infinity is NaN depends on the formula
+            if a.dtype.kind == "c":
+                # which part of a complex infinity is NaN depends on the formula
                 near |= ~np.isfinite(x) & ~np.isfinite(y)
         assert near.all(), (
             f"result {position}: {a[~near]} is not {b[~near]}, within {tolerance[~near]}"

@@ -138,9 +138,8 @@ def _quantile_static(x: Value, q: np.ndarray, n: int, method: str, weak: bool, g
     front = moveaxis(x, last, 0)
     low = pick(front, below, 0)
     whole = method == "linear" and np.asarray(given).dtype.kind in "biu" and not x.dtype.is_float
-    if (
-        method in _DISCRETE or whole
-    ):  # whole numbers as places: no interpolation, and the dtype stays
+    if method in _DISCRETE or whole:
+        # whole numbers as places: no interpolation, and the dtype stays
         return low
     high = pick(front, np.minimum(below + 1, n - 1), 0)
     if weak:

@@ -22,10 +22,9 @@ rows, or when they are plain maps: the parameter updates of an optimizer.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import networkx as nx
 
 from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, at, make, param
@@ -171,6 +170,50 @@ def _is_free(node: Node) -> bool:
     return node.op.kind == "movement" and node.op.name not in ("gather", "concatenate")
 
 
+class Reach:
+    """Which kernel reads another's results, directly or through others.
+
+    networkx answers questions of paths; it is loaded when the first one is asked, because most
+    programs never ask and its import takes longer than their compilation.
+    """
+
+    def __init__(self) -> None:
+        self._kernels: set[int] = set()
+        self._edges: list[tuple[int, int]] = []
+        self._graph: Any = None
+
+    def __contains__(self, kernel: Kernel) -> bool:
+        return id(kernel) in self._kernels
+
+    def add(self, kernel: Kernel) -> None:
+        self._kernels.add(id(kernel))
+
+    def connect(self, source: Kernel, readers: Sequence[Kernel]) -> None:
+        """`readers` read what `source` makes."""
+        edges = [(id(source), id(k)) for k in readers]
+        if self._graph is None:
+            self._edges.extend(edges)
+        else:
+            self._graph.add_edges_from(edges)
+
+    def has_path(self, a: Kernel, b: Kernel) -> bool:
+        """Whether b needs a."""
+        import networkx as nx
+
+        if self._graph is None:
+            self._graph = nx.DiGraph(self._edges)
+        self._graph.add_nodes_from((id(a), id(b)))
+        return nx.has_path(self._graph, id(a), id(b))
+
+    def merge(self, kernel: Kernel, other: Kernel) -> None:
+        """`other` is now a part of `kernel`."""
+        graph = self._graph  # a path was asked for before anything is merged
+        graph.add_edges_from((id(kernel), k) for k in list(graph.successors(id(other))))
+        graph.add_edges_from((k, id(kernel)) for k in list(graph.predecessors(id(other))))
+        graph.remove_node(id(other))
+        self._kernels.discard(id(other))
+
+
 def _grow(
     graph: Graph,
 ) -> tuple[list[Kernel], dict[Node, Kernel], dict[Node, list[Kernel]]]:
@@ -178,7 +221,7 @@ def _grow(
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
     returned = set(graph.results)
-    reach = nx.DiGraph()
+    reach = Reach()
 
     def readers(node: Node) -> list[Kernel]:
         found: dict[int, Kernel] = {}
@@ -205,7 +248,7 @@ def _grow(
             home = Kernel(node.results[0].type.shape)
             home.opaque = node.op.kind == "opaque"
             kernels.append(home)
-            reach.add_node(id(home))
+            reach.add(home)
         if is_result or any(k is not home for k in users) or node.op.kind == "opaque":
             for value in node.results:
                 if value not in home.results:
@@ -215,8 +258,8 @@ def _grow(
                     home.entries.setdefault(value, {}).setdefault(entry)
         member[node] = home
         _add(home, node)
-        reach.add_edges_from((id(home), id(k)) for k in users if k is not home)
-    return [k for k in kernels if id(k) in reach], member, inlined
+        reach.connect(home, [k for k in users if k is not home])
+    return [k for k in kernels if k in reach], member, inlined
 
 
 def _join(
@@ -224,7 +267,7 @@ def _join(
     users: list[Kernel],
     member: dict[Node, Kernel],
     inlined: dict[Node, list[Kernel]],
-    reach: nx.DiGraph,
+    reach: Reach,
 ) -> bool:
     """Makes one kernel of those that read a value row by row, so that none reads it from memory."""
     value = node.results[0]
@@ -244,7 +287,7 @@ def _join(
     for other in others:
         if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
             continue
-        if nx.has_path(reach, id(home), id(other)) or nx.has_path(reach, id(other), id(home)):
+        if reach.has_path(home, other) or reach.has_path(other, home):
             continue
         home.absorb(other)
         for one in other.nodes:
@@ -254,9 +297,7 @@ def _join(
                 inlined[one] = list(
                     {id(k): k for k in (home if k is other else k for k in inlined[one])}.values()
                 )
-        reach.add_edges_from((id(home), k) for k in reach.successors(id(other)))
-        reach.add_edges_from((k, id(home)) for k in list(reach.predecessors(id(other))))
-        reach.remove_node(id(other))
+        reach.merge(home, other)
         joined = True
     return joined
 
@@ -268,7 +309,7 @@ def _joins_all(node: Node, users: list[Kernel]) -> bool:
     return _is_free(node) and all(k.has_room(node) for k in users)
 
 
-def _home(node: Node, users: list[Kernel], is_result: bool, reach: nx.DiGraph) -> Kernel | None:
+def _home(node: Node, users: list[Kernel], is_result: bool, reach: Reach) -> Kernel | None:
     """The kernel among those of its users that a node may join, or None."""
     for kernel in users:
         if not kernel.has_room(node) or not _fits(kernel, node):
@@ -278,7 +319,7 @@ def _home(node: Node, users: list[Kernel], is_result: bool, reach: nx.DiGraph) -
         # it must also be written to memory: once per element, and without making a cycle of kernels
         value = node.results[0]
         others = [k for k in users if k is not kernel]
-        if any(nx.has_path(reach, id(k), id(kernel)) for k in others):
+        if any(reach.has_path(k, kernel) for k in others):
             continue
         entries = kernel.entries[value]
         place = kernel.root_entry(value.type.shape)
@@ -571,16 +612,28 @@ def _inputs(kernel: Kernel) -> dict[Value, None]:
 def _topological(
     kernels: list[Kernel], made_by: dict[Value, Kernel], inputs: dict[int, dict[Value, None]]
 ) -> list[Kernel]:
-    graph = nx.DiGraph()
-    order = {id(k): n for n, k in enumerate(reversed(kernels))}
-    graph.add_nodes_from(order)
+    """The kernels in running order; of those that may run, the one that stands first in the program."""
+    rank = {id(k): n for n, k in enumerate(reversed(kernels))}
+    readers: dict[int, list[Kernel]] = {}
+    waits = dict.fromkeys(rank, 0)
     for kernel in kernels:
-        for value in inputs[id(kernel)]:
-            source = made_by.get(value)
-            if source is not None and source is not kernel:
-                graph.add_edge(id(source), id(kernel))
-    by_id = {id(k): k for k in kernels}
-    return [by_id[k] for k in nx.lexicographical_topological_sort(graph, key=order.__getitem__)]
+        sources = {id(made_by[v]) for v in inputs[id(kernel)] if v in made_by} - {id(kernel)}
+        waits[id(kernel)] = len(sources)
+        for source in sources:
+            readers.setdefault(source, []).append(kernel)
+    by_rank = list(reversed(kernels))
+    ready = [rank[k] for k, count in waits.items() if not count]
+    heapq.heapify(ready)
+    ordered: list[Kernel] = []
+    while ready:
+        kernel = by_rank[heapq.heappop(ready)]
+        ordered.append(kernel)
+        for reader in readers.get(id(kernel), ()):
+            waits[id(reader)] -= 1
+            if not waits[id(reader)]:
+                heapq.heappush(ready, rank[id(reader)])
+    assert len(ordered) == len(kernels), "kernels depend on each other"
+    return ordered
 
 
 # -------------------------------------------------------------------------------------- rebuilding

@@ -29,7 +29,10 @@ def line_of(program: Any) -> int:
 
 
 REFUSED: list[tuple[Any, str]] = [
-    (lambda x: x if x.sum() > 0 else -x, r"truth value.*Tracer bool\[\].*np\.where.*graphc\.numpy\.where"),
+    (
+        lambda x: x if x.sum() > 0 else -x,
+        r"truth value.*Tracer bool\[\].*np\.where.*graphc\.numpy\.where",
+    ),
     (lambda x: max(x[0, 0], x[0, 1]), r"truth value.*np\.maximum"),
     (lambda x: x.any() and x, "truth value"),
     (lambda x: 3.0 in x, "truth value"),
