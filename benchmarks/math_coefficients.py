@@ -304,10 +304,10 @@ def _fits() -> list[Fit]:
         )
     )
     # a from 0.4 up to where erfc underflows: 10.06 and 27.23
-    by_value = lambda t: 1 / _erfc_mapped(t)  # noqa: E731
+    by_value = lambda t: 1 / _erfc_mapped(t)  # noqa: E731  a formula
     fits.append(Fit("ERFC_F32", _erfc_mapped, -0.67, 0.67, by_value, 27, "f32", pair=True))
     fits.append(Fit("ERFC_F64", _erfc_mapped, -0.67, 0.8645, by_value, 57, "f64", pair=True))
-    lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731
+    lgamma2 = lambda t: mp.loggamma(2 + t) / t  # noqa: E731  a formula
     fits.append(Fit("LGAMMA_F64", lgamma2, -0.5, 0.5, lambda t: ONE, 59, "f64", 14, True))
     fits.append(Fit("LGAMMA_MID", lgamma2, -0.5, 0.5, lambda t: ONE, 36, "f64", 2, True))
     least = mp.findroot(mp.digamma, mpf("1.46"))

@@ -6,7 +6,8 @@
     def f(x, w):
         return np.tanh(x @ w)
 
-The names below are the public ones. All but `jit` are loaded when they are first asked for.
+The names below are the public ones. What every first call needs (the tracer, the namespace, the ops) is loaded here; the
+passes, the code generator and LLVM when something is compiled that the disk cache does not have.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import backends as _backends
+from . import compile as _compile
+from . import numpy as numpy
+from . import text as _text
 from .errors import (
     BuildError,
     GraphcError,
@@ -28,7 +33,6 @@ from .jit import jit
 from .specs import spec
 
 if TYPE_CHECKING:
-    from . import numpy as numpy
     from .trace import Tracer as Tracer
 
 __version__ = "0.1.0"
@@ -52,8 +56,6 @@ _LATER = {"Tracer": "trace"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "numpy":
-        return import_module(".numpy", __name__)
     if name in _LATER:
         found = getattr(import_module(f".{_LATER[name]}", __name__), name)
         globals()[name] = found

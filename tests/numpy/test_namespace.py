@@ -38,7 +38,7 @@ def test_no_name_is_both_and_every_refusal_says_what_to_do() -> None:
         assert name.rpartition(".")[2] not in vars(owner), name
         assert len(remedy) > 10
     with pytest.raises(AttributeError, match="whole arrays"):
-        gnp.vectorize  # noqa: B018
+        gnp.vectorize  # noqa: B018  reading the name is the test
 
 
 def test_every_function_of_the_array_api() -> None:
