@@ -6,8 +6,9 @@
     def f(x, w):
         return np.tanh(x @ w)
 
-The names below are the public ones. What every first call needs (the tracer, the namespace, the ops) is loaded here; the
-passes, the code generator and LLVM when something is compiled that the disk cache does not have.
+The names below are the public ones. What every first call needs (the tracer, the namespace, the
+ops) is loaded here; the passes, the code generator and LLVM when something is compiled that the
+disk cache does not have.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import backends as _backends
-from . import compile as _compile
+from . import backends as _backends  # noqa: F401  the first call needs it
 from . import numpy as numpy
-from . import text as _text
+from . import text as _text  # noqa: F401  the first call needs it
+from .codegen import plan as _plan  # noqa: F401  the first call needs it
 from .errors import (
     BuildError,
     GraphcError,
@@ -30,6 +31,8 @@ from .errors import (
     VerifyError,
 )
 from .jit import jit
+from .passes import fuse as _fuse  # noqa: F401  the first call needs it
+from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:

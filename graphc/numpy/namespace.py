@@ -30,16 +30,14 @@ class _Implementations(dict[Any, Any]):
     """
 
     def __missing__(self, key: Any) -> Any:
-        if not _complete:
+        found = _of_scipy(key)
+        if found is None:
+            if _complete:
+                raise KeyError(key)
             load_all()
             return self[key]
-        name = getattr(key, "__name__", "")
-        module = sys.modules.get("scipy.special")
-        found = None if module is None else getattr(module, name, None)
-        if found is not key or f"special.{name}" not in _names:
-            raise KeyError(key)
-        self[key] = _names[f"special.{name}"]
-        return self[key]
+        self[key] = found
+        return found
 
     def get(self, key: Any, default: Any = None) -> Any:
         try:
@@ -97,6 +95,19 @@ def load_all() -> None:
 
 
 _enter_core()
+
+
+def _of_scipy(key: Any) -> Any:
+    """What stands for a ufunc of scipy.special, by its name; None for anything else."""
+    module = sys.modules.get("scipy.special")
+    name = getattr(key, "__name__", "")
+    if module is None or not name or getattr(module, name, None) is not key:
+        return None
+    if f"special.{name}" not in _names:
+        with _lock:
+            import_module(".special_functions", __package__)
+            _enter()
+    return _names.get(f"special.{name}")
 
 
 def find(name: str) -> Any:

@@ -65,7 +65,7 @@ def full(shape: Sequence[Extent], value: Any, dtype: Any) -> Value:
     """An array of one number, which is converted to the dtype first."""
     target = ty.dtype(dtype)
     if isinstance(value, (np.generic, np.ndarray)):
-        value = float(value) if value.dtype == BF16.numpy else value.item()
+        value = float(value) if value.dtype.name == "bfloat16" else value.item()
     if isinstance(value, complex) and not target.is_complex:
         raise TypeMismatch(f"the complex number {value!r} does not fit {target}")
     element = number_of(value, target)

@@ -137,7 +137,7 @@ def convert(array: Any, dtype: DType) -> np.ndarray:
     with np.errstate(all="ignore"):
         if array.dtype.kind == "c" and not dtype.is_complex:
             array = array != 0 if dtype is BOOL else array.real
-        if array.dtype == ty.BF16.numpy or dtype is ty.BF16:
+        if array.dtype.name == "bfloat16" or dtype is ty.BF16:
             # ml_dtypes converts to and from f32 alone
             array = array if array.dtype == np.float64 else array.astype(np.float32)
         return np.ascontiguousarray(array.astype(dtype.numpy)).reshape(array.shape)

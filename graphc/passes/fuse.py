@@ -612,7 +612,9 @@ def _inputs(kernel: Kernel) -> dict[Value, None]:
 def _topological(
     kernels: list[Kernel], made_by: dict[Value, Kernel], inputs: dict[int, dict[Value, None]]
 ) -> list[Kernel]:
-    """The kernels in running order; of those that may run, the one that stands first in the program."""
+    """The kernels in running order;
+    of those that may run, the one that stands first in the program.
+    """
     rank = {id(k): n for n, k in enumerate(reversed(kernels))}
     readers: dict[int, list[Kernel]] = {}
     waits = dict.fromkeys(rank, 0)
