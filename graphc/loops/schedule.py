@@ -30,8 +30,10 @@ from .lower import IDENTITY, Lowered
 from .rowcache import cache_rows
 from .tile import tile_nest
 
-CHUNK = 1 << 15
+CHUNK = 1 << 17
 """Elements of a piece of a reduction over everything: fixed, so that its bits are too."""
+LARGE_WORK = 20_000_000
+"""Nests with at least this work are worth more compile time."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
 KIND_OF = {
@@ -66,6 +68,7 @@ class Scheduler:
         self.machine = machine
         self.temps: list[L.Buffer] = []
         self.count = 0
+        self.large = True
         self.lowered = lowered
 
     def fresh(self, stem: str) -> str:
@@ -85,6 +88,7 @@ class Scheduler:
     def top(self, loop: L.For) -> list[L.Stmt]:
         """One nest at the top level."""
         work = total_work(loop)
+        self.large = work is None or work >= LARGE_WORK
         small = work is not None and work < SERIAL_WORK
         if reduction_target(loop) is not None:
             if not small and not has_loops(loop.body):
@@ -141,7 +145,12 @@ class Scheduler:
         )
         weight = body_cost(body)
         live = sum(1 for s in L.statements(tuple(body)) if isinstance(s, L.Let))
-        factor = 4 if weight <= 12 and live <= 8 else 2 if weight <= 48 and live <= 24 else 1
+        # Independent chains hide latency: 1.4x for a GELU, 1.3x for Black-Scholes with four of them
+        # instead of one. They cost LLVM time, which small arrays do not earn back.
+        most = (400, 48) if self.large else (12, 8)
+        factor = (
+            4 if weight <= most[0] and live <= most[1] else 2 if weight <= 48 and live <= 24 else 1
+        )
         return max(2, base * factor)
 
     def outer_lanes_pay(self, loop: L.For) -> bool:
