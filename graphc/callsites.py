@@ -48,6 +48,8 @@ def _callee(code: CodeType, offset: int) -> tuple[str, str]:
         place = instruction.positions
         if place is None or place.col_offset is None or (place.lineno, place.col_offset) != start:
             continue
+        if not instruction.opname.startswith("LOAD_"):
+            continue  # from 3.13 on PUSH_NULL follows the callee, at its place
         stop = (place.end_lineno, place.end_col_offset)
         if stop >= end:
             continue
