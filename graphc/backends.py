@@ -1,7 +1,7 @@
 """The seam between the front end and what runs a graph: `Backend`, and the ones there are.
 
 `Native` compiles (graphc/compile.py). `Evaluator` runs the graph's meaning in NumPy, node by node:
-for `debug="nan"`, `debug="evaluate"`, and machines without a code generator.
+for `debug="evaluate"`. `debug="nan"` is compiled, with a check after every op.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import graphc_runtime
 import numpy as np
 
 from . import types as ty
-from .errors import GraphcError, LoweringError, NonFiniteError
-from .evaluate import bind_extents
-from .ir import Graph, substitute_extents
+from .errors import GraphcError, LoweringError
+from .evaluate import evaluate
+from .ir import Graph
 from .trace import TracedFunction
 
 Arrays = Sequence[np.ndarray]
@@ -67,16 +67,13 @@ class Backend(Protocol):
 
 
 class Evaluator:
-    """Runs graphs in NumPy. `check`: NaN and infinity are reported where they first appear."""
-
-    def __init__(self, check: bool = False):
-        self._check = check
+    """Runs graphs in NumPy."""
 
     def lower(self, graph: Graph) -> Stages:
         return Native().lower(graph)
 
     def compile(self, traced: TracedFunction) -> Executable:
-        return Evaluation(traced.graph, self._check)
+        return Evaluation(traced.graph)
 
     def callable(self, miss: Any) -> None:
         return None
@@ -85,43 +82,14 @@ class Evaluator:
 class Evaluation:
     """A graph that is evaluated at every call."""
 
-    def __init__(self, graph: Graph, check: bool):
-        self._graph, self._check = graph, check
+    def __init__(self, graph: Graph):
+        self._graph = graph
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
-        from .evaluate import evaluate  # kept beside its one use
-
-        if not self._check:
-            return [np.array(a) for a in evaluate(self._graph, arrays)]
-        return self._checked(arrays)
-
-    def _checked(self, arrays: Arrays) -> Sequence[np.ndarray]:
-        graph = self._graph
-        env = bind_extents(graph, [a.shape for a in arrays])
-        values: dict[Any, Any] = dict(zip(graph.params, arrays, strict=True))
-        for node in graph.nodes:
-            operands = [values[v] for v in node.operands]
-            attrs = {k: substitute_extents(v, env) for k, v in node.attrs.items()}
-            found = node.op.evaluate(operands, attrs)
-            results = tuple(found) if isinstance(found, (tuple, list)) else (found,)
-            for value, array in zip(node.results, results, strict=True):
-                values[value] = np.asarray(array)
-                if _is_finite(array) or not all(map(_is_finite, operands)):
-                    continue
-                what = "NaN" if np.isnan(array).any() else "an infinity"
-                raise NonFiniteError(
-                    f"{node.op.name} made {what} from finite operands, "
-                    f"in {value.type} at {node.where}"
-                )
-        return [np.array(values[v]) for v in graph.results]
+        return [np.array(a) for a in evaluate(self._graph, arrays)]
 
     def attach(self, function: Any, traced: TracedFunction) -> bool:
         return False
-
-
-def _is_finite(array: Any) -> bool:
-    found = np.asarray(array)
-    return found.dtype.kind not in "fc" or bool(np.isfinite(found).all())
 
 
 # ------------------------------------------------------------------------------------------ native

@@ -22,9 +22,9 @@ from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cost import grain_of
-from ..loops.lower import expr_names, index_names
+from ..loops.lower import IDENTITY, expr_names, index_names
 from ..types import BOOL, F32, F64, I32, I64, U32, U64, Dim, DType
-from .llvm_builder import Builder, Isa, Module, Val
+from .llvm_builder import Builder, Module, Val, memory_type
 from .scalar_llvm import emit as emit_scalar
 
 
@@ -194,8 +194,6 @@ class Printer:
         b = self.b
         ref = f"%a{b._count}"
         b._count += 1
-        from .llvm_builder import memory_type
-
         b._lines.insert(1, f"  {ref} = alloca [{count} x {memory_type(dtype)}], align 64")
         return ref
 
@@ -535,8 +533,6 @@ def divide_by_uniform(b: Builder, a: Val, divisor: Val) -> Val:
 
 def _neutral(b: Builder, op: str, like: Val) -> Val:
     dtype = like.dtype
-    from ..loops.lower import IDENTITY
-
     kind = {"add": "sum", "mul": "prod"}.get(op, op)
     value = IDENTITY[kind](dtype)
     if op == "add" and dtype.is_float:
@@ -710,11 +706,6 @@ def print_shapes(
     b.line(f"ret {printer.index(arena)}")
 
 
-def new_module(isa: Isa) -> Module:
-    """An empty module for a target."""
-    return Module(isa)
-
-
 __all__ = [
-    "BOOL", "Launch", "Printer", "new_module", "print_entry", "print_kernel", "print_shapes",
+    "Launch", "Module", "Printer", "print_entry", "print_kernel", "print_shapes",
 ]  # fmt: skip

@@ -64,12 +64,11 @@ class Machine:
 class Scheduler:
     """Schedules one function; holds the names it makes and the temporaries it adds."""
 
-    def __init__(self, lowered: Lowered, machine: Machine):
+    def __init__(self, machine: Machine):
         self.machine = machine
         self.temps: list[L.Buffer] = []
         self.count = 0
         self.large = True
-        self.lowered = lowered
 
     def fresh(self, stem: str) -> str:
         self.count += 1
@@ -342,7 +341,7 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
     """
     func = collapse(flatten(lowered.func))
     func = cache_rows(func)
-    scheduler = Scheduler(lowered, machine)
+    scheduler = Scheduler(machine)
     body = scheduler.function(func)
     params = (*func.params, *scheduler.temps)
     symbols = dict.fromkeys(func.symbols)
