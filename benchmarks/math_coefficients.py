@@ -253,6 +253,26 @@ def _fits() -> list[Fit]:
         lambda r: r**3 / mp.exp(r),
         34,
     )
+    sixteenth = 0.021662  # ln(2)/32: a table holds the sixteenths of a power of 2
+    both(
+        "EXP_SIXTEENTH",
+        lambda r: (mp.expm1(r) - r) / r**2,
+        -sixteenth,
+        sixteenth,
+        lambda r: r**2 / mp.exp(r),
+        (27, 58),
+    )
+    fits.append(
+        Fit(
+            "EXPM1_SIXTEENTH_F32",
+            lambda r: (mp.expm1(r) - r) / r**2,
+            1e-9,
+            2 * sixteenth,
+            lambda r: r**2 / mp.expm1(r),
+            27,
+            "f32",
+        )
+    )
     both("EXP2", lambda r: (2**r - 1) / r, -0.5, 0.5, lambda r: r / 2**r, (26, 57))
     both("SINH", _odd(mp.sinh), 1e-30, 0.1202, lambda z: z, (27, 57))
     both("COSH", lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, 1e-30, 0.1202, lambda z: z, (27, 57))

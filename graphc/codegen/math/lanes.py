@@ -259,13 +259,14 @@ def constant_pair(like: V, value: float, rest: float) -> Pair:
 def divide(n: V, d: V, rest: V | None = None) -> V:
     """n / (d + rest), within 1 ulp, for d finite, normal and within 2**±100 (2**±1000 in f64).
 
-    With AVX-512: an estimate of 14 bits, Newton's steps and one correction by the residual, which
-    take a third of the time of the divide instruction; elsewhere the instruction.
+    With AVX-512: an estimate of 14 bits (53 in f64) and one correction by the residual, which
+    doubles its bits and takes a third of the time of the divide instruction; elsewhere the
+    instruction.
     """
     if not n.b.isa.has_avx512 or n.lanes * n.dtype.bits < 256:
         q = n / d
         return q if rest is None else q - q * (rest / d)
-    r = estimate_reciprocal(d)
+    r = estimate_reciprocal(d) if d.is_f64 else x86(d, "rcp14", [d.const(0.0)])
     q = n * r
     residual = fma(-d, q, n)
     return fma(residual if rest is None else fma(-rest, q, residual), r, q)
@@ -328,6 +329,49 @@ def x86(a: V, name: str, extra: Sequence[V | int]) -> V:
     b.module.declare(symbol, first.type, kinds)
     result = b.emit(f"call {first.type} @{symbol}({', '.join(operands)})", a.dtype, lanes)
     return V(b, b.slice(result, 0, a.lanes))
+
+
+# ---------------------------------------------------------------------------------------- tables
+
+
+def lookup16(index: V, like: V, name: str, table: Sequence[float]) -> V:
+    """table[index & 15] in the dtype of `like`; `index` are integers of its width. AVX-512 only.
+
+    One permutation of the registers that hold the table: no memory is gathered.
+    """
+    b, bits, dtype = index.b, like.dtype.bits, like.dtype
+    lanes = 512 // bits
+    if index.lanes > lanes:
+        half = index.lanes // 2
+        parts = [V(b, b.slice(index.val, start, half)) for start in (0, half)]
+        return V(b, b.concat([lookup16(part, like, name, table).val for part in parts]))
+    padded = index.val
+    if index.lanes < lanes:
+        padded = (
+            b.splat(padded, lanes)
+            if index.lanes == 1
+            else b.shuffle(padded, None, [i % index.lanes for i in range(lanes)])
+        )
+    kind = f"<{lanes} x {'double' if like.is_f64 else 'float'}>"
+    integers = f"<{lanes} x i{bits}>"
+    data = b.module.constant_array(
+        f"gc_{name}_{dtype.name}",
+        "double" if like.is_f64 else "float",
+        [b.const(v, dtype).ref for v in table],
+    )
+    rows = [
+        b._emit(f"load {kind}, ptr getelementptr ({kind}, ptr {data}, i64 {k}), align 64")
+        for k in range(16 // lanes)
+    ]
+    if like.is_f64:
+        symbol = "llvm.x86.avx512.vpermi2var.pd.512"
+        b.module.declare(symbol, kind, [kind, integers, kind])
+        text = f"call {kind} @{symbol}({kind} {rows[0]}, {padded}, {kind} {rows[1]})"
+    else:
+        symbol = "llvm.x86.avx512.permvar.sf.512"
+        b.module.declare(symbol, kind, [kind, integers])
+        text = f"call {kind} @{symbol}({kind} {rows[0]}, {padded})"
+    return V(b, b.slice(b.emit(text, dtype, lanes), 0, index.lanes))
 
 
 # --------------------------------------------------------------------------------------- scaling
