@@ -23,8 +23,9 @@ from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cost import grain_of
 from ..loops.lower import IDENTITY, expr_names, index_names
-from ..types import BOOL, F32, F64, I32, I64, U32, U64, Dim, DType
+from ..types import BOOL, I64, Dim, DType
 from .llvm_builder import Builder, Module, Val, memory_type
+from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
 from .scalar_llvm import emit as emit_scalar
 
 
@@ -51,6 +52,8 @@ class Printer:
         self.lanes = 1
         self.mask: Val | None = None
         self.outlined = 0
+        self.reciprocals: dict[str, Reciprocal] = {}
+        """Of divisors of the loops around, made before these."""
         self.streaming = False
         """Whether streaming stores are printed as such; they need aligned results."""
 
@@ -113,7 +116,27 @@ class Printer:
         stop = self.index(extent)
         if stop.lanes > 1:
             raise LoweringError(f"the extent of loop {loop.var} differs between lanes")
+        outside = self.reciprocals
+        self.reciprocals = outside | self._reciprocals(loop)
         self._counted(loop, self.b.const(0, I64), stop)
+        self.reciprocals = outside
+
+    def _reciprocals(self, loop: L.For) -> dict[str, Reciprocal]:
+        """Of the divisors that a loop of lanes reads and does not make."""
+        found: dict[str, Reciprocal] = {}
+        if self.lane is not None or not self.b.isa.has_fma:
+            return found
+        for stmt in L.statements(loop.body):
+            for expr in L.expressions(stmt):
+                for one in L.walk(expr):
+                    if isinstance(one, L.Scalar) and one.op == "div" and one.dtype in RANGE:
+                        divisor = one.args[1]
+                        if not isinstance(divisor, L.Name) or divisor.name in found:
+                            continue
+                        value = self.values.get(divisor.name)
+                        if value is not None and divisor.name not in self.reciprocals:
+                            found[divisor.name] = reciprocal(self.b, value)
+        return found
 
     def _counted(self, loop: L.For, start: Val, stop: Val) -> None:
         def body(i: Val, carried: list[Val]) -> list[Val]:
@@ -438,8 +461,10 @@ class Printer:
         if isinstance(expr, L.Scalar):
             args = [self.expr(a) for a in expr.args]
             dtype = expr.args[0].dtype
-            if expr.op == "div" and args[0].lanes > args[1].lanes == 1 and dtype in SAFE:
-                return divide_by_uniform(self.b, args[0], args[1])
+            if expr.op == "div" and args[0].lanes > args[1].lanes == 1 and dtype in RANGE:
+                divisor = expr.args[1]
+                known = self.reciprocals.get(divisor.name) if isinstance(divisor, L.Name) else None
+                return divide_by_uniform(self.b, args[0], args[1], known)
             return emit_scalar(self.b, expr.op, self._level(*args), dtype)
         if isinstance(expr, L.Cast):
             return self.b.cast(self.expr(expr.value), expr.dtype)
@@ -486,49 +511,6 @@ class Printer:
         # Lowered dividends are not negative and divisors are positive,
         # so that truncation is flooring.
         return emit_scalar(self.b, "floordiv" if sign == "//" else "mod", [a, b], I64)
-
-
-SAFE: dict[DType, tuple[int, int]] = {F32: (24, 100), F64: (100, 800)}
-"""Binary exponents up to which (divisor, dividend) the quotient below neither
-overflows nor loses digits.
-"""
-
-
-def divide_by_uniform(b: Builder, a: Val, divisor: Val) -> Val:
-    """a / divisor where all lanes have one divisor:
-    by its reciprocal, with the remainder put right.
-
-    y = 1/d, q = a*y, q + (a - d*q)*y is the rounded quotient (Markstein 1990: exact in all but the
-    rarest cases, and then the other neighbour). Numbers far out (zeros, infinities and NaN among
-    them) take the division.
-    """
-    dtype, lanes = a.dtype, a.lanes
-    bits, word, mantissa = (32, I32, 23) if dtype is F32 else (64, I64, 52)
-    bias = 127 if dtype is F32 else 1023
-    near, far = SAFE[dtype]
-
-    def within(x: Val, limit: int) -> Val:
-        magnitude = b.and_(b.bitcast(x, word), (1 << (bits - 1)) - 1)
-        low = (bias - limit) << mantissa
-        unsigned = U32 if dtype is F32 else U64
-        distance = b.view(b.sub(magnitude, low), unsigned)
-        return b.cmp("lt", distance, 2 * limit << mantissa)
-
-    good = b.and_(b.all(within(a, far)), within(divisor, near))
-
-    def multiply() -> list[Val]:
-        y = b.splat(b.div(b.const(1.0, dtype), divisor), lanes)
-        d = b.splat(divisor, lanes)
-        q = b.mul(a, y)
-        r = b.fma(b.neg(d), q, a)
-        return [b.fma(r, y, q)]
-
-    def division() -> list[Val]:
-        return [b.div(a, b.splat(divisor, lanes))]
-
-    if not b.isa.has_fma:
-        return division()[0]
-    return b.branch(good, multiply, division, likely=True)[0]
 
 
 def _neutral(b: Builder, op: str, like: Val) -> Val:

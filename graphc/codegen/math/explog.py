@@ -69,9 +69,9 @@ def sixteenths(t: V, bias: float = 0.0) -> tuple[V, V]:
 def exp(x: V) -> V:
     """e**x; the clamps lie where the result is already infinite or 0.
 
-    With AVX-512: x = k ln 2 + r, k in sixteenths, |r| <= ln 2 / 32; e**x = 2**k (1 + r + r**2 P(r)),
-    the fraction of 2**k from a table in registers. That is 8 products and fused products instead of
-    12: 0.78 -> 0.55 cycles per f32 element on one core of Zen 4.
+    With AVX-512: x = k ln 2 + r, k in sixteenths, |r| <= ln 2 / 32; the result is
+    2**k (1 + r + r**2 P(r)), the fraction of 2**k from a table in registers. That is 8 products
+    instead of 12: 0.78 -> 0.65 cycles an f32 element on one core of Zen 4, 2.25 -> 1.8 an f64.
     """
     low, high = (-746.0, 710.0) if x.is_f64 else (-104.0, 89.0)
     x = x.greater(low).lesser(high)
