@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import backends as _backends  # noqa: F401  the first call needs it
+from . import compile as _compile  # noqa: F401  the first call needs it
 from . import numpy as numpy
 from . import text as _text  # noqa: F401  the first call needs it
 from .codegen import plan as _plan  # noqa: F401  the first call needs it
