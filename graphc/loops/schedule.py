@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
+from .contract import contract
 from .cost import body_cost
 from .flatten import collapse, flatten
 from .lower import IDENTITY, Lowered
@@ -93,7 +94,14 @@ class Scheduler:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        tiled = tile_nest(loop, self.machine, self.fresh)
+        machine = self.machine
+        blocks = contract(
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
+        )
+        if blocks is not None:
+            self.temps.extend(blocks.temps)
+            return [_serial(s) for s in blocks.body] if small else list(blocks.body)
+        tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
         if loop.kind != "parallel":
