@@ -28,12 +28,14 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import BOOL, Dim
 from . import ir as L
-from .lower import expr_names, index_names
+from .lower import IDENTITY, KIND_OF, expr_names, index_names
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
 Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
 Vectorize = Callable[[L.For], list[L.Stmt]]
+LINES = 16
+"""Lines of a matrix that are packed together."""
 GAP = 16
 """Elements between the rows of a packed block, so that they do not share sets of the first
 cache."""
@@ -85,19 +87,15 @@ class Contraction:
 
 def match(loop: L.For) -> Contraction | None:
     """The nest as a contraction, or None."""
-    loops = [loop]
-    while len(loops[-1].body) == 1 and isinstance(loops[-1].body[0], L.For):
-        loops.append(loops[-1].body[0])
+    loops = _chain(loop)
     if len(loops) < 2 or any(one.kind not in ("parallel", "serial") for one in loops):
         return None
     *batch, rows, columns = loops
-    position = [k for k, s in enumerate(columns.body) if isinstance(s, L.For)]
-    if len(position) != 1:
+    inside = [k for k, s in enumerate(columns.body) if isinstance(s, L.For)]
+    if len(inside) != 1:
         return None
-    before, after = columns.body[: position[0]], columns.body[position[0] + 1 :]
-    reduction = [columns.body[position[0]]]
-    while len(reduction[-1].body) == 1 and isinstance(reduction[-1].body[0], L.For):
-        reduction.append(reduction[-1].body[0])
+    before, after = columns.body[: inside[0]], columns.body[inside[0] + 1 :]
+    reduction = _chain(columns.body[inside[0]])
     outside = {one.var for one in loops}
     if any(one.kind != "serial" or index_names((one.extent,)) & outside for one in reduction):
         return None
@@ -135,6 +133,18 @@ def match(loop: L.For) -> Contraction | None:
         tuple(batch), rows, columns, before, tuple(reduction), sums, after,
         tuple(found["rows"]), tuple(found["columns"]),
     )  # fmt: skip
+
+
+def _chain(loop: L.Stmt) -> list[L.For]:
+    """A loop, the only loop in it, and so on."""
+    assert isinstance(loop, L.For)
+    loops = [loop]
+    while len(loops[-1].body) == 1:
+        inner = loops[-1].body[0]
+        if not isinstance(inner, L.For):
+            break
+        loops.append(inner)
+    return loops
 
 
 def _inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
@@ -267,7 +277,9 @@ class _Writer:
                 self.temps.append(panel)
             else:
                 out.append(L.Alloc(panel))
-            if self.whole != 0:
+            if self.whole != 0 and self.is_wide(operand):
+                out += self.pack_wide(operand, panel, kind)
+            elif self.whole != 0:
                 p = self.fresh("p")
                 body = self.pack_panel(operand, panel, Dim.symbol(p), self.lanes)
                 out.append(L.For(p, self.whole, kind, tuple(body)))
@@ -279,6 +291,23 @@ class _Writer:
                     out.append(L.If(_positive(self.rest), tuple(body)))
         return out
 
+    def is_wide(self, operand: Operand) -> bool:
+        """Whether columns lie one after the other in long lines, of which a panel is a small part:
+        then some lines are read for all panels before the next ones.
+        """
+        outer = self.nest.reduction[0].extent
+        single = len(self.nest.reduction) == 1 and isinstance(outer, int)
+        return single and operand.along == 1 and outer % LINES == 0
+
+    def pack_wide(self, operand: Operand, panel: L.Buffer, kind: str) -> list[L.Stmt]:
+        """The whole panels, LINES terms at a time."""
+        outer = self.nest.reduction[0].extent
+        lines, p = self.fresh("k"), self.fresh("p")
+        part = Slice(Dim.symbol(lines) * LINES, LINES, False)
+        body = self.copied_panel(operand, panel, Dim.symbol(p), self.lanes, part)
+        inner = L.For(p, self.whole, "serial", tuple(body))
+        return [L.For(lines, outer // LINES, kind, (inner,))]
+
     def pack_panel(
         self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index
     ) -> list[L.Stmt]:
@@ -286,7 +315,13 @@ class _Writer:
         transposed = self.transposed_panel(operand, panel, place, count)
         if transposed is not None:
             return transposed
-        lane, terms = self.fresh("l"), self.terms()
+        return self.copied_panel(operand, panel, place, count, None)
+
+    def copied_panel(
+        self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index, part: Slice | None
+    ) -> list[L.Stmt]:
+        """A panel of columns in lanes; `part` of its terms."""
+        lane, terms = self.fresh("l"), self.terms(part=part)
         column = place * self.lanes + Dim.symbol(lane)
         env: dict[str, L.Index] = {self.nest.columns.var: column, **terms.env}
         target = (place * self.nest.depth + terms.flat) * self.lanes + Dim.symbol(lane)
@@ -307,9 +342,9 @@ class _Writer:
     ) -> list[L.Stmt] | None:
         """A panel of columns that run along the terms: squares through registers."""
         load, deep = operand.value, self.nest.reduction[-1].extent
-        nbytes = operand.dtype_bytes
+        step, nbytes = operand.along, operand.dtype_bytes
         size = min(self.lanes, max(2, 64 // nbytes))
-        if not isinstance(load, L.Load) or operand.deep != 1 or not isinstance(operand.along, int):
+        if not isinstance(load, L.Load) or operand.deep != 1 or not isinstance(step, int):
             return None
         if count != self.lanes or not isinstance(deep, int) or deep < size or nbytes < 4:
             return None
@@ -325,9 +360,7 @@ class _Writer:
             flat = self.nest.flat(env)
             target = (place * self.nest.depth + flat) * self.lanes + start
             source = tuple(_at(i, env) for i in load.index)
-            return L.Transpose(
-                panel, (target,), self.lanes, load.buffer, source, operand.along, size
-            )
+            return L.Transpose(panel, (target,), self.lanes, load.buffer, source, step, size)
 
         start = Dim.symbol(group) * size
         groups = self.lanes // size
@@ -343,11 +376,20 @@ class _Writer:
             out.append(L.For(again, groups, "serial", (last,)))
         return terms.around(tuple(out))
 
-    def pack_rows(self, start: L.Index, count: L.Index) -> list[L.Stmt]:
+    @property
+    def block_depth(self) -> int:
+        """Terms that a packed block holds."""
+        depth, outer = self.nest.depth, self.nest.reduction[0].extent
+        assert isinstance(depth, int)
+        if not self.shape.slice:
+            return depth
+        assert isinstance(outer, int)
+        return depth // outer * self.shape.slice
+
+    def pack_rows(self, start: L.Index, count: L.Index, part: Slice | None) -> list[L.Stmt]:
         """A local block of rows."""
         out: list[L.Stmt] = []
-        depth = self.nest.depth
-        assert isinstance(depth, int)
+        depth = self.block_depth
         for operand in self.nest.row_operands:
             extent = self.shape.block_rows * (depth + GAP)
             if self.shape.rows_inner:
@@ -357,9 +399,9 @@ class _Writer:
             )
             self.blocks[operand.value] = block
             out.append(L.Alloc(block))
-            row, terms = self.fresh("i"), self.terms()
+            row, terms = self.fresh("i"), self.terms(part=part)
             env: dict[str, L.Index] = {self.nest.rows.var: start + Dim.symbol(row), **terms.env}
-            target = self.block_place(Dim.symbol(row), terms.flat)
+            target = self.block_place(Dim.symbol(row), terms.local)
             store = L.Store(block, (target,), _substituted(operand.value, env))
             if self.shape.rows_inner:
                 along = self.vectorize(L.For(row, count, "serial", (store,)))
@@ -374,8 +416,7 @@ class _Writer:
         """Where a row's term lies in a packed block."""
         if self.shape.rows_inner:
             return term * (self.shape.block_rows + GAP) + row
-        depth = self.nest.depth
-        return row * (depth + GAP) + term
+        return row * (self.block_depth + GAP) + term
 
     # --------------------------------------------------------------------------------- the blocks
     def row_blocks(self, kind: str) -> list[L.Stmt]:
@@ -400,42 +441,109 @@ class _Writer:
 
     def row_block(self, start: L.Index, count: int) -> list[L.Stmt]:
         """`count` rows against all columns."""
+        if self.shape.slice:
+            return self.sliced_block(start, count)
         self.blocks = {}
-        out = self.pack_rows(start, count) if self.shape.pack_rows else []
-        heights = [(0, self.height, count // self.height)]
-        if count % self.height:
-            heights.append((count // self.height * self.height, count % self.height, 1))
-
-        def tiles(place: L.Index, lanes: L.Index) -> list[L.Stmt]:
-            made: list[L.Stmt] = []
-            for first, height, number in heights:
-                if number > 1:
-                    var = self.fresh("bt")
-                    inside = Dim.symbol(var) * height
-                    made.append(
-                        L.For(
-                            var, number, "serial",
-                            (self.tile(start, first + inside, height, place, lanes),),
-                        )
-                    )  # fmt: skip
-                elif number:
-                    made.append(self.tile(start, first, height, place, lanes))
-            return made
-
+        out = self.pack_rows(start, count, None) if self.shape.pack_rows else []
         if self.whole != 0:
             p = self.fresh("bj")
-            out.append(L.For(p, self.whole, "serial", tuple(tiles(Dim.symbol(p), self.lanes))))
+            inside = self.tiles(start, count, Dim.symbol(p), self.lanes)
+            out.append(L.For(p, self.whole, "serial", tuple(inside)))
         if self.rest != 0:
-            last = tiles(self.whole, self.rest)
+            last = self.tiles(start, count, self.whole, self.rest)
             if isinstance(self.rest, int):
                 out += last
             else:
                 out.append(L.If(_positive(self.rest), tuple(last)))
         return out
 
+    def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:
+        """The same for deep sums: panels in groups, whose sums wait while the slices pass."""
+        group = self.shape.group
+        out: list[L.Stmt] = []
+        whole, rest = self.whole // group, self.whole % group
+        if whole != 0:
+            g = self.fresh("bg")
+            body = self.panel_group(start, count, Dim.symbol(g) * group, group, 0)
+            out.append(L.For(g, whole, "serial", tuple(body)))
+        partial = isinstance(self.rest, Dim) or self.rest > 0
+        if rest != 0 or partial:  # in a loop of its own, so that its buffers have a block
+            body = self.panel_group(start, count, whole * group, rest, self.rest)
+            out.append(L.For(self.fresh("bg"), 1, "serial", tuple(body)))
+        return out
+
+    def panel_group(
+        self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
+    ) -> list[L.Stmt]:
+        """Whole panels from `first`, then one of `rest` columns; all slices."""
+        outer, size = self.nest.reduction[0].extent, self.shape.slice
+        assert isinstance(outer, int)
+        width = self.shape.group * self.lanes + (self.lanes if rest != 0 else 0)
+        waiting = [
+            L.Buffer(
+                self.fresh("wait"), s.buffer.dtype, (count * width,), None, "local", "temp", 64
+            )
+            for s in self.nest.sums
+        ]
+        out: list[L.Stmt] = [L.Alloc(buffer) for buffer in waiting]
+        for buffer, total in zip(waiting, self.nest.sums, strict=True):
+            var = self.fresh("w")
+            zero = L.const(IDENTITY[KIND_OF[total.op]](buffer.dtype), buffer.dtype)
+            clear = L.For(
+                var, count * width, "serial", (L.Store(buffer, (Dim.symbol(var),), zero),)
+            )
+            out += self.vectorize(clear)
+
+        def step(part: Slice) -> list[L.Stmt]:
+            self.blocks = {}
+            stmts = self.pack_rows(start, count, part) if self.shape.pack_rows else []
+            if panels != 0:
+                p = self.fresh("bj")
+                wait = _Waiting(tuple(waiting), width, Dim.symbol(p) * self.lanes)
+                place = first + Dim.symbol(p)
+                inside = self.tiles(start, count, place, self.lanes, part, wait)
+                stmts.append(L.For(p, panels, "serial", tuple(inside)))
+            if rest != 0:
+                wait = _Waiting(tuple(waiting), width, panels * self.lanes)
+                last = self.tiles(start, count, self.whole, rest, part, wait)
+                if isinstance(rest, int):
+                    stmts += last
+                else:
+                    stmts.append(L.If(_positive(rest), tuple(last)))
+            return stmts
+
+        slices = -(-outer // size)
+        s = self.fresh("s")
+        body = step(Slice(Dim.symbol(s) * size, size, False))
+        out.append(L.For(s, slices - 1, "serial", tuple(body)))
+        final = step(Slice((slices - 1) * size, outer - (slices - 1) * size, True))
+        out.append(L.For(self.fresh("s"), 1, "serial", tuple(final)))
+        return out
+
+    def tiles(
+        self, start: L.Index, count: int, place: L.Index, lanes: L.Index,
+        part: Slice | None = None, wait: _Waiting | None = None,
+    ) -> list[L.Stmt]:  # fmt: skip
+        """`count` rows from `start` against one panel."""
+        whole, left = divmod(count, self.height)
+        heights = [(0, self.height, whole)]
+        if left:
+            heights.append((count - left, left, 1))
+        out: list[L.Stmt] = []
+        for first, height, number in heights:
+            if number > 1:
+                var = self.fresh("bt")
+                inside = first + Dim.symbol(var) * height
+                tile = self.tile(start, inside, height, place, lanes, part, wait)
+                out.append(L.For(var, number, "serial", (tile,)))
+            elif number:
+                out.append(self.tile(start, first, height, place, lanes, part, wait))
+        return out
+
     def tile(
-        self, start: L.Index, inside: L.Index, height: int, place: L.Index, count: L.Index
-    ) -> L.Stmt:
+        self, start: L.Index, inside: L.Index, height: int, place: L.Index, count: L.Index,
+        part: Slice | None, wait: _Waiting | None,
+    ) -> L.Stmt:  # fmt: skip
         """`height` rows from start + inside, `count` columns of panel `place`."""
         nest, lane = self.nest, self.fresh("l")
         lanes = self.shape.lanes_for(count)
@@ -443,7 +551,7 @@ class _Writer:
         if count != lanes:
             mask = L.Scalar("lt", (L.Idx(Dim.symbol(lane)), L.Idx(count)), BOOL)
         column = place * self.lanes + Dim.symbol(lane)
-        terms = self.terms()
+        terms = self.terms(part=part)
         before: list[L.Stmt] = []
         sums: list[L.Stmt] = []
         after: list[L.Stmt] = []
@@ -457,31 +565,56 @@ class _Writer:
             row = start + inside + u
             env: dict[str, L.Index] = {nest.rows.var: row, nest.columns.var: column}
             for value, block in self.blocks.items():
-                packed[value] = L.Load(block, (self.block_place(inside + u, terms.flat),))
+                packed[value] = L.Load(block, (self.block_place(inside + u, terms.local),))
             guard = None if self.panels else mask
             totals = tuple(
                 _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
             )
-            copy = self.rename(
-                tuple(L.substitute(s, env) for s in (*nest.before, *totals, *nest.after))
-            )
-            split = len(nest.before), len(nest.before) + len(totals)
+            start_, end = nest.before, nest.after
+            if wait is not None:
+                start_, end = self.waited(wait, inside + u, lane, part)
+            copy = self.rename(tuple(L.substitute(s, env) for s in (*start_, *totals, *end)))
+            split = len(start_), len(start_) + len(totals)
             first, late = _needed(copy[: split[0]], copy[split[0] : split[1]])
             before += first
             sums += copy[split[0] : split[1]]
             after += [*late, *copy[split[1] :]]
         loops = terms.around(tuple(sums))
-        if mask is not None:
+        if mask is not None and (part is None or part.last):
             before = [_guarded(s, mask) for s in before]
             after = _masked(after, mask)
         return L.For(lane, lanes, "vector", (*before, *loops, *after))
 
-    def terms(self, inner: int = 0) -> _Terms:
-        """Fresh loops over the reduction, but for its `inner` innermost ones."""
+    def waited(
+        self, wait: _Waiting, row: L.Index, lane: str, part: Slice | None
+    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
+        """What stands before and after the sums of one slice of a row."""
+        assert part is not None
+        place = (row * wait.width + wait.start + Dim.symbol(lane),)
+        pairs = list(zip(self.nest.sums, wait.buffers, strict=True))
+        if part.last:
+            early = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
+            return (*self.nest.before, *early), self.nest.after
+        begin: list[L.Stmt] = []
+        for total, _ in pairs:
+            zero = L.const(IDENTITY[KIND_OF[total.op]](total.buffer.dtype), total.buffer.dtype)
+            begin += [L.Alloc(total.buffer), L.Store(total.buffer, total.index, zero)]
+        end = [L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs]
+        return tuple(begin), tuple(end)
+
+    def terms(self, inner: int = 0, part: Slice | None = None) -> _Terms:
+        """Fresh loops over the reduction (over a slice of it), but for its `inner` innermost."""
         loops = self.nest.reduction[: len(self.nest.reduction) - inner]
-        names = [(loop, self.fresh("r")) for loop in loops]
-        env: dict[str, L.Index] = {loop.var: Dim.symbol(name) for loop, name in names}
-        return _Terms(tuple((name, loop.extent) for loop, name in names), env, self.nest.flat(env))
+        names = [self.fresh("r") for _ in loops]
+        extents = [loop.extent for loop in loops]
+        env: dict[str, L.Index] = {
+            loop.var: Dim.symbol(n) for loop, n in zip(loops, names, strict=True)
+        }
+        local = self.nest.flat(env)
+        if part is not None:
+            extents[0] = part.extent
+            env[loops[0].var] = part.start + Dim.symbol(names[0])
+        return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), local)
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +624,8 @@ class _Terms:
     loops: tuple[tuple[str, L.Index], ...]
     env: dict[str, L.Index]
     flat: L.Index
+    local: L.Index
+    """The number within the slice."""
 
     def around(self, body: tuple[L.Stmt, ...]) -> list[L.Stmt]:
         for name, extent in reversed(self.loops):
@@ -502,6 +637,24 @@ class _Terms:
         *outer, (name, extent) = self.loops
         inner = tuple(vectorize(L.For(name, extent, "serial", body)))
         return replace(self, loops=tuple(outer)).around(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Sums of a block of rows that wait for their next slice: buffers (row, column)."""
+
+    buffers: tuple[L.Buffer, ...]
+    width: int
+    start: L.Index
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Iterations of the outermost loop of a reduction, and what becomes of their sums."""
+
+    start: L.Index
+    extent: int
+    last: bool
 
 
 # ------------------------------------------------------------------------------------- rewriting

@@ -40,6 +40,7 @@ IDENTITY: dict[str, Callable[[DType], Any]] = {
 ACCUMULATE = {
     "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
 }  # fmt: skip
+KIND_OF = {op: kind for kind, op in ACCUMULATE.items()}
 
 
 def _extreme(dtype: DType, low: bool) -> Any:

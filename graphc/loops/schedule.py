@@ -27,7 +27,7 @@ from . import ir as L
 from .contract import contract
 from .cost import body_cost
 from .flatten import collapse, flatten
-from .lower import IDENTITY, Lowered
+from .lower import IDENTITY, KIND_OF, Lowered
 from .rowcache import cache_rows
 from .tile import tile_nest
 
@@ -37,15 +37,6 @@ LARGE_WORK = 20_000_000
 """Nests with at least this work are worth more compile time."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-KIND_OF = {
-    "add": "sum",
-    "mul": "prod",
-    "min": "min",
-    "max": "max",
-    "and": "and",
-    "or": "or",
-    "xor": "xor",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nest that it took apart; decides nothing about statements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import ir as L
@@ -19,11 +19,15 @@ LATENCY = 4
 """Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
 TILE_COST = 24
 """Cycles to begin and end a tile."""
-BLOCK_BYTES = 160 << 10
+BLOCK_BYTES = 192 << 10
 """A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
 IN_PLACE_BYTES = 512 << 10
 """Columns up to this size stay in the second cache: they are read in place if they can be."""
 LOCAL_BYTES = 128 << 10
+SLICE_TERMS = 512
+"""Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
+GROUP_BYTES = 128 << 10
+"""Sums that wait for their next slice."""
 """Columns of one batch that are packed on the stack."""
 BLOCKS = 8
 """Blocks of rows that are enough to share between workers."""
@@ -43,6 +47,12 @@ class Shape:
     pack_rows: bool
     rows_inner: bool
     """Packed blocks run along the rows, as the rows' own memory does."""
+    slice: int = 0
+    """Iterations of the outermost loop of the reduction that are done for many columns before the
+    next are begun; 0 for all.
+    """
+    group: int = 0
+    """Panels that share one pass over the slices."""
 
     def lanes_for(self, count: L.Index) -> int:
         """The lanes of a panel of which `count` are there."""
@@ -76,10 +86,28 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
         if not readable:
             return None
         pack_rows = False
-    block = _block_rows(nest, height, pack_rows)
+    deep = _slice(nest, pack_columns)
+    block = _block_rows(nest, height, pack_rows, deep)
     if block is None:
         return None
-    return Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if not deep:
+        return shape
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
+    return replace(shape, slice=deep, group=max(1, GROUP_BYTES // bytes_))
+
+
+def _slice(nest: Contraction, pack_columns: str) -> int:
+    """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right."""
+    outer, depth = nest.reduction[0].extent, nest.depth
+    if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns != "once":
+        return 0
+    inner = depth // outer
+    count = max(1, SLICE_TERMS // inner)
+    if outer <= 2 * count:
+        return 0
+    slices = -(-outer // count)
+    return -(-outer // slices)
 
 
 def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
@@ -115,7 +143,7 @@ def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
 
 
 def _cost(rows: int, columns: L.Index, width: int, height: int, vector: int, terms: int) -> float:
-    """Cycles for all tiles of one shape."""
+    """Cycles for all tiles of one shape, of two workers together."""
     panels = [(1, width)]
     if isinstance(columns, int):
         whole, rest = divmod(columns, width * vector)
@@ -126,7 +154,8 @@ def _cost(rows: int, columns: L.Index, width: int, height: int, vector: int, ter
                 last //= 2
             panels.append((1, last))
     tall, left = divmod(rows, height)
-    tiles = [(tall, height)] + ([(1, left)] if left else [])
+    # two workers share the whole tiles; the rows left over are one worker's
+    tiles = [(tall + tall % 2, height)] + ([(1, left)] if left else [])
     return sum(
         n * m * (terms * max(w * h, w + h, LATENCY) + TILE_COST)
         for n, w in panels
@@ -166,12 +195,15 @@ def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
     return often and height > 2 and any(bytes_ % 2048 == 0 for bytes_ in apart)
 
 
-def _block_rows(nest: Contraction, height: int, packed: bool) -> int | None:
+def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, nest.depth
     nbytes = sum(o.dtype_bytes for o in nest.row_operands)
     tiles = BLOCKS
     if isinstance(depth, int):
+        outer = nest.reduction[0].extent
+        if deep and isinstance(outer, int):
+            depth = depth // outer * deep
         tiles = (BLOCK_BYTES // max(1, nbytes * (depth + 16))) // height
         if not tiles and packed:
             return height if nbytes * depth * height <= 2 * BLOCK_BYTES else None
@@ -181,7 +213,10 @@ def _block_rows(nest: Contraction, height: int, packed: bool) -> int | None:
     whole = max(1, rows // height)
     if whole // tiles < BLOCKS:
         tiles = max(1, whole // BLOCKS)
-    for count in range(tiles, tiles // 2, -1):  # a division without a rest shares evenly
-        if whole % count == 0:
-            return height * count
+    # a division without a rest shares evenly, into an even number of blocks at best
+    even = [n for n in range(tiles, 0, -1) if whole % n == 0 and whole // n % 2 == 0]
+    fair = [n for n in range(tiles, 0, -1) if whole % n == 0]
+    for found in (even, fair):
+        if found and 2 * found[0] >= tiles:
+            return height * found[0]
     return height * tiles
