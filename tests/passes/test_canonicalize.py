@@ -178,6 +178,26 @@ CASES = [
         "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
         "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
     ),
+    (
+        "i8[2, 3];u8[3]",
+        "dot(cast(x, dtype=i32), cast(y, dtype=i32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(x, y, contract=((1,), (0,)), batch=((), ()), dtype=i32)",
+    ),
+    (
+        "f16[2, 3];f16[3]",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(x, y, contract=((1,), (0,)), batch=((), ()), dtype=f32)",
+    ),
+    (  # a product of f16 with bf16 has no card
+        "f16[2, 3];bf16[3]",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+    ),
+    (
+        "i8[3, 2];i8[3]",
+        "dot(transpose(x, axes=(1, 0)), y, contract=((1,), (0,)), batch=((), ()), dtype=i32)",
+        "dot(x, y, contract=((0,), (0,)), batch=((), ()), dtype=i32)",
+    ),
 ]
 
 
