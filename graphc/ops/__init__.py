@@ -6,6 +6,7 @@ import ADD`. Nodes with NumPy's broadcasting and promotion are made by `graphc.o
 
 from . import complexes as complexes
 from . import contraction as contraction
+from . import convolution as convolution
 from . import creation as creation
 from . import elementwise as elementwise
 from . import fusion as fusion
@@ -13,3 +14,4 @@ from . import indexing as indexing
 from . import movement as movement
 from . import ordering as ordering
 from . import reduction as reduction
+from . import window as window
