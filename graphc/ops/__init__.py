@@ -1,12 +1,14 @@
-"""The op cards. Importing this package registers every one of them.
+"""The op cards. Importing this package registers them; those over windows when they are asked for.
 
 A card stands in the module of its kind, under its name in upper case: `from graphc.ops.elementwise
 import ADD`. Nodes with NumPy's broadcasting and promotion are made by `graphc.ops.build`.
 """
 
+from importlib import import_module
+
+from ..opdef import later
 from . import complexes as complexes
 from . import contraction as contraction
-from . import convolution as convolution
 from . import creation as creation
 from . import elementwise as elementwise
 from . import fusion as fusion
@@ -14,4 +16,7 @@ from . import indexing as indexing
 from . import movement as movement
 from . import ordering as ordering
 from . import reduction as reduction
-from . import window as window
+
+# few programs need these, and every process would pay for their import
+later("conv", "contraction", lambda: import_module(".convolution", __name__))
+later("reduce_window", "reduction", lambda: import_module(".window", __name__))

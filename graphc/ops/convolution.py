@@ -195,10 +195,10 @@ CONV = register(
         evaluate=_evaluate,
         lower=_lower,
         source=(
-            "XLA ConvGeneralDilated, which has no negative extents: here they are refused. `lhs`, "
-            "`rhs` and `out` are axes: batch, channel, space...; out channel, in channel, space...; "
-            "batch, channel, space... An axis of 0 elements counts as 1 - lhs_dilation. `dtype` as "
-            "in dot. An infinity in the kernel times the 0 of the padding is NaN"
+            "XLA ConvGeneralDilated, but fewer than no windows are refused. `lhs`, `rhs`, `out` "
+            "are axes: batch, channel, space; channel of the result, channel of lhs, space; batch, "
+            "channel, space. An axis of 0 elements counts as 1 - lhs_dilation. `dtype` as in dot. "
+            "An infinity in the kernel times the 0 of the padding is NaN"
         ),
         linear=(0, 1),
         cost=2,

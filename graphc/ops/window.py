@@ -89,9 +89,7 @@ def check_windows(op: str, windows: Sequence[Window]) -> tuple[Extent, ...]:
     return tuple(counts)
 
 
-def sliding(
-    x: np.ndarray, windows: Sequence[Window], axes: Sequence[int], fill: Any
-) -> np.ndarray:
+def sliding(x: np.ndarray, windows: Sequence[Window], axes: Sequence[int], fill: Any) -> np.ndarray:
     """x with the given axes counting windows, and new last axes for the elements of a window.
 
     There is a window along every axis.
@@ -202,7 +200,7 @@ REDUCE_WINDOW = register(
         evaluate=_evaluate,
         lower=_lower,
         source=(
-            "XLA ReduceWindow, which has no negative extents: here they are refused. "
+            "XLA ReduceWindow, but fewer than no windows are refused. "
             "A window wholly outside x gives the identity of the kind (-inf for max)"
         ),
         samples=lambda: (

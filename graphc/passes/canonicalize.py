@@ -162,7 +162,7 @@ def _short_iota(node: Node) -> Replacement:
 # ------------------------------------------------------------------------------------- elementwise
 
 
-@RULES.on(*(c.name for c in cards() if c.commutative and c.kind == "elementwise"))
+@RULES.on(*(c.name for c in cards("elementwise") if c.commutative))
 def _constant_right(node: Node) -> Replacement:
     """op(c, x) -> op(x, c)"""
     a, b = node.operands
@@ -186,7 +186,7 @@ def _less(node: Node) -> Replacement:
     return new("lt" if node.op.name == "gt" else "le", b, a)
 
 
-@RULES.on(*(c.name for c in cards() if c.involution))
+@RULES.on(*(c.name for c in cards("elementwise") if c.involution))
 def _undone(node: Node) -> Replacement:
     """not(not(x)) -> x"""
     inner = operand(node, node.op.name)

@@ -55,7 +55,8 @@ def convolution(x: np.ndarray, w: np.ndarray, attrs: Attrs, wide: Any) -> np.nda
     """The result of `conv` in the dtype `wide`."""
     x, w = (a.astype(wide).transpose(attrs[k]) for a, k in ((x, "lhs"), (w, "rhs")))
     groups, batch_groups = attrs["groups"], attrs["batch_groups"]
-    rows, share, summed = x.shape[0] // batch_groups, w.shape[0] // (groups * batch_groups), w.shape[1]
+    rows, summed = x.shape[0] // batch_groups, w.shape[1]
+    share = w.shape[0] // (groups * batch_groups)
     windows = counts(x.shape[2:], w.shape[2:], attrs, "rhs_dilation", attrs["lhs_dilation"])
     result = np.zeros((rows, w.shape[0], *windows), wide)
     geometry = [attrs[k] for k in ("stride", "low", "rhs_dilation", "lhs_dilation")]
