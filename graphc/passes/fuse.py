@@ -221,6 +221,7 @@ def _grow(
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
     returned = set(graph.results)
+    endings = _endings(graph)
     reach = Reach()
 
     def readers(node: Node) -> list[Kernel]:
@@ -243,7 +244,10 @@ def _grow(
             continue
         if len(users) > 1 and _join(node, users, member, inlined, reach):
             users = readers(node)
-        home = _home(node, users, is_result, reach) if node.op.kind != "opaque" else None
+        open_to = [k for k in users if node not in endings or not _repeats(k, node)]
+        home = None
+        if node.op.kind != "opaque":
+            home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
             home.opaque = node.op.kind == "opaque"
@@ -309,9 +313,38 @@ def _joins_all(node: Node, users: list[Kernel]) -> bool:
     return _is_free(node) and all(k.has_room(node) for k in users)
 
 
-def _home(node: Node, users: list[Kernel], is_result: bool, reach: Reach) -> Kernel | None:
-    """The kernel among those of its users that a node may join, or None."""
-    for kernel in users:
+def _endings(graph: Graph) -> set[Node]:
+    """The maps that end a contraction: what follows it element by element and is read by no one
+    else on the way, such as a bias, an activation, a residual.
+
+    They are computed where the contraction is, once for each element, and not by another
+    contraction that reads each element many times over.
+    """
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if node.op.kind == "elementwise":
+            for value in node.operands:
+                source = value.node
+                if source.op.kind == "contraction" or source in found:
+                    if len(graph.users.get(value, ())) == 1 and value not in graph.results:
+                        found.add(node)
+    return found
+
+
+def _repeats(kernel: Kernel, node: Node) -> bool:
+    """Whether the reductions of a kernel read the elements of a node many times over."""
+    return any(
+        _waste(kernel, entry) > 1
+        for value in node.results
+        for entry in kernel.entries.get(value, ())
+    )
+
+
+def _home(
+    node: Node, able: list[Kernel], users: list[Kernel], is_result: bool, reach: Reach
+) -> Kernel | None:
+    """The kernel that a node may join, or None: one of those of its users that can take it."""
+    for kernel in able:
         if not kernel.has_room(node) or not _fits(kernel, node):
             continue
         if len(users) == 1 and not is_result:
