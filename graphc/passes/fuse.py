@@ -76,6 +76,7 @@ class Kernel:
 
     __slots__ = (
         "again",
+        "contracts",
         "entries",
         "extents",
         "frames",
@@ -94,6 +95,8 @@ class Kernel:
         self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
         self.opaque = False
         self.reduces = False
+        self.contracts = False
+        """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
         self.again: dict[Value, int] = {}
         """The cost of the ops between a value and the place from which it is computed again."""
         self.frames: dict[Value, int] = {}
@@ -136,6 +139,7 @@ class Kernel:
         self.nodes.extend(n for n in other.nodes if n not in known)
         self.results.extend(v for v in other.results if v not in self.results)
         self.reduces |= other.reduces
+        self.contracts |= other.contracts
         for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
             for value, number in theirs.items():
                 mine[value] = max(number, mine.get(value, 0))
@@ -291,6 +295,8 @@ def _join(
     for other in others:
         if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
             continue
+        if home.contracts and other.contracts:
+            continue
         if reach.has_path(home, other) or reach.has_path(other, home):
             continue
         home.absorb(other)
@@ -376,7 +382,7 @@ def _is_row(kernel: Kernel, entry: Entry, shape: tuple[Extent, ...]) -> bool:
 
 def _fits(kernel: Kernel, node: Node) -> bool:
     """Whether computing the node at the places where the kernel reads it wastes nothing."""
-    if len(node.results) != 1:
+    if len(node.results) != 1 or (kernel.contracts and node.op.kind == "contraction"):
         return False
     entries = kernel.entries.get(node.results[0])
     if not entries:
@@ -483,6 +489,7 @@ def _add(kernel: Kernel, node: Node) -> None:
     kernel.nodes.append(node)
     if node.op.kind in ("reduction", "contraction"):
         kernel.reduces = True
+        kernel.contracts |= node.op.kind == "contraction"
     if kernel.opaque:
         return
     again = max((kernel.again.get(v, 0) for v in node.results), default=0)
@@ -600,6 +607,8 @@ def _merge(
         for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
             if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
                 continue
+            if candidate.contracts and kernel.contracts:
+                continue
             if _share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
                 target = candidate
                 break
@@ -618,6 +627,7 @@ def _merge(
         target.nodes.extend(n for n in kernel.nodes if n not in known)
         target.results.extend(v for v in kernel.results if v not in target.results)
         target.reduces |= kernel.reduces
+        target.contracts |= kernel.contracts
         if len(kernel.shape) > len(target.shape):
             target.shape = kernel.shape
         inputs[id(target)].update(inputs[id(kernel)])

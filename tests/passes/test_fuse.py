@@ -233,6 +233,18 @@ def test_what_ends_a_contraction_is_computed_where_it_is() -> None:
     assert [ops(k) for k in kernels(graph)] == expected
 
 
+@SIZES
+def test_a_kernel_has_one_contraction(n: ty.Extent, m: ty.Extent) -> None:
+    """A sum of products, a residual with a projection, products of one operand by three matrices."""
+    x, w, v = tensor(F32, n, 32), tensor(F32, 32, m, name="w"), tensor(F32, 32, m, name="v")
+    total = op("max", op("add", dot(x, w), dot(x, v)), 0.0)
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, v), (total,)))]
+    assert found == [["dot"], ["dot", "add", "max"]]
+    projections = [op("add", dot(x, one), 1.0) for one in (w, v)]
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, v), projections))]
+    assert found == [["dot", "add"]] * 2
+
+
 def test_reductions_of_reductions_leave_work_side_by_side() -> None:
     x = tensor(F32, 1000, 1000)
     graph = Graph.of("f", (x,), (reduce(reduce(op("abs", x), "sum", 1), "max"),))
