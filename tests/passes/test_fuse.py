@@ -235,7 +235,7 @@ def test_what_ends_a_contraction_is_computed_where_it_is() -> None:
 
 @SIZES
 def test_a_kernel_has_one_contraction(n: ty.Extent, m: ty.Extent) -> None:
-    """A sum of products, a residual with a projection, products of one operand by three matrices."""
+    """Of a sum of products, of products of one operand by several matrices."""
     x, w, v = tensor(F32, n, 32), tensor(F32, 32, m, name="w"), tensor(F32, 32, m, name="v")
     total = op("max", op("add", dot(x, w), dot(x, v)), 0.0)
     found = [ops(k) for k in kernels(Graph.of("f", (x, w, v), (total,)))]
