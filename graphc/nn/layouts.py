@@ -119,9 +119,7 @@ def padded(windows: Sequence[Window], padding: Any) -> tuple[Window, ...]:
             )
         if padding == "valid":
             return tuple(windows)
-        pairs = [_same(one) for one in windows]
-        if padding == "same_lower":
-            pairs = [(high, low) for low, high in pairs]
+        pairs = [_same(one, padding == "same_lower") for one in windows]
     else:
         rows = padding if isinstance(padding, Iterable) else (padding,) * len(windows)
         pairs = [tuple(r) if isinstance(r, Iterable) else (r, r) for r in rows]
@@ -141,16 +139,24 @@ def span(one: Window) -> Extent:
     return (one.size - 1) * one.dilation + 1
 
 
-def _same(one: Window) -> tuple[Extent, Extent]:
+def _same(one: Window, more_before: bool) -> tuple[Extent, Extent]:
+    """The edges that make ceil(extent / stride) windows."""
     places, covered, stride = (one.extent - 1) * one.spread + 1, span(one), one.stride
     count = (places + stride - 1) // stride
     total = (count - 1) * stride + covered - places
     if not isinstance(total, Dim):
         total = max(total, 0)
-    elif stride > 1 and (isinstance(covered, Dim) or covered < stride):
+        low = (total + more_before) // 2
+        return low, total - low
+    inside = total
+    if stride > 1 and (isinstance(covered, Dim) or covered < stride):
+        if covered - 1 + more_before in (0, 1):
+            return 0, total
         # total > -stride, so the quotient is 0 where total is negative, and else at least 1
-        total = total * (1 - 1 // (1 + (total + stride) // stride))
-    return total // 2, total - total // 2
+        inside = total * (1 - 1 // (1 + (total + stride) // stride))
+    # where total is negative, what is cut off is behind the last window
+    low = (inside + int(more_before)) // 2
+    return low, total - low
 
 
 def require(windows: Iterable[Window]) -> None:

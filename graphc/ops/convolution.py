@@ -114,8 +114,7 @@ def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     found = DOT.evaluate((view, w), {**axes, "dtype": result.dtype})
     # [batch group, group, row, window..., feature]: the last one belongs to the groups
     found = np.moveaxis(found, -1, 2).reshape(g.features, g.rows, *found.shape[3:-1])
-    shape = found.swapaxes(0, 1)
-    return np.ascontiguousarray(shape.transpose(np.argsort(attrs["out"])))
+    return np.ascontiguousarray(found.swapaxes(0, 1).transpose(np.argsort(attrs["out"])))
 
 
 def _lower(c: Any, index: tuple[Index, ...]) -> Element:

@@ -485,8 +485,8 @@ def _one_element(node: Node) -> Replacement:
     return node.operands if same else None
 
 
-@RULES.on("dot")
-def _dot_of_casts(node: Node) -> Replacement:
+@RULES.on("dot", "conv")
+def _product_of_casts(node: Node) -> Replacement:
     """dot(cast(a), cast(b)) -> dot(a, b){dtype}: products of i8 in i32, of f16 in f32."""
     inner = [operand(node, "cast", side) for side in (0, 1)]
     if inner[0] is None or inner[1] is None or "dtype" in node.attrs:
@@ -494,10 +494,10 @@ def _dot_of_casts(node: Node) -> Replacement:
     a, b = (one.operands[0] for one in inner if one is not None)
     dtype = node.results[0].dtype
     try:
-        exact = product_dtype("dot", (a.type, b.type), dtype) is dtype
+        exact = product_dtype(node.op.name, (a.type, b.type), dtype) is dtype
     except TypeMismatch:
         return None
-    return new("dot", a, b, **node.attrs, dtype=dtype) if exact else None
+    return new(node.op.name, a, b, **node.attrs, dtype=dtype) if exact else None
 
 
 @RULES.on("dot")

@@ -12,7 +12,7 @@ import pytest
 
 import graphc
 from graphc import nn
-from graphc.errors import ShapeMismatch, TypeMismatch
+from graphc.errors import NonFiniteError, ShapeMismatch, TypeMismatch
 
 from ..numpy.tracing import data, same, traced
 from ..ops.windows import convolution
@@ -257,6 +257,33 @@ def test_compiled_with_a_symbolic_kernel(padding: Any) -> None:
         x, w = data(b, n, c), data(k, c, m)
         same(f(x, w), nn.conv(x, w, 3, padding), 1e-13)
     assert f.cache_info().programs == 1
+
+
+def test_same_keeps_extents_simple() -> None:
+    """ceil(extent / stride), so that many layers do not pile up terms."""
+
+    @graphc.jit(dims={"x": ("b", "n", None)})
+    def layers(x: Any) -> Any:
+        for size in (3, 1, 2, 1):  # more and less than a stride
+            x = nn.conv(x, np.ones((size, 2, 2)), 2, "same")
+        return nn.max_pool(x, 3, 1, "same_lower")
+
+    (found,) = layers.trace(np.zeros((1, 9, 2))).graph.results
+    assert str(found.type) == "f64[b, ((((n + 1)//2 + 1)//2 + 1)//2 + 1)//2, 2]"
+    for n in (0, 1, 7, 16, 33):
+        x = data(1, n, 2)
+        expected = x
+        for size in (3, 1, 2, 1):
+            expected = nn.conv(expected, np.ones((size, 2, 2)), 2, "same")
+        same(layers(x), nn.max_pool(expected, 3, 1, "same_lower"), 1e-12)
+
+
+def test_the_first_number_that_is_not_finite_is_found() -> None:
+    f = graphc.jit(lambda x, w: nn.max_pool(nn.conv(x, w, padding=1), 2), debug="nan")
+    x, w = data(1, 6, 2), data(3, 2, 4)
+    same(f(x, w), nn.max_pool(nn.conv(x, w, padding=1), 2), 1e-13)
+    with pytest.raises(NonFiniteError, match=r"conv: made a NaN or an infinity .*test_conv"):
+        f(x * 1e300, w * 1e300)
 
 
 def test_extents_that_do_not_fit_at_run_time() -> None:
