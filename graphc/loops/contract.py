@@ -185,10 +185,10 @@ def _parts(sums: Sequence[L.Accumulate], row: str, column: str) -> Iterator[L.Ex
         if row not in names and column not in names:
             return
         if row in names and column in names:
-            inside = L.children(expr)
-            if not inside:
-                yield expr  # a load that both move: the caller sees it
-            for child in inside:
+            if isinstance(expr, L.Load) or not L.children(expr):
+                yield expr  # both move it: the caller sees it
+                return
+            for child in L.children(expr):
                 yield from visit(child)
             return
         yield expr
