@@ -22,6 +22,7 @@ Figures and the choice of tiles: `shapes.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,10 @@ class Operand:
     """Its stride along its own axis (rows or columns); None where it is no single load."""
     deep: L.Index | None
     """Its stride along the innermost loop of the reduction."""
+    window: tuple[str, int] | None = None
+    """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
+    as an image does on a position and a place in the window.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ def match(loop: L.For) -> Contraction | None:
             bool(batch_names & names),
             None if offset is None else _stride(offset, own),
             None if offset is None else _stride(offset, inner),
+            _window(part, own, reduction),
         )
         side = found["rows" if own == rows.var else "columns"]
         if operand not in side:
@@ -197,6 +203,31 @@ def _parts(sums: Sequence[L.Accumulate], row: str, column: str) -> Iterator[L.Ex
         yield from visit(one.value)
 
 
+def _window(expr: L.Expr, own: str, reduction: Sequence[L.For]) -> tuple[str, int] | None:
+    """See `Operand.window`. The innermost loop stays what it is: channels, in memory's order."""
+    for loop in reduction[:-1]:
+        found: set[L.Index | None] = set()
+        for index in _indices(expr):
+            along, step = _stride(index, own), _stride(index, loop.var)
+            if not isinstance(along, int) or not isinstance(step, int):
+                found.add(None)
+            elif along or step:
+                found.add(along // step if step and along % step == 0 else None)
+        scale = found.pop() if len(found) == 1 else None
+        if isinstance(scale, int) and scale > 0:
+            return loop.var, scale
+    return None
+
+
+def _indices(expr: L.Expr) -> Iterator[L.Index]:
+    """Every index in an expression, those of guards included."""
+    for one in L.walk(expr):
+        if isinstance(one, L.Load):
+            yield from one.index
+        elif isinstance(one, L.Idx):
+            yield one.index
+
+
 def _stride(offset: L.Index, var: str) -> L.Index | None:
     from .schedule import coefficient
 
@@ -241,8 +272,8 @@ class _Writer:
         self.lanes, self.height = shape.lanes, shape.height
         self.panels: dict[L.Expr, L.Buffer] = {}
         """Columns that are packed: (panel, term, lane)."""
-        self.blocks: dict[L.Expr, L.Buffer] = {}
-        """Rows that are packed: (row, term) or (term, row), as `shape.rows_inner` says."""
+        self.blocks: dict[L.Expr, tuple[L.Buffer, Layout]] = {}
+        """Rows that are packed."""
 
     def write(self) -> Scheduled:
         nest = self.nest
@@ -376,47 +407,49 @@ class _Writer:
             out.append(L.For(again, groups, "serial", (last,)))
         return terms.around(tuple(out))
 
-    @property
-    def block_depth(self) -> int:
-        """Terms that a packed block holds."""
-        depth, outer = self.nest.depth, self.nest.reduction[0].extent
-        assert isinstance(depth, int)
-        if not self.shape.slice:
-            return depth
-        assert isinstance(outer, int)
-        return depth // outer * self.shape.slice
-
-    def pack_rows(self, start: L.Index, count: L.Index, part: Slice | None) -> list[L.Stmt]:
+    def pack_rows(self, start: L.Index, count: int, part: Slice | None) -> list[L.Stmt]:
         """A local block of rows."""
         out: list[L.Stmt] = []
-        depth = self.block_depth
         for operand in self.nest.row_operands:
-            extent = self.shape.block_rows * (depth + GAP)
-            if self.shape.rows_inner:
-                extent = depth * (self.shape.block_rows + GAP)
+            layout = self.layout(operand, part)
             block = L.Buffer(
-                self.fresh("block"), operand.value.dtype, (extent,), None, "local", "temp", 64
+                self.fresh("block"), operand.value.dtype, (layout.size,), None, "local", "temp", 64
             )
-            self.blocks[operand.value] = block
+            self.blocks[operand.value] = (block, layout)
             out.append(L.Alloc(block))
             row, terms = self.fresh("i"), self.terms(part=part)
             env: dict[str, L.Index] = {self.nest.rows.var: start + Dim.symbol(row), **terms.env}
-            target = self.block_place(Dim.symbol(row), terms.local)
+            if layout.window is not None:  # each place of the image once, not once in each window
+                var, scale = layout.window
+                loops = tuple(
+                    (name, scale * (count - 1) + extent if loop.var == var else extent)
+                    for loop, (name, extent) in zip(self.nest.reduction, terms.loops, strict=True)
+                )
+                terms = replace(terms, loops=loops)
+                env[self.nest.rows.var] = start
+                target = layout.place(0, terms.names)
+                store = L.Store(block, (target,), _substituted(operand.value, env))
+                out += terms.vector((store,), self.vectorize)
+                continue
+            target = layout.place(Dim.symbol(row), terms.names)
             store = L.Store(block, (target,), _substituted(operand.value, env))
             if self.shape.rows_inner:
                 along = self.vectorize(L.For(row, count, "serial", (store,)))
                 out += terms.around(tuple(along))
             else:
-                out.append(
-                    L.For(row, count, "serial", tuple(terms.vector((store,), self.vectorize)))
-                )
+                copy = terms.vector((store,), self.vectorize)
+                out.append(L.For(row, count, "serial", tuple(copy)))
         return out
 
-    def block_place(self, row: L.Index, term: L.Index) -> L.Index:
-        """Where a row's term lies in a packed block."""
-        if self.shape.rows_inner:
-            return term * (self.shape.block_rows + GAP) + row
-        return row * (self.block_depth + GAP) + term
+    def layout(self, operand: Operand, part: Slice | None) -> Layout:
+        """How a block of a row operand is laid out."""
+        extents = [loop.extent for loop in self.nest.reduction]
+        if part is not None:
+            extents[0] = self.shape.slice
+        numbers = tuple(e for e in extents if isinstance(e, int))
+        assert len(numbers) == len(extents)
+        names = tuple(loop.var for loop in self.nest.reduction)
+        return Layout(names, numbers, self.shape.block_rows, self.shape.rows_inner, operand.window)
 
     # --------------------------------------------------------------------------------- the blocks
     def row_blocks(self, kind: str) -> list[L.Stmt]:
@@ -564,8 +597,8 @@ class _Writer:
         for u in range(height):
             row = start + inside + u
             env: dict[str, L.Index] = {nest.rows.var: row, nest.columns.var: column}
-            for value, block in self.blocks.items():
-                packed[value] = L.Load(block, (self.block_place(inside + u, terms.local),))
+            for value, (block, layout) in self.blocks.items():
+                packed[value] = L.Load(block, (layout.place(inside + u, terms.names),))
             guard = None if self.panels else mask
             totals = tuple(
                 _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
@@ -610,11 +643,11 @@ class _Writer:
         env: dict[str, L.Index] = {
             loop.var: Dim.symbol(n) for loop, n in zip(loops, names, strict=True)
         }
-        local = self.nest.flat(env)
+        within = dict(env)
         if part is not None:
             extents[0] = part.extent
             env[loops[0].var] = part.start + Dim.symbol(names[0])
-        return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), local)
+        return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -624,8 +657,8 @@ class _Terms:
     loops: tuple[tuple[str, L.Index], ...]
     env: dict[str, L.Index]
     flat: L.Index
-    local: L.Index
-    """The number within the slice."""
+    names: dict[str, L.Index]
+    """The reduction's variables within the slice."""
 
     def around(self, body: tuple[L.Stmt, ...]) -> list[L.Stmt]:
         for name, extent in reversed(self.loops):
@@ -637,6 +670,52 @@ class _Terms:
         *outer, (name, extent) = self.loops
         inner = tuple(vectorize(L.For(name, extent, "serial", body)))
         return replace(self, loops=tuple(outer)).around(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A packed block of rows: (term, row), (row, term), or for a window the places of an image
+    where (window, place, channel)."""
+
+    names: tuple[str, ...]
+    """The loops of the reduction."""
+    extents: tuple[int, ...]
+    rows: int
+    rows_inner: bool
+    window: tuple[str, int] | None
+
+    def _spans(self) -> list[int]:
+        """The extents in memory: GAP after the innermost, the window's loop as long as the rows
+        need."""
+        spans = list(self.extents)
+        if self.window is not None:
+            at = self.names.index(self.window[0])
+            spans[at] += self.window[1] * (self.rows - 1)
+        if not self.rows_inner or self.window is not None:
+            spans[-1] += GAP
+        return spans
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        terms = math.prod(self._spans())
+        if self.window is not None:
+            return terms
+        return terms * (self.rows + GAP) if self.rows_inner else terms * self.rows
+
+    def place(self, row: L.Index, terms: dict[str, L.Index]) -> L.Index:
+        """Where a row's term lies."""
+        spans, place = self._spans(), 0
+        for name, span in zip(self.names, spans, strict=True):
+            at = terms[name]
+            if self.window is not None and name == self.window[0]:
+                at = at + self.window[1] * row
+            place = place * span + at
+        if self.window is not None:
+            return place
+        if self.rows_inner:
+            return place * (self.rows + GAP) + row
+        return row * math.prod(spans) + place
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,22 +195,39 @@ def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
     return often and height > 2 and any(bytes_ % 2048 == 0 for bytes_ in apart)
 
 
+def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
+    """Bytes of a block of rows with so many terms."""
+    total = 0
+    for operand in nest.row_operands:
+        terms = depth * rows
+        if operand.window is not None:  # the rows' windows overlap
+            (loop,) = [k for k in nest.reduction if k.var == operand.window[0]]
+            assert isinstance(loop.extent, int)
+            span = operand.window[1] * (rows - 1) + loop.extent
+            terms = depth // loop.extent * span
+        total += operand.dtype_bytes * (terms + 16 * rows)
+    return total
+
+
 def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, nest.depth
-    nbytes = sum(o.dtype_bytes for o in nest.row_operands)
     tiles = BLOCKS
     if isinstance(depth, int):
         outer = nest.reduction[0].extent
         if deep and isinstance(outer, int):
             depth = depth // outer * deep
-        tiles = (BLOCK_BYTES // max(1, nbytes * (depth + 16))) // height
+        tiles = 64
+        while tiles and _block_bytes(nest, height * tiles, depth) > BLOCK_BYTES:
+            tiles -= 1
         if not tiles and packed:
-            return height if nbytes * depth * height <= 2 * BLOCK_BYTES else None
+            return height if _block_bytes(nest, height, depth) <= 2 * BLOCK_BYTES else None
     tiles = max(1, min(tiles, 64))
     if not isinstance(rows, int):
         return height * tiles if packed else height
     whole = max(1, rows // height)
+    if nest.batch:  # the loops around are what workers share
+        return height * min(tiles, whole)
     if whole // tiles < BLOCKS:
         tiles = max(1, whole // BLOCKS)
     # a division without a rest shares evenly, into an even number of blocks at best
