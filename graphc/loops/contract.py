@@ -108,7 +108,7 @@ def match(loop: L.For) -> Contraction | None:
         return None
     if any(isinstance(s, L.Alloc) and s.buffer.space != "register" for s in before):
         return None
-    sums = _inlined(reduction[-1].body)
+    sums = inlined(reduction[-1].body)
     if sums is None:
         return None
     batch_names = frozenset(one.var for one in batch)
@@ -153,7 +153,7 @@ def _chain(loop: L.Stmt) -> list[L.For]:
     return loops
 
 
-def _inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
+def inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
     """The sums of a reduction's body with its Lets written out; None where there is more."""
     values: dict[str, L.Expr] = {}
     sums: list[L.Accumulate] = []

@@ -28,6 +28,7 @@ from .contract import contract
 from .cost import body_cost
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
+from .matvec import matvec
 from .rowcache import cache_rows
 from .tile import tile_nest
 
@@ -92,6 +93,9 @@ class Scheduler:
         if blocks is not None:
             self.temps.extend(blocks.temps)
             return [_serial(s) for s in blocks.body] if small else list(blocks.body)
+        bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
+        if bands is not None:
+            return bands
         tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
