@@ -181,9 +181,9 @@ def horner(x: V, coefficients: Sequence[float]) -> V:
 
     Long ones run as two chains in x**2: a core waits for the latency of one chain rather than for
     its arithmetic (log in f32: 1.04 cycles per element with one chain, 0.66 with two; four gain no
-    more).
+    more). Not without fma: two chains, each greater than their sum, would be rounded too often.
     """
-    if len(coefficients) < 5:
+    if len(coefficients) < 5 or not x.b.isa.has_fma:
         return _chain(x, coefficients)
     square = x * x
     return fma(_chain(square, coefficients[1::2]), x, _chain(square, coefficients[0::2]))

@@ -58,14 +58,16 @@ def _erfc_core(a: V) -> V:
     t = two_product(m, w)
     t = quick_sum(t.hi, fma(m, w_rest, t.lo))
     # q = c0 + t (c1 + t (c2 + ..)): the last two sums as pairs, since their errors would show
-    inner = quick_sum(m.const(table[1]), t.hi * horner(t.hi, table[2:]))
+    g = fma(t.hi, horner(t.hi, table[3:]), table[2])
+    inner = quick_sum(m.const(table[1]), t.hi * g)
     slope = two_product(t.hi, inner.hi)
     q = quick_sum(m.const(table[0]), slope.hi)
     q_rest = (q.lo + start_rest) + (slope.lo + fma(t.hi, inner.lo, t.lo * inner.hi))
     value = two_product(q.hi, w)
     rest = value.lo + fma(q.hi, w_rest, w * q_rest)
-    power = r.hi + expm1_polynomial(r.hi, r.lo)
-    return scale(value.hi + fma(value.hi, power, rest), n)
+    # (1 + r + p) (value + rest), the smaller terms first; rest p no longer shows
+    small = fma(value.hi, expm1_polynomial(r.hi, r.lo), fma(rest, r.hi, rest))
+    return scale(value.hi + fma(value.hi, r.hi, small), n)
 
 
 def erfc(x: V) -> V:
