@@ -109,7 +109,8 @@ def expm1(x: V) -> V:
         rest = fma(n, -LN2_LO[F64], fma(n, -LN2_HI[F64], clamped) - r)
     half = power_of_two(n - 1.0)
     result = fma(expm1_polynomial(r, rest), half, fma(r, half, half - 0.5))
-    return where(x.eq(0.0), x, result + result)
+    # half of a subnormal number loses a bit, and that of the least its sign
+    return where(x.abs().lt(2.0**-1000 if x.is_f64 else 2.0**-100), x, result + result)
 
 
 # ------------------------------------------------------------------------------------ logarithms
