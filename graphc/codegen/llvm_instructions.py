@@ -99,9 +99,9 @@ class Instructions:
 
     def _same(self, *operands: Operand) -> list[Val]:
         """The operands as Vals of one dtype and lanes."""
-        model = next(o for o in operands if isinstance(o, Val))
-        lanes = max(o.lanes for o in operands if isinstance(o, Val))
-        out = []
+        vals = [o for o in operands if isinstance(o, Val)]
+        model, lanes = vals[0], max([v.lanes for v in vals])
+        out: list[Val] = []
         for o in operands:
             if not isinstance(o, Val):
                 o = self.const(o, model.dtype, lanes)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -92,10 +93,12 @@ def _register_bits(dtype: DType) -> int:
     return 1 if dtype is BOOL else 32 if dtype in (F16, BF16) else dtype.bits
 
 
+@cache
 def vector_type(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
+@cache
 def register_type(dtype: DType, lanes: int = 1) -> str:
     """`float`, `<8 x i32>`, ..: the type that a Val has in registers."""
     if dtype.kind == "f":
