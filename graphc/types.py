@@ -473,7 +473,7 @@ def _mentions(extent: Extent, names: Container[str]) -> bool:
         return False
     for monomial, _ in extent.terms:
         for atom in monomial:
-            if atom.__class__ is str:
+            if isinstance(atom, str):
                 if atom in names:
                     return True
             elif _mentions(atom[1], names) or _mentions(atom[2], names):

@@ -305,7 +305,8 @@ def roundings(graph: Graph, exact: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The part of `tolerances` that is known without evaluating the graph again."""
     with np.errstate(all="ignore"):
         return [
-            32 * (ulp(v.dtype) * np.where(np.isfinite(a), np.abs(a), 0) + quantum(v.dtype)).astype(
+            32
+            * (ulp(v.dtype) * np.where(np.isfinite(a), np.abs(a), 0) + quantum(v.dtype)).astype(
                 np.float64
             )
             for v, a in zip(graph.results, map(_wide, exact), strict=True)
