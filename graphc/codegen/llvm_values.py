@@ -51,6 +51,11 @@ class Isa:
         """AVX-512 with its forms for shorter vectors: scalef, getexp, getmant, rcp14."""
         return self.arch == "x86_64" and {"avx512f", "avx512vl", "avx512dq"} <= self.features
 
+    @property
+    def has_mask_tests(self) -> bool:
+        """ktest for masks of 8 to 64 lanes."""
+        return self.has_avx512 and "avx512bw" in self.features
+
     def native_lanes(self, dtype: DType) -> int:
         """Lanes of one register; f16 and bf16 count as the f32 that carries them."""
         return max(1, self.vector_bits // max(_register_bits(dtype), 8))

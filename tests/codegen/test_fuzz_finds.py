@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from graphc.codegen.target import Target
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
@@ -12,8 +15,8 @@ from graphc.loops.lower import lower
 from graphc.loops.schedule import Machine, reduction_target
 from graphc.ops import build
 from graphc.passes.fuse import fuse
-from graphc.types import C64, F16, F32
-from tests.compiled import compiled, run
+from graphc.types import C64, C128, F16, F32, F64
+from tests.compiled import compiled, lowered_graph, run
 from tests.loops.running import MACHINES, run_graph
 from tests.programs import PROGRAMS, M, N, arguments, dot, op, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
@@ -85,3 +88,35 @@ def test_a_map_beside_a_contraction_wrote_past_its_row(machine: Machine) -> None
     arrays = arguments(graph, env)
     off = tolerances(PROGRAMS["product_beside_maps"].graph(5, 19), arrays)
     assert_close(run_graph(graph, arrays, env, machine), evaluate(graph, arrays), off)
+
+
+def _guarded_row() -> Graph:
+    """A product of padded operands, with loads that all lanes do once where the padding ends."""
+    z, y = tensor(C128, 5), tensor(F32, 2, 3, 5, name="y")
+    tamed = build.select(op("lt", op("abs", z), 100.0), z, build.full_like(z, 0.75))
+    one = build.full((), 1.0, F64)
+    left = op("pad", op("real", tamed), one, low=(8,), high=(11,), interior=(0,))
+    flat = build.reshape(op("transpose", build.cast(y, F64), axes=(0, 2, 1)), (30,))
+    right = op("pad", flat, one, low=(9,), high=(1,), interior=(0,))
+    left, right = build.reshape(left, (2, 3, 4)), build.reshape(right, (2, 5, 4))
+    return Graph.of("f", (z, y), (dot(left, right, ((2,), (2,)), 1),))
+
+
+def test_a_mask_was_read_from_another_register() -> None:
+    """LLVM tested it by vmovmskps of ymm23, which reads ymm7: loads of a row were left out."""
+    graph = _guarded_row()
+    arrays = arguments(graph)
+    assert_close(run(graph, arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+def test_masks_are_not_read_by_instructions_of_sixteen_registers() -> None:
+    target = Target(
+        "x86_64-unknown-linux-gnu",
+        "skylake-avx512",
+        "+avx2,+fma,+f16c,+avx512f,+avx512dq,+avx512bw,+avx512vl",
+    )
+    x = tensor(F64, 99)
+    sines = lowered_graph(Graph.of("f", (x,), (op("sin", x),)), target=target).text("asm")
+    assert "ktestb" in sines
+    for assembly in (sines, lowered_graph(_guarded_row(), target=target).text("asm")):
+        assert not re.search(r"v(movmskp[sd]|pmovmskb)\s+%[xy]mm(1[6-9]|2\d|3[01])", assembly)
