@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphc.codegen import cuda_cpu
 from graphc.evaluate import evaluate
 from tests import fuzz, fuzz_pool
 from tests.random_graphs import assert_agrees, expression, tolerances
@@ -67,3 +68,11 @@ def test_tolerances_know_other_orders_and_branches() -> None:
     assert tolerances(step, (below_one,), thorough=True)[0] >= 1.0
     pole = expression("f64[1]", "asin(sin(mul(x, x)))")
     assert tolerances(pole, (np.array([0.3]),), thorough=True)[0] < 1e-13
+
+
+@pytest.mark.skipif(not cuda_cpu.available(), reason="g++ is not on PATH")
+def test_kernels_of_many_seeds_are_compiled_at_once() -> None:
+    seeds = [0, 1, 23, 24, 26]
+    begun: list[int] = []
+    assert list(fuzz.Options(None, cuda=True)(seeds, begun.append)) == []
+    assert begun == seeds * 2  # when the kernels are printed, and when they are run
