@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from . import ir as L
 
 if TYPE_CHECKING:
-    from .contract import Contraction, Operand
+    from .contraction import Contraction, Operand
 
 LATENCY = 4
 """Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""

@@ -12,7 +12,7 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops import shapes
-from graphc.loops.contract import match
+from graphc.loops.contraction import match
 from graphc.loops.flatten import collapse, flatten, joined
 from graphc.loops.lower import lower
 from graphc.loops.schedule import Machine, schedule
