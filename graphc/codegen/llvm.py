@@ -618,7 +618,7 @@ class Launch:
     """One kernel call inside an entry: where its buffers are.
 
     `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte
-    offset) or ("constant", symbol).
+    offset), ("kept", byte offset), ("constant", symbol) or ("table", k).
     """
 
     kernel: str
@@ -656,7 +656,6 @@ def print_entry(
             arguments.append(f"ptr {loaded[argument]}")
         arguments += [str(printer.values[s]) for s in launch.symbols]
         b.line(f"call void @{launch.kernel}({', '.join([*arguments, 'ptr %error', 'ptr %rt'])})")
-    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
     code = b.load("%error", I64, align=8)
     based = b.add(code, b.load("@graph_code_base", I64, align=8))
     b.line(f"ret {b.select(b.cmp('eq', code, 0), code, based)}")
@@ -672,6 +671,9 @@ def _argument(printer: Printer, place: str, where: object) -> str:
         return b._emit(f"getelementptr i8, ptr %arena, {printer.index(where)}")
     if place == "constant":
         return f"@{where}"
+    if place == "kept":
+        kept = b._emit("load ptr, ptr @graph_kept, align 8")
+        return b._emit(f"getelementptr i8, ptr {kept}, i64 {where}")
     assert place == "table"
     return b._emit(f"load ptr, ptr getelementptr (ptr, ptr @graph_constants, i64 {where}), align 8")
 

@@ -62,8 +62,12 @@ class Shape:
         return lanes
 
 
-def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None:
-    """The shape; None where the ordinary schedule is right."""
+def choose(
+    nest: Contraction, vector_bytes: int, registers: int, constant: bool = False
+) -> Shape | None:
+    """The shape; None where the ordinary schedule is right. Columns that are `constant` cost
+    nothing to pack.
+    """
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     nbytes = max(4, *(s.buffer.dtype.nbytes for s in nest.sums))
     vector = max(2, vector_bytes // nbytes)
@@ -76,7 +80,7 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
     if few and not in_place:
         return None  # sums along the terms read every column once, in place
     lanes, height = _tile(nest, vector, registers)
-    pack_columns = _columns(nest, in_place, height)
+    pack_columns = _columns(nest, in_place, height, constant)
     if pack_columns is None:
         return None
     readable = all(_is_readable(o) for o in nest.row_operands)
@@ -168,7 +172,7 @@ def _cost(
     )
 
 
-def _columns(nest: Contraction, in_place: bool, height: int) -> str | None:
+def _columns(nest: Contraction, in_place: bool, height: int, constant: bool) -> str | None:
     """Whether and where columns are packed; None where they cannot be."""
     rows, depth, columns = nest.rows.extent, nest.depth, nest.columns.extent
     nbytes = sum(o.dtype_bytes for o in nest.column_operands)
@@ -177,7 +181,7 @@ def _columns(nest: Contraction, in_place: bool, height: int) -> str | None:
     small = isinstance(size, int) and size <= IN_PLACE_BYTES
     if in_place and (small or not many):
         return ""
-    if not any(o.batched for o in nest.column_operands):
+    if constant or not any(o.batched for o in nest.column_operands):
         return "once"
     if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(depth, int):
         return "local"
