@@ -21,6 +21,10 @@ TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
 """A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
+MANY_ROWS = 112
+MANY_COLUMNS = 256
+WIDE_BLOCK_BYTES = 320 << 10
+"""The same where all rows pass a group of panels."""
 IN_PLACE_BYTES = 512 << 10
 """Columns up to this size stay in the second cache: they are read in place if they can be."""
 LOCAL_BYTES = 128 << 10
@@ -52,7 +56,9 @@ class Shape:
     next are begun; 0 for all.
     """
     group: int = 0
-    """Panels that share one pass over the slices."""
+    """Panels that share one pass over the slices, or over the rows."""
+    by_columns: bool = False
+    """Workers share groups of panels: there are few rows."""
 
     def lanes_for(self, count: L.Index) -> int:
         """The lanes of a panel of which `count` are there."""
@@ -95,6 +101,8 @@ def choose(
     if block is None:
         return None
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if pack_columns == "once" and _is_by_columns(nest):
+        return _by_columns(nest, shape, deep)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
@@ -102,6 +110,31 @@ def choose(
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
+
+
+def _is_by_columns(nest: Contraction) -> bool:
+    """Whether there are too few rows for workers to share, and many columns."""
+    rows, columns = nest.rows.extent, nest.columns.extent
+    if nest.batch or not isinstance(nest.depth, int):
+        return False
+    few = isinstance(rows, int) and rows < MANY_ROWS
+    return few and isinstance(columns, int) and columns >= MANY_COLUMNS
+
+
+def _by_columns(nest: Contraction, shape: Shape, deep: int) -> Shape:
+    """The shape for workers that share the columns: all rows in as few blocks as hold them."""
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    outer = nest.reduction[0].extent
+    assert isinstance(rows, int) and isinstance(columns, int) and isinstance(depth, int)
+    if deep and isinstance(outer, int):
+        depth = depth // outer * deep
+    blocks = -(-_block_bytes(nest, rows, depth) // WIDE_BLOCK_BYTES) if shape.pack_rows else 1
+    tiles = -(-rows // shape.height)
+    block = min(rows, -(-tiles // blocks) * shape.height)
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * shape.lanes
+    group = max(1, columns // shape.lanes // BLOCKS)
+    group = max(group, 4) if not deep else min(max(group, 4), max(1, GROUP_BYTES // bytes_))
+    return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
 
 
 def _slice(nest: Contraction, pack_columns: str) -> int:
@@ -137,12 +170,13 @@ def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
                 width //= 2
         return width * vector, min(6, tallest[width])
     terms = depth if isinstance(depth, int) else 256
+    shared = not nest.batch and not _is_by_columns(nest)
     best: tuple[float, int, int] | None = None
     for width in widths:
         if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
             continue
         for height in range(min(rows, tallest[width]), 0, -1):
-            cost = _cost(rows, columns, width, height, vector, terms, not nest.batch)
+            cost = _cost(rows, columns, width, height, vector, terms, shared)
             if best is None or cost < best[0]:
                 best = (cost, width, height)
     assert best is not None
