@@ -309,11 +309,9 @@ def acos(x: V) -> V:
     return where(far, where(negative, beyond, 2.0 * s + 2.0 * tail), near)
 
 
-TAN_EIGHTH_PI = 0.41421356237309503
-
-
 def atan(x: V) -> V:
-    """f32: of a or 1/a. f64: of a, (a - 1)/(a + 1) or -1/a, so that |t| <= tan(π/8)."""
+    """f32: of a or 1/a. f64: of a <= 1/2, (a - 1)/(a + 1) or -1/a; |t| <= 1/2, and a - 1
+    is exact."""
     # beyond 2**60 it is π/2, and the division stays in range
     a = x.abs().lesser(2.0**60)
     hi, lo = _half_pi(x)
@@ -324,7 +322,7 @@ def atan(x: V) -> V:
         tail = t * z * horner(z, c.ATAN_F32)
         value = where(far, hi + (t + (tail + lo)), t + tail)
         return with_sign(value, sign_of(x))
-    middle = a.gt(TAN_EIGHTH_PI)
+    middle = a.gt(0.5)
     n = where(far, x.const(-1.0), where(middle, a - 1.0, a))
     d = where(far, a, where(middle, a + 1.0, 1.0))
     base = where(far, x.const(hi), where(middle, x.const(0.5 * hi), 0.0))
@@ -348,7 +346,7 @@ def atan2(y: V, x: V) -> V:
     nothing = large.eq(0.0)
     hi, lo = _half_pi(x)
     if y.is_f64:
-        middle = small.gt(large * TAN_EIGHTH_PI)
+        middle = small.gt(large * 0.5)  # then small - large is exact
         t = where(middle, small - large, small) / where(
             nothing, 1.0, where(middle, small + large, large)
         )
