@@ -33,7 +33,7 @@ from .lanes import (
 
 
 def _parts(x: V) -> tuple[Pair, V, V, V]:
-    """(sinh r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is infinite.
+    """(sinh r, cosh r - 1, 2**n/4, 2**-n/4) for |x|, clamped where all is infinite.
 
     sinh r is one number with fma. Without, it is r and the rest, which holds what r was rounded by:
     its product is rounded before it cancels.
@@ -50,11 +50,12 @@ def _parts(x: V) -> tuple[Pair, V, V, V]:
     even = z * horner(z, c.COSH_F64 if x.is_f64 else c.COSH_F32)
     up = power_of_two(n - 2.0)
     down = power_of_two((-2.0 - n).greater(-1000.0 if x.is_f64 else -120.0))
-    return odd, even, up - down, up + down
+    return odd, even, up, down
 
 
 def sinh(x: V) -> V:
-    odd, even, s, k = _parts(x)
+    odd, even, up, down = _parts(x)
+    s, k = up - down, up + down
     if x.b.isa.has_fma:
         half = s + fma(odd.hi, k, even * s)
     else:
@@ -63,11 +64,14 @@ def sinh(x: V) -> V:
 
 
 def cosh(x: V) -> V:
-    odd, even, s, k = _parts(x)
+    """The lesser power of two is added apart: near n = 12 (f32) the sum of both loses it, which was
+    2.02 ulp at 7.97."""
+    odd, even, up, down = _parts(x)
+    s, k = up - down, up + down
     if x.b.isa.has_fma:
-        half = k + fma(odd.hi, s, even * k)
+        half = up + fma(odd.hi, s, fma(even, k, down))
     else:
-        half = k + (odd.hi * s + (odd.lo * s + even * k))
+        half = up + (odd.hi * s + (odd.lo * s + (even * k + down)))
     return half + half
 
 
