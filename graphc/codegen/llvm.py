@@ -16,7 +16,7 @@ Called by graphc/compile.py with the output of `loops.schedule`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import types as ty
 from ..errors import LoweringError
@@ -221,11 +221,8 @@ class Printer:
         return ref
 
     def fail(self, stmt: L.Fail) -> None:
-        cond = self.expr(stmt.cond)
-        if self.mask is not None:
-            cond = self.b.and_(self.b.splat(cond, self.lanes), self.mask)
-        if cond.lanes > 1:
-            cond = self.b.any(cond)
+        cond = self._once(self.expr(stmt.cond))
+        assert cond is not None
 
         def report() -> list[Val]:
             # the first error is kept; which of two threads comes first does not matter
@@ -286,27 +283,43 @@ class Printer:
             offset = offset * place.lanes + Dim.symbol(self.lane)
         return offset
 
+    def _once(self, cond: Val | None) -> Val | None:
+        """Whether what all lanes do at once is done: some lane runs, and passes the condition."""
+        if cond is not None and cond.lanes > 1:
+            return self.b.any(cond if self.mask is None else self.b.and_(cond, self.mask))
+        if self.mask is None:
+            return cond
+        some = self.b.any_index(self.mask)
+        return some if cond is None else self.b.and_(cond, some)
+
+    def _where(self, guard: Val, value: Val) -> Val:
+        """The value in the lanes that the guard passes, 0 in the others."""
+        lanes = max(guard.lanes, value.lanes)
+        return self.b.select(self.b.splat(guard, lanes), self.b.splat(value, lanes), 0)
+
     def load(self, load: L.Load) -> Val:
         place = self._place(load.buffer)
         dtype = load.buffer.dtype
         offset = self._offset(place, load.buffer, load.index)
-        mask = self.mask
-        if load.guard is not None:
-            guard = self.expr(load.guard)
-            mask = guard if mask is None else self.b.and_(self.b.splat(guard, self.lanes), mask)
+        mask, guard = self.mask, None if load.guard is None else self.expr(load.guard)
+        if guard is not None and load.buffer.space == "register":
+            return self._where(guard, self.load(replace(load, guard=None)))
+        stride, rest = self._split(offset)
+        if stride == 0 and not self._is_vector(rest):
+            pointer = self.b.gep(place.pointer, self.index(rest), dtype)
+            mask = None if load.buffer.space == "register" else self._once(guard)
+            value = self.b.load(pointer, dtype, mask=mask)
+            return value if guard is None or guard.lanes == 1 else self._where(guard, value)
         if load.buffer.space == "register":
             mask = None
-        stride, rest = self._split(offset)
+        elif guard is not None:
+            mask = guard if mask is None else self.b.and_(self.b.splat(guard, self.lanes), mask)
         if stride is None or self._is_vector(rest):
             index = self.index(offset)
             if mask is not None and mask.lanes == 1:
                 mask = self.b.splat(mask, index.lanes)
             return self.b.gather(place.pointer, index, dtype, mask=mask)
         pointer = self.b.gep(place.pointer, self.index(rest), dtype)
-        if stride == 0:
-            if mask is not None and mask.lanes > 1:
-                mask = self.b.any(mask)
-            return self.b.load(pointer, dtype, mask=mask)
         if mask is not None and mask.lanes == 1:
             mask = self.b.splat(mask, self.lanes)
         if stride == 1:
@@ -343,9 +356,7 @@ class Printer:
                 if mask is not None:
                     raise LoweringError(f"lanes write one element of {buffer.name} under a mask")
                 value = self.b.extract(value, self.lanes - 1)
-            if mask is not None:
-                mask = self.b.any(mask)
-            self.b.store(pointer, value, mask=mask)
+            self.b.store(pointer, value, mask=self._once(None))
             return
         value = self.b.splat(value, self.lanes)
         if stride == 1:
@@ -551,7 +562,7 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
     return index_names(buffer.element_strides())
 
 
-def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 32 << 20) -> None:
+def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 24 << 20) -> None:
     """Adds one kernel to the module:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
     """
@@ -615,7 +626,7 @@ class Launch:
     """One kernel call inside an entry: where its buffers are.
 
     `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte
-    offset) or ("constant", symbol).
+    offset), ("kept", byte offset), ("constant", symbol) or ("table", k).
     """
 
     kernel: str
@@ -653,7 +664,6 @@ def print_entry(
             arguments.append(f"ptr {loaded[argument]}")
         arguments += [str(printer.values[s]) for s in launch.symbols]
         b.line(f"call void @{launch.kernel}({', '.join([*arguments, 'ptr %error', 'ptr %rt'])})")
-    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
     code = b.load("%error", I64, align=8)
     based = b.add(code, b.load("@graph_code_base", I64, align=8))
     b.line(f"ret {b.select(b.cmp('eq', code, 0), code, based)}")
@@ -669,6 +679,9 @@ def _argument(printer: Printer, place: str, where: object) -> str:
         return b._emit(f"getelementptr i8, ptr %arena, {printer.index(where)}")
     if place == "constant":
         return f"@{where}"
+    if place == "kept":
+        kept = b._emit("load ptr, ptr @graph_kept, align 8")
+        return b._emit(f"getelementptr i8, ptr {kept}, i64 {where}")
     assert place == "table"
     return b._emit(f"load ptr, ptr getelementptr (ptr, ptr @graph_constants, i64 {where}), align 8")
 

@@ -18,15 +18,17 @@ and lanes are combined in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
+from .contract import contract
 from .cost import body_cost
 from .flatten import collapse, flatten
-from .lower import IDENTITY, Lowered
+from .lower import IDENTITY, KIND_OF, Lowered
+from .matvec import matvec
 from .rowcache import cache_rows
 from .tile import tile_nest
 
@@ -36,15 +38,6 @@ LARGE_WORK = 20_000_000
 """Nests with at least this work are worth more compile time."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-KIND_OF = {
-    "add": "sum",
-    "mul": "prod",
-    "min": "min",
-    "max": "max",
-    "and": "and",
-    "or": "or",
-    "xor": "xor",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Machine:
     vector_bytes: int = 64
     """Width of a vector register."""
     registers: int = 32
-    streaming_bytes: int | None = 32 << 20
+    streaming_bytes: int | None = 24 << 20
     """Results of at least this size are written past the caches; None: never.
 
     A kernel decides when it is called.
@@ -64,9 +57,12 @@ class Machine:
 class Scheduler:
     """Schedules one function; holds the names it makes and the temporaries it adds."""
 
-    def __init__(self, machine: Machine):
-        self.machine = machine
+    def __init__(self, machine: Machine, constants: Collection[str] = ()):
+        self.machine, self.constants = machine, constants
         self.temps: list[L.Buffer] = []
+        self.packing: list[L.Stmt] = []
+        """What packs constants."""
+        self.packed: list[L.Buffer] = []
         self.count = 0
         self.large = True
 
@@ -93,7 +89,24 @@ class Scheduler:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        tiled = tile_nest(loop, self.machine, self.fresh)
+        machine = self.machine
+        blocks = contract(
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
+            self.map_lanes, self.constants,
+        )  # fmt: skip
+        if blocks is not None:
+            body = [*blocks.packing, *blocks.body]
+            if blocks.constant:
+                self.packing.extend(blocks.packing)
+                self.packed.extend(blocks.temps)
+                body = list(blocks.body)
+            else:
+                self.temps.extend(blocks.temps)
+            return [_serial(s) for s in body] if small else body
+        bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
+        if bands is not None:
+            return bands
+        tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
         if loop.kind != "parallel":
@@ -335,15 +348,32 @@ class Scheduler:
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """What a call runs, and what packs constants for it, once for all calls."""
+
+    main: Lowered
+    """Temporaries that the schedule needs are further parameters; what is packed stands last."""
+    packing: L.LoopFunc | None = None
+    """Its parameters: the inputs that are constants, then what is packed."""
+    packed: tuple[L.Buffer, ...] = ()
+
+
 def schedule(lowered: Lowered, machine: Machine) -> Lowered:
     """The scheduled function, with the temporaries that the schedule needs
     as further parameters.
     """
+    return schedule_for(lowered, machine, ()).main
+
+
+def schedule_for(lowered: Lowered, machine: Machine, constants: Collection[str]) -> Scheduled:
+    """The same where some inputs, given by name, hold the same in every call."""
     func = collapse(flatten(lowered.func))
     func = cache_rows(func)
-    scheduler = Scheduler(machine)
+    scheduler = Scheduler(machine, constants)
     body = scheduler.function(func)
-    params = (*func.params, *scheduler.temps)
+    packed = tuple(scheduler.packed)
+    params = (*func.params, *scheduler.temps, *packed)
     symbols = dict.fromkeys(func.symbols)
     for temp in scheduler.temps:
         for extent in temp.shape:
@@ -352,13 +382,18 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
         body = mark_streaming(body, machine)
     func = L.LoopFunc(func.name, params, tuple(symbols), body)
     inputs, outputs = len(lowered.inputs), len(lowered.outputs)
-    return Lowered(
+    main = Lowered(
         func,
         params[:inputs],
         params[inputs : inputs + outputs],
-        params[inputs + outputs :],
+        params[inputs + outputs : len(params) - len(packed)],
         lowered.messages,
     )
+    if not packed:
+        return Scheduled(main)
+    read = tuple(b for b in main.inputs if b.name in constants)
+    packing = L.LoopFunc(f"{func.name}_packing", (*read, *packed), (), tuple(scheduler.packing))
+    return Scheduled(main, packing, packed)
 
 
 def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:

@@ -380,18 +380,33 @@ def log1p(a: Pair) -> Pair:
 
 
 def pow(a: Pair, b: Pair) -> Pair:
-    """e**(b ln a); a**0 is 1, a**1 is a, a**2 is a·a; 0**b is 0 where Re b > 0, else NaN
-    (NumPy). Otherwise a part that is NaN, or infinite times infinite, gives NaN, where NumPy's
-    product b ln a may have recovered an infinity (C99 Annex G).
+    """e**(b ln a); as NumPy by products where b is an integer under 100, so that powers of
+    integers are integers; 0**b is 0 where Re b > 0, else NaN; a**0 is 1. Otherwise a part that is
+    NaN, or infinite times infinite, gives NaN, where NumPy's product b ln a may have recovered an
+    infinity (C99 Annex G).
     """
     (ar, ai), (br, bi) = parts(a), parts(b)
-    re, im = parts(exp(mul(b, log(a))))
+    one, none = const(1.0, br.e.dtype), const(0.0, br.e.dtype)
+    n, unit = magnitude(br), Pair(one, none)
+    found = exp(mul(b, log(a)))
+    products = bi.same(0.0) & br.same(br.f("trunc")) & (n < 100.0)
+    power = _power(a, where(products, n, 0.0))
+    found = _choose(products, _choose(br < 0.0, div(unit, power), power), found)
     nothing = ar.same(0.0) & ai.same(0.0)
     limit = where(br > 0.0, 0.0, Real(const(math.nan, br.e.dtype)))
-    re, im = where(nothing, limit, re), where(nothing, limit, im)
-    found = pair(re, im)
-    real = bi.same(0.0)
-    found = _choose(real & br.same(2.0), mul(a, a), found)
-    found = _choose(real & br.same(1.0), a, found)
-    one, none = const(1.0, br.e.dtype), const(0.0, br.e.dtype)
-    return _choose(real & br.same(0.0), Pair(one, none), found)
+    found = _choose(nothing, pair(limit, limit), found)
+    square = mul(a, a)
+    for exponent, short in ((3.0, mul(a, square)), (2.0, square), (1.0, a), (0.0, unit)):
+        found = _choose(bi.same(0.0) & br.same(exponent), short, found)
+    return found
+
+
+def _power(a: Pair, n: Real) -> Pair:
+    """a**n by squaring, in NumPy's order; n is an integer from 0 to 127."""
+    found = Pair(const(1.0, n.e.dtype), const(0.0, n.e.dtype))
+    for _ in range(7):
+        half = n * 0.5
+        rest = half.f("trunc")
+        found = _choose(half.same(rest), found, mul(found, a))
+        a, n = mul(a, a), rest
+    return found

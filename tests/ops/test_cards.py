@@ -222,7 +222,7 @@ def test_complex_lowering_stays_small(card: OpDef) -> None:
             if id(expr) not in seen:
                 seen[id(expr)] = expr
                 stack.extend(L.children(expr))
-        assert len(seen) < 200
+        assert len(seen) < (350 if card.name == "pow" else 200)  # pow has seven squarings
 
 
 def test_log1p_of_small_complex_numbers_does_not_cancel() -> None:
