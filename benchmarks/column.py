@@ -16,10 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from .programs import register as register_programs
+
 ROOT = Path(__file__).parent.parent
 NAME = "graphc"
-WORKLOADS = ("elementwise", "calls")
-"""Workloads whose NumPy formulas graphc runs. The others wait: products, gradients, networks."""
+WORKLOADS = ("elementwise", "calls", "gemm", "conv", "infer")
+"""Workloads that graphc runs. The others wait: training and gradients."""
 
 ABSENT = """The benchmark suite `bench` is not in {folder}; several projects share it.
 Set GRAPHC_BENCH to the folder that holds it, or put it beside this repository: ../shared/bench.
@@ -49,12 +51,17 @@ def register() -> None:
     columns = importlib.import_module("bench.columns")
     if NAME not in columns.COLUMNS:
         columns.COLUMNS[NAME] = column(columns.Column)
+    register_programs(
+        importlib.import_module("bench.conv").Convolution,
+        importlib.import_module("bench.infer").CASES,
+    )
     for workload in WORKLOADS:
         for case in importlib.import_module(f"bench.{workload}").CASES.values():
             kind = type(case)
-            if not hasattr(kind, "numpy"):
-                continue
-            kind.graphc = kind.numpy
+            if not hasattr(kind, "graphc"):
+                if not hasattr(kind, "numpy"):
+                    continue
+                kind.graphc = kind.numpy
             if NAME not in case.columns:
                 case.columns = (*case.columns, NAME)
     _register_first_calls()

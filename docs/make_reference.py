@@ -99,6 +99,15 @@ def namespace(title: str, module: ModuleType) -> Iterator[str]:
         yield "\nDtypes and constants: " + " ".join(f"`{name}`" for name in other)
 
 
+def functions(title: str, module: ModuleType) -> Iterator[str]:
+    """The functions of a namespace that is all graphc's: with parameters and texts."""
+    yield from section(title, first(module))
+    for name in module.__all__:
+        thing = getattr(module, name)
+        yield f"\n### {title}.{name}\n\n`{name}{signature(thing)}`\n"
+        yield f"```text\n{inspect.getdoc(thing)}\n```"
+
+
 def command_line() -> Iterator[str]:
     """Help texts."""
     yield from section("The command line")
@@ -158,6 +167,7 @@ def reference() -> str:
         namespace("graphc.numpy", graphc.numpy),
         namespace("graphc.numpy.linalg", graphc.numpy.linalg),
         namespace("graphc.numpy.fft", graphc.numpy.fft),
+        functions("graphc.nn", graphc.nn),
         passes(),
         ops(),
         runtime(),

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import backends as _backends  # noqa: F401  the first call needs it
+from . import compile as _compile  # noqa: F401  the first call needs it
 from . import numpy as numpy
 from . import text as _text  # noqa: F401  the first call needs it
 from .codegen import plan as _plan  # noqa: F401  the first call needs it
@@ -36,6 +37,7 @@ from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:
+    from . import nn as nn
     from .trace import Tracer as Tracer
 
 __version__ = "0.1.0"
@@ -51,16 +53,19 @@ __all__ = [
     "VerifyError",
     "__version__",
     "jit",
+    "nn",
     "numpy",
     "spec",
 ]
 
-_LATER = {"Tracer": "trace"}
+_LATER = {"Tracer": ".trace", "nn": ".nn"}
+"""Names that are loaded when they are first asked for, and their modules."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        found = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        module = import_module(_LATER[name], __name__)
+        found = module if name == "nn" else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

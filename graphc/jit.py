@@ -19,6 +19,7 @@ import numpy as np
 from . import specs
 from . import types as ty
 from .arguments import Binder, Call, Static
+from .collector import collector_paused
 from .errors import GraphcError, ShapeMismatch, TraceError
 from .specs import Spec
 
@@ -166,8 +167,9 @@ class Front:
         from .trace import trace_call
 
         try:
-            program.traced = trace_call(self.binder, program.call, self.name)
-            program.executable = self.backend.compile(program.traced)
+            with collector_paused():
+                program.traced = trace_call(self.binder, program.call, self.name)
+                program.executable = self.backend.compile(program.traced)
         except BaseException:
             with self._lock:
                 self._programs.pop(program.call.key, None)

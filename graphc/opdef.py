@@ -114,6 +114,7 @@ class OpDef:
 
 
 _REGISTRY: dict[str, OpDef] = {}
+_LATER: dict[str, tuple[str, Callable[[], object]]] = {}
 
 
 def register(card: OpDef) -> OpDef:
@@ -130,18 +131,32 @@ def register(card: OpDef) -> OpDef:
     return card
 
 
+def later(name: str, kind: str, load: Callable[[], object]) -> None:
+    """Announces a card that `load` registers: it is called when the card is first asked for."""
+    _LATER[name] = kind, load
+
+
 def lookup(name: str) -> OpDef:
     """The card of that name.
 
     Raises:
         TypeMismatch: when there is none.
     """
+    if name in _LATER and name not in _REGISTRY:
+        _LATER[name][1]()
     found = _REGISTRY.get(name)
     if found is None:
         raise TypeMismatch(f"there is no op named {name!r}")
     return found
 
 
-def cards() -> tuple[OpDef, ...]:
-    """Every registered card, by name. Import `graphc.ops` first: importing it registers them."""
-    return tuple(_REGISTRY[name] for name in sorted(_REGISTRY))
+def cards(kind: str | None = None) -> tuple[OpDef, ...]:
+    """Every card, or every one of a kind, by name; those that come later are loaded.
+
+    Import `graphc.ops` first: importing it registers or announces them.
+    """
+    for name, (own, load) in _LATER.items():
+        if name not in _REGISTRY and kind in (None, own):
+            load()
+    found = (_REGISTRY[name] for name in sorted(_REGISTRY))
+    return tuple(c for c in found if kind in (None, c.kind))

@@ -540,3 +540,54 @@ def adam(count: int, n: Extent, m: Extent) -> Graph:
 @_program(least=1)
 def optimizer(n: Extent, m: Extent) -> Graph:
     return adam(3, n, m)
+
+
+# ------------------------------------------------------------------------------------- windows
+
+
+def conv(x: Value, w: Value, **attrs: object) -> Value:
+    """Channels last, kernels (space..., in, out)."""
+    rank = x.type.rank
+    ones, none = (1,) * (rank - 2), (0,) * (rank - 2)
+    last = (0, rank - 1, *range(1, rank - 1))
+    plain: dict[str, object] = {
+        "stride": ones, "low": none, "high": none, "lhs_dilation": ones, "rhs_dilation": ones,
+        "groups": 1, "batch_groups": 1, "lhs": last, "rhs": (rank - 1, rank - 2, *range(rank - 2)),
+        "out": last,
+    }  # fmt: skip
+    return op("conv", x, w, **{**plain, **attrs})
+
+
+@_program(least=1)
+def convolution_layer(n: Extent, m: Extent) -> Graph:
+    x, w, bias = tensor(F32, 2, n, m, 3), tensor(F32, 3, 3, 3, 4), tensor(F32, 4, name="bias")
+    found = conv(x, w, low=(1, 1), high=(1, 1))
+    return Graph.of("f", (x, w, bias), (op("max", op("add", found, bias), 0.0),))
+
+
+@_program(least=3)
+def convolution_of_a_map(n: Extent, m: Extent) -> Graph:
+    """What is padded is not a parameter, so the 0 of the padding is not the 0 of a Load."""
+    x, w = tensor(F32, 1, n, 2), tensor(F32, 3, 2, m, name="w")
+    return Graph.of("f", (x, w), (conv(op("exp", x), w, stride=(2,), low=(1,), high=(2,)),))
+
+
+@_program(least=1)
+def depthwise_convolution(n: Extent, m: Extent) -> Graph:
+    x, w = tensor(F32, 2, n, m), tensor(F32, 3, 1, m, name="w")
+    return Graph.of("f", (x, w), (conv(x, w, groups=m, low=(1,), high=(1,)),))
+
+
+@_program(least=1)
+def transposed_convolution(n: Extent, m: Extent) -> Graph:
+    x, w = tensor(F16, n, m, 4), tensor(F16, 3, 2, 6, name="w")
+    return Graph.of("f", (x, w), (conv(x, w, groups=2, lhs_dilation=(2,), low=(2,), high=(2,)),))
+
+
+@_program(least=2)
+def pooling(n: Extent, m: Extent) -> Graph:
+    x = tensor(F32, n, m, 3)
+    edges = {"window": (2, 2, 1), "dilation": (1, 1, 1), "low": (0, 0, 0)}
+    high = op("reduce_window", x, kind="max", stride=(2, 2, 1), high=(0, 0, 0), **edges)
+    total = op("reduce_window", x, kind="sum", stride=(1, 1, 1), high=(1, 1, 0), **edges)
+    return Graph.of("f", (x,), (high, op("mul", total, 0.25)))

@@ -30,7 +30,7 @@ ADDRESSES = {
     "pycuda": {"graphc_runtime.cuda"},
     # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
     "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
-    # only where it happens to be installed: a better order for einsum
+    # the order of an einsum of three operands or more
     "opt_einsum": {"graphc.numpy.products"},
 }
 PRINTS = {

@@ -5,6 +5,8 @@ The only module that runs LLVM.
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 import sys
 import threading
@@ -37,23 +39,63 @@ def _llvm() -> Any:
         return _loaded[0]
     with _loading:
         if not _loaded:
-            import llvmlite.binding as llvm  # 40 ms and 100 MB: only when something is compiled
+            _without_builder()
+            import llvmlite.binding as llvm  # 25 ms and 100 MB: only when something is compiled
 
-            llvm.initialize_all_targets()
-            llvm.initialize_all_asmprinters()
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
             _loaded.append(llvm)
     return _loaded[0]
+
+
+def _without_builder() -> None:
+    """llvmlite.ir is loaded when somebody uses it: its binding imports it, graphc writes text."""
+    if "llvmlite.ir" in sys.modules:
+        return
+    import llvmlite
+
+    spec = importlib.util.find_spec("llvmlite.ir")
+    if spec is None or spec.loader is None:
+        return
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["llvmlite.ir"] = module
+    spec.loader.exec_module(module)
+    llvmlite.ir = module  # type: ignore[attr-defined]
+
+
+def _map_library() -> None:
+    """Maps LLVM's library into the process without holding the interpreter, so that the passes
+    run meanwhile; importing llvmlite finds it there."""
+    spec = importlib.util.find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return  # importing it will say so
+    library = os.path.join(os.path.dirname(spec.origin), "binding", "libllvmlite.so")
+    if not os.path.exists(library):
+        return  # not Linux: importing finds it
+    process = ctypes.CDLL(None)
+    process.dlopen.restype = ctypes.c_void_p
+    process.dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    process.dlopen(library.encode(), os.RTLD_NOW)  # llvmlite reports what fails
+
+
+def _load() -> None:
+    _map_library()
+    _llvm()
 
 
 def prefetch() -> None:
     """Loads LLVM in the background, so that the passes need not wait for it."""
     if "llvmlite.binding" not in sys.modules:
-        threading.Thread(target=_llvm, name="graphc-load-llvm", daemon=True).start()
+        threading.Thread(target=_load, name="graphc-load-llvm", daemon=True).start()
 
 
 @lru_cache(maxsize=8)
 def _machine(target: Target, level: int) -> Any:
     llvm = _llvm()
+    if target.triple != llvm.get_default_triple():
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
     # the default code model of llvmlite is the large one of its JIT
     return llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="default"

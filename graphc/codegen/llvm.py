@@ -551,7 +551,7 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
     return index_names(buffer.element_strides())
 
 
-def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 32 << 20) -> None:
+def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 24 << 20) -> None:
     """Adds one kernel to the module:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
     """

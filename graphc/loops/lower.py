@@ -12,6 +12,7 @@ Called by graphc/compile.py; never chooses an order for speed (that is `schedule
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ IDENTITY: dict[str, Callable[[DType], Any]] = {
 ACCUMULATE = {
     "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
 }  # fmt: skip
+KIND_OF = {op: kind for kind, op in ACCUMULATE.items()}
 
 
 def _extreme(dtype: DType, low: bool) -> Any:
@@ -102,6 +104,8 @@ class Lowering:
     counter: int = 0
     scope: Scope = field(init=False)
     guard: Expr | None = None
+    guards: dict[str, Expr] = field(default_factory=dict)
+    """Names that are 0 where an expression is false: guarded Loads, and casts of such."""
     row_caches: dict[Any, Buffer] = field(default_factory=dict)
     seen: list[Element] | None = None
     """While the body of a reduction is lowered under check_finite: the operands that it reads."""
@@ -218,7 +222,21 @@ class Lowering:
         name = self.fresh("t")
         self.scope.stmts.append(L.Let(name, element))
         self.scope_of_name[name] = self.scope
+        if isinstance(element, Load) and element.guard is not None:
+            self.guards[name] = element.guard
+        elif isinstance(element, L.Cast) and isinstance(element.value, Name):
+            if element.value.name in self.guards:
+                self.guards[name] = self.guards[element.value.name]
         return Name(name, element.dtype)
+
+    def vanishes_unless(self, element: Expr, cond: Expr) -> bool:
+        """Whether an element is 0 wherever cond is false, because a Load has cond as its guard.
+
+        Then nothing selects between it and 0: a padded operand stays a plain Load, the form that
+        the schedule of contractions knows.
+        """
+        guard = self.guards.get(element.name) if isinstance(element, Name) else None
+        return guard is not None and cond in _conjuncts(guard)
 
     # -- reductions
     def reduce(
@@ -280,6 +298,19 @@ class Lowering:
         im = L.scalar("add", L.scalar("mul", a, d), L.scalar("mul", b, c))
         for buffer, value in zip(accumulators, (self.bind(re), self.bind(im)), strict=True):
             self.scope.stmts.append(L.Store(buffer, (0,), value))
+
+
+def _conjuncts(cond: Expr) -> list[Expr]:
+    if isinstance(cond, L.Scalar) and cond.op == "and":
+        return [one for part in cond.args for one in _conjuncts(part)]
+    return [cond]
+
+
+def _is_zero(element: Expr) -> bool:
+    """Is it the constant +0, which is what a Load answers when its guard is false?"""
+    if not isinstance(element, Const) or element.value != 0:
+        return False
+    return not element.dtype.is_float or math.copysign(1.0, element.value) > 0
 
 
 def _all_finite(elements: Sequence[Element]) -> Expr:
@@ -365,6 +396,8 @@ class Context:
                 L.Select(cond, then.re, otherwise.re), L.Select(cond, then.im, otherwise.im)
             )
         assert not isinstance(then, Pair) and not isinstance(otherwise, Pair)
+        if _is_zero(otherwise) and state.vanishes_unless(then, cond):
+            return then
         return L.Select(cond, then, otherwise)
 
     def index(self, expr: Expr) -> Index:

@@ -24,9 +24,11 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
+from .contract import contract
 from .cost import body_cost
 from .flatten import collapse, flatten
-from .lower import IDENTITY, Lowered
+from .lower import IDENTITY, KIND_OF, Lowered
+from .matvec import matvec
 from .rowcache import cache_rows
 from .tile import tile_nest
 
@@ -36,15 +38,6 @@ LARGE_WORK = 20_000_000
 """Nests with at least this work are worth more compile time."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-KIND_OF = {
-    "add": "sum",
-    "mul": "prod",
-    "min": "min",
-    "max": "max",
-    "and": "and",
-    "or": "or",
-    "xor": "xor",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Machine:
     vector_bytes: int = 64
     """Width of a vector register."""
     registers: int = 32
-    streaming_bytes: int | None = 32 << 20
+    streaming_bytes: int | None = 24 << 20
     """Results of at least this size are written past the caches; None: never.
 
     A kernel decides when it is called.
@@ -93,7 +86,17 @@ class Scheduler:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        tiled = tile_nest(loop, self.machine, self.fresh)
+        machine = self.machine
+        blocks = contract(
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
+        )
+        if blocks is not None:
+            self.temps.extend(blocks.temps)
+            return [_serial(s) for s in blocks.body] if small else list(blocks.body)
+        bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
+        if bands is not None:
+            return bands
+        tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
         if loop.kind != "parallel":

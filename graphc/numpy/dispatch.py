@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from .. import types as ty
+from ..cell import mark
 from ..errors import TraceError, TypeMismatch
 from ..evaluate import evaluate
 from ..ir import Graph, Value
@@ -261,6 +262,7 @@ def public(entry: Entry) -> Raw:
         traced = is_traced(args) or is_traced(tuple(kwargs.values()))
         if not traced and not (entry.creation and is_tracing()):
             return _plain(fallback, raw, args, kwargs)
+        mark(2)
         out = kwargs.pop("out", None)
         if out is None and out_place is not None and len(args) > out_place:
             out = args[out_place]

@@ -1,5 +1,5 @@
 """Products of arrays: every one is the contraction `dot` after transposes and broadcasts. einsum
-finds its order.
+and multi_dot find their order.
 """
 
 from __future__ import annotations
@@ -23,14 +23,57 @@ from .joining import stack
 from .shaping import at, expand, moveaxis, ravel, reshape, transpose
 
 Axes = tuple[Sequence[int], Sequence[int]]
+GUESSED_EXTENT = 64
+"""What a symbolic extent counts as, where an order of contractions is chosen."""
 
 
-def contract(a: Value, b: Value, axes: Axes, batch: Axes = ((), ())) -> Value:
+def contract(
+    a: Value, b: Value, axes: Axes, batch: Axes = ((), ()), dtype: ty.DType | None = None
+) -> Value:
     """The primitive: result axes are batch, the free ones of a, the free ones of b."""
     return DOT(
         a, b,
         contract=(tuple(axes[0]), tuple(axes[1])), batch=(tuple(batch[0]), tuple(batch[1])),
+        **preferred(a, b, dtype),
     )  # fmt: skip
+
+
+def preferred(a: Value, b: Value, dtype: ty.DType | None) -> dict[str, ty.DType]:
+    """The attribute `dtype` of a contraction: left out where it says nothing new."""
+    return {} if dtype is None or dtype is a.dtype is b.dtype else {"dtype": dtype}
+
+
+def operands_of_product(a: Any, b: Any, asked: Any) -> tuple[Value, Value, ty.DType | None]:
+    """The operands as they enter a contraction, and the dtype that is asked for.
+
+    They are promoted to one dtype, but for 8-bit integers of both signs where a dtype is asked for.
+    """
+    dtype = None if asked is None else ty.dtype(asked)
+    x, y = value(a), value(b)
+    mixed = dtype is not None and {x.dtype, y.dtype} == {ty.I8, ty.U8}
+    return (x, y, dtype) if mixed else (*_pair(x, y), dtype)
+
+
+@implements(name="dot_general")
+def dot_general(
+    lhs: Any, rhs: Any, dimension_numbers: Any, preferred_element_type: Any = None
+) -> Value:
+    """The sum of products over any axes, batched over any axes.
+
+    `dimension_numbers` is ((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch)). Products
+    are added in `preferred_element_type` (a dtype that holds the operands', of the same kind) and
+    answered in it; f16 and bf16 are added in f32 in any case.
+
+    Shapes: lhs [b, n, k], rhs [b, k, m], ((2,), (1,)), ((0,), (0,)) -> [b, n, m]; the result has
+        the batch axes, the other ones of lhs, the other ones of rhs.
+    Formula: result[b, n, m] = sum over k of lhs[b, n, k] * rhs[b, k, m]
+    Source: jax.lax.dot_general; XLA DotGeneral
+    """
+    x, y, dtype = operands_of_product(lhs, rhs, preferred_element_type)
+    (contracting, batch) = dimension_numbers
+    axes = [axes_of(tuple(c), len(v.shape)) for c, v in zip(contracting, (x, y), strict=True)]
+    over = [axes_of(tuple(b), len(v.shape)) for b, v in zip(batch, (x, y), strict=True)]
+    return contract(x, y, (axes[0], axes[1]), (over[0], over[1]), dtype)
 
 
 def _pair(a: Any, b: Any, dtype: Any = None) -> tuple[Value, Value]:
@@ -267,20 +310,20 @@ def _pairwise(a: Value, la: str, b: Value, lb: str, keep: set[str]) -> tuple[Val
 def _order(
     inputs: Sequence[str], result: str, shapes: Sequence[tuple[Extent, ...]]
 ) -> list[tuple[int, ...]]:
-    """Which operands meet next: by opt_einsum where it is installed, else by NumPy."""
+    """Which operands meet next (Source: opt_einsum's "auto": optimal for few operands, greedy for
+    many).
+    """
     if len(inputs) < 3:
         return [tuple(range(len(inputs)))]
-    sizes = [tuple(64 if isinstance(n, ty.Dim) else n for n in s) for s in shapes]
-    text = ",".join(inputs) + "->" + result
-    try:
-        import opt_einsum  # pyright: ignore[reportMissingImports]
+    import opt_einsum  # only programs with such an einsum pay for this import
 
-        return list(opt_einsum.contract_path(text, *sizes, shapes=True, optimize="auto")[0])
-    except ImportError:
-        plain = {c: chr(97 + k) for k, c in enumerate(sorted(set(text) - set(",->")))}
-        text = "".join(plain.get(c, c) for c in text)
-        stand_ins = [np.broadcast_to(np.float64(0), s) for s in sizes]
-        return list(np.einsum_path(text, *stand_ins, optimize="greedy")[0][1:])
+    sizes = [tuple(map(_guessed, s)) for s in shapes]
+    text = ",".join(inputs) + "->" + result
+    return list(opt_einsum.contract_path(text, *sizes, shapes=True, optimize="auto")[0])
+
+
+def _guessed(extent: Extent) -> int:
+    return GUESSED_EXTENT if isinstance(extent, ty.Dim) else extent
 
 
 @implements(np.einsum)
@@ -341,16 +384,50 @@ def matrix_power(a: Any, n: int) -> Value:
 
 
 def multi_dot(arrays: Sequence[Any]) -> Value:
-    """A chain of matrices in the order of fewest multiplications."""
+    """A chain of matrices in the order of fewest multiplications; the ends may be vectors."""
     values = [value(a) for a in arrays]
     if len(values) < 2:
         raise ValueError("Expecting at least two arrays.")
-    labels = "abcdefghijklmnopqrstuvwxyz"
     first, last = len(values[0].shape) == 1, len(values[-1].shape) == 1
-    names = [labels[k] + labels[k + 1] for k in range(len(values))]
     if first:
-        names[0] = labels[1]
+        values[0] = expand(values[0], (0,))
     if last:
-        names[-1] = labels[len(values) - 1]
-    result = ("" if first else labels[0]) + ("" if last else labels[len(values)])
-    return einsum(",".join(names) + "->" + result, *values)
+        values[-1] = expand(values[-1], (1,))
+    for k, x in enumerate(values):
+        if len(x.shape) != 2:
+            raise np.linalg.LinAlgError(f"{len(x.shape)}-dimensional array {k} given. "
+                                        "Array must be two-dimensional")  # fmt: skip
+    target = u.result_dtype(*values)
+    values = [build.cast(x, target) for x in values]
+    sides = [_guessed(n) for n in (*(x.shape[0] for x in values), values[-1].shape[1])]
+    cuts = chain_order(sides)
+
+    def product(i: int, j: int) -> Value:
+        if i == j:
+            return values[i]
+        k = cuts[i, j]
+        return _matrix_product(product(i, k), product(k + 1, j))
+
+    found = product(0, len(values) - 1)
+    kept = [n for n, gone in zip(found.shape, (first, last), strict=True) if not gone]
+    return reshape(found, kept)
+
+
+def chain_order(sides: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Where to cut a chain of matrices, matrix k being sides[k] x sides[k + 1].
+
+    `order[i, j]` is the k for which (i...k)(k+1...j) takes the fewest multiplications.
+
+    Source: Cormen, Leiserson, Rivest, Stein, Introduction to Algorithms, 15.2
+    """
+    count = len(sides) - 1
+    cost = {(i, i): 0 for i in range(count)}
+    order: dict[tuple[int, int], int] = {}
+    for length in range(1, count):
+        for i in range(count - length):
+            j = i + length
+            cost[i, j], order[i, j] = min(
+                (cost[i, k] + cost[k + 1, j] + sides[i] * sides[k + 1] * sides[j + 1], k)
+                for k in range(i, j)
+            )
+    return order

@@ -1,9 +1,12 @@
-"""The op cards. Importing this package registers every one of them.
+"""The op cards. Importing this package registers them; those over windows when they are asked for.
 
 A card stands in the module of its kind, under its name in upper case: `from graphc.ops.elementwise
 import ADD`. Nodes with NumPy's broadcasting and promotion are made by `graphc.ops.build`.
 """
 
+from importlib import import_module
+
+from ..opdef import later
 from . import complexes as complexes
 from . import contraction as contraction
 from . import creation as creation
@@ -13,3 +16,7 @@ from . import indexing as indexing
 from . import movement as movement
 from . import ordering as ordering
 from . import reduction as reduction
+
+# few programs need these, and every process would pay for their import
+later("conv", "contraction", lambda: import_module(".convolution", __name__))
+later("reduce_window", "reduction", lambda: import_module(".window", __name__))

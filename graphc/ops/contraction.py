@@ -1,4 +1,8 @@
-"""The card of the contraction: matrix products, inner products, batched and over several axes."""
+"""The card of the contraction: matrix products, inner products, batched and over several axes.
+
+What it shares with the convolution (graphc/ops/convolution.py) is here too: which dtype a product
+of two dtypes is summed in, and which it may be answered in.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from .. import types as ty
-from ..errors import ShapeMismatch
+from ..errors import ShapeMismatch, TypeMismatch
 from ..loops.ir import Index, Pair, cast, scalar
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BOOL, DType, TensorType
-from .checks import check_axes, check_dtype
+from .checks import check_axes
 from .define import Element, check_count
 from .emission import product
 from .reduction import wide
@@ -24,9 +28,61 @@ def free_axes(rank: int, *taken: Sequence[int]) -> tuple[int, ...]:
     return tuple(d for d in range(rank) if d not in gone)
 
 
+# ----------------------------------------------------------------------------------------- dtypes
+
+
+def product_dtype(op: str, types: Sequence[TensorType], asked: DType | None) -> DType:
+    """The dtype of a sum of products: `asked`, or that of the operands.
+
+    A dtype that is asked for holds every number of both operands (NumPy's "safe" cast), and is of
+    their kind. Operands have one dtype, or are integers of one width where a dtype is asked for:
+    that is what i8 x u8 -> i32 needs.
+
+    Raises:
+        TypeMismatch: naming the operand.
+    """
+    a, b = (t.dtype for t in types)
+    mixed = asked is not None and a.is_integer and b.is_integer and a.bits == b.bits
+    if b is not a and not mixed:
+        raise TypeMismatch(f"{op}: operand 1 is {b}, expected {a}; cast it first")
+    if asked is None or asked is a is b:
+        return a
+    for k, one in enumerate((a, b)):
+        if not _holds(one, asked):
+            raise TypeMismatch(
+                f"{op}: a product of operand {k}, which is {one}, cannot be answered in {asked}; "
+                f"expected a dtype of the same kind that holds every {one}"
+            )
+    return asked
+
+
+def _holds(dtype: DType, wider: DType) -> bool:
+    """Whether every number of a dtype is a number of `wider`, which is of the same kind."""
+    if dtype is wider:
+        return True
+    if dtype.is_integer and wider.is_integer:
+        return wider.bits > dtype.bits and (wider.kind == "i" or dtype.kind == "u")
+    return dtype.kind == wider.kind and wider.bits > dtype.bits
+
+
+def accumulator(dtype: DType, result: DType) -> DType:
+    """The dtype in which products of `dtype` are made and added for a result of that dtype."""
+    return wide(dtype) if dtype is result else result
+
+
+def converted(element: Element, dtype: DType) -> Element:
+    """An element in another dtype of its kind."""
+    if isinstance(element, Pair):
+        return Pair(cast(element.re, dtype.real), cast(element.im, dtype.real))
+    return cast(element, dtype)
+
+
+# ------------------------------------------------------------------------------------------- dot
+
+
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     check_count("dot", types, 2)
-    check_dtype("dot", types, 1, types[0].dtype)
+    dtype = product_dtype("dot", types, attrs.get("dtype"))
     a, b = types
     for k, one in enumerate(types):
         check_axes("dot", (*attrs["contract"][k], *attrs["batch"][k]), one.rank, k)
@@ -46,13 +102,14 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     for k, one in enumerate(types):
         free = free_axes(one.rank, attrs["contract"][k], attrs["batch"][k])
         shape += [one.shape[d] for d in free]
-    return a.with_shape(shape)
+    return TensorType(dtype, tuple(shape))
 
 
 def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     arrays = [np.asarray(o) for o in operands]
-    dtype = arrays[0].dtype
-    inner = wide(ty.dtype(dtype)).numpy
+    own = ty.dtype(arrays[0].dtype)
+    dtype: DType = attrs.get("dtype") or own
+    inner = accumulator(own, dtype).numpy
     sides, frees, batch = [], [], [arrays[0].shape[d] for d in attrs["batch"][0]]
     for k, x in enumerate(arrays):
         free = free_axes(x.ndim, attrs["contract"][k], attrs["batch"][k])
@@ -69,11 +126,11 @@ def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
             found = np.einsum("bik,bjk->bij", *sides)
         else:
             found = sides[0] @ sides[1].transpose(0, 2, 1)
-    return found.astype(dtype).reshape((*batch, *frees))
+        return found.astype(dtype.numpy).reshape((*batch, *frees))
 
 
 def _lower(c: Any, index: tuple[Index, ...]) -> Element:
-    dtype: DType = c.types[0].dtype
+    inner = accumulator(c.types[0].dtype, c.type.dtype)
     contract, batch = c.attrs["contract"], c.attrs["batch"]
     batched, rest = index[: len(batch[0])], index[len(batch[0]) :]
     places: list[dict[int, Index]] = []
@@ -85,22 +142,25 @@ def _lower(c: Any, index: tuple[Index, ...]) -> Element:
 
     def factor(k: int, at: tuple[Index, ...]) -> Element:
         place = places[k] | dict(zip(contract[k], at, strict=True))
-        x = c.operand(k, tuple(place[d] for d in range(c.types[k].rank)))
-        return x if isinstance(x, Pair) else cast(x, wide(dtype))
+        return converted(c.operand(k, tuple(place[d] for d in range(c.types[k].rank))), inner)
 
     def body(at: tuple[Index, ...]) -> Element:
-        a, b = factor(0, at), factor(1, at)
-        if dtype is BOOL:
-            assert not isinstance(a, Pair) and not isinstance(b, Pair)
-            return scalar("and", a, b)
-        return product(c.bind(a), c.bind(b)) if dtype.is_complex else product(a, b)
+        return multiplied(c, factor(0, at), factor(1, at))
 
     if not contract[0]:
         found = body(())
     else:
         extents = tuple(c.types[0].shape[d] for d in contract[0])
-        found = c.reduce("or" if dtype is BOOL else "sum", extents, body)
-    return found if isinstance(found, Pair) else cast(found, dtype)
+        found = c.reduce("or" if inner is BOOL else "sum", extents, body)
+    return converted(found, c.type.dtype)
+
+
+def multiplied(c: Any, a: Element, b: Element) -> Element:
+    """a*b of two elements of one dtype; of bools their conjunction."""
+    if a.dtype is BOOL:
+        assert not isinstance(a, Pair) and not isinstance(b, Pair)
+        return scalar("and", a, b)
+    return product(c.bind(a), c.bind(b)) if isinstance(a, Pair) else product(a, b)
 
 
 _t = ty.parse_type
@@ -113,7 +173,10 @@ DOT = register(
         infer=_infer,
         evaluate=_evaluate,
         lower=_lower,
-        source="numpy.matmul, numpy.tensordot; XLA DotGeneral. f16 and bf16 accumulate in f32",
+        source=(
+            "numpy.matmul, numpy.tensordot; XLA DotGeneral. f16 and bf16 accumulate in f32, and "
+            "`dtype` (a wider one of the same kind) is the accumulator's and the result's"
+        ),
         linear=(0, 1),
         cost=2,
         samples=lambda: (
@@ -127,6 +190,20 @@ DOT = register(
             Sample((_t("i32[6]"), _t("i32[6]")), {"contract": ((0,), (0,)), "batch": ((), ())}),
             Sample((_t("c64[3, 2]"), _t("c64[2]")), {"contract": ((1,), (0,)), "batch": ((), ())}),
             Sample((_t("f16[3]"), _t("f16[4]")), {"contract": ((), ()), "batch": ((), ())}),
+            *(
+                Sample(
+                    (_t(f"{a}[3, 9]"), _t(f"{b}[9, 5]")),
+                    {"contract": ((1,), (0,)), "batch": ((), ()), "dtype": ty.DTYPES[wider]},
+                )
+                for a, b, wider in (
+                    ("i8", "i8", "i32"),
+                    ("u8", "i8", "i32"),
+                    ("f16", "f16", "f32"),
+                    ("bf16", "bf16", "f32"),
+                    ("f32", "f32", "f64"),
+                    ("c64", "c64", "c128"),
+                )
+            ),
         ),
     )
 )

@@ -20,7 +20,7 @@ _KINDS = {"sum": "iufc", "prod": "iufc", "min": "biuf", "max": "biuf", "and": "b
 REDUCE_KINDS = {**_KINDS, "xor": "biu"}
 """The kinds of `reduce`, each with the kinds of dtypes it takes."""
 CUMULATIVE_KINDS = {k: _KINDS[k] for k in ("sum", "prod", "max", "min")}
-_UFUNC: dict[str, np.ufunc] = {
+UFUNC: dict[str, np.ufunc] = {
     "sum": np.add,
     "prod": np.multiply,
     "min": np.minimum,
@@ -31,7 +31,8 @@ _UFUNC: dict[str, np.ufunc] = {
 }
 
 
-def _check_kind(op: str, kind: str, dtype: DType, kinds: dict[str, str]) -> None:
+def check_kind(op: str, kind: str, dtype: DType, kinds: dict[str, str]) -> None:
+    """Raises TypeMismatch unless the kind is there and takes the dtype."""
     if kind not in kinds:
         raise TypeMismatch(f"{op}: kind {kind!r} is not one of {', '.join(kinds)}")
     if dtype.kind not in kinds[kind]:
@@ -43,7 +44,7 @@ def wide(dtype: DType) -> DType:
     return F32 if dtype in (F16, BF16) else dtype
 
 
-def _on_bool(kind: str, dtype: DType) -> str:
+def on_bool(kind: str, dtype: DType) -> str:
     """The kind of the loop: the least of truth values is their conjunction."""
     return {"min": "and", "max": "or"}.get(kind, kind) if dtype is BOOL else kind
 
@@ -54,7 +55,7 @@ def _on_bool(kind: str, dtype: DType) -> str:
 def _infer_reduce(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     check_count("reduce", types, 1)
     x, kind, axes = types[0], attrs["kind"], attrs["axes"]
-    _check_kind("reduce", kind, x.dtype, REDUCE_KINDS)
+    check_kind("reduce", kind, x.dtype, REDUCE_KINDS)
     check_axes("reduce", axes, x.rank)
     shape = tuple(n for d, n in enumerate(x.shape) if d not in axes)
     if kind in ("min", "max") and 0 not in shape:
@@ -87,7 +88,7 @@ def _evaluate_reduce(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     # NumPy has identities for the others
     initial = {"initial": inner.type(identity(kind, dtype))} if kind in ("min", "max") else {}
     with np.errstate(all="ignore"):
-        found = _UFUNC[kind].reduce(x.astype(inner), attrs["axes"], inner, **initial)
+        found = UFUNC[kind].reduce(x.astype(inner), attrs["axes"], inner, **initial)
         return np.asarray(found).astype(x.dtype)
 
 
@@ -103,7 +104,7 @@ def _lower_reduce(c: Any, index: tuple[Index, ...]) -> Element:
 
     if not order:
         return c.operand(0, index)
-    found = c.reduce(_on_bool(kind, x.dtype), tuple(x.shape[d] for d in order), body)
+    found = c.reduce(on_bool(kind, x.dtype), tuple(x.shape[d] for d in order), body)
     return _cast(found, x.dtype)
 
 
@@ -116,7 +117,7 @@ def _cast(value: Element, dtype: DType) -> Element:
 
 def _infer_cumulative(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     check_count("cumulative", types, 1)
-    _check_kind("cumulative", attrs["kind"], types[0].dtype, CUMULATIVE_KINDS)
+    check_kind("cumulative", attrs["kind"], types[0].dtype, CUMULATIVE_KINDS)
     check_axes("cumulative", (attrs["axis"],), types[0].rank)
     return types[0]
 
@@ -124,12 +125,12 @@ def _infer_cumulative(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
 def _evaluate_cumulative(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     x = np.asarray(operands[0])
     with np.errstate(all="ignore"):
-        return _UFUNC[attrs["kind"]].accumulate(x, attrs["axis"], x.dtype)
+        return UFUNC[attrs["kind"]].accumulate(x, attrs["axis"], x.dtype)
 
 
 def _emit_cumulative(c: Any) -> tuple[Stmt, ...]:
     x, axis = c.types[0], c.attrs["axis"]
-    kind = _on_bool(c.attrs["kind"], x.dtype)
+    kind = on_bool(c.attrs["kind"], x.dtype)
     dtype = x.dtype.real
 
     def step(state: Element, value: Element) -> Element:

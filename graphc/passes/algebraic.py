@@ -31,7 +31,7 @@ from .fold import Scalar, at_least_one, evaluated, full, uniform
 RULES = RuleSet()
 new = RULES.new
 
-_ELEMENTWISE = [c for c in cards() if c.kind == "elementwise"]
+_ELEMENTWISE = cards("elementwise")
 _SMALLEST_EXPONENT = {"f16": -14, "bf16": -126, "f32": -126, "f64": -1022}
 _DIGITS = {"f16": 11, "bf16": 8, "f32": 24, "f64": 53}
 

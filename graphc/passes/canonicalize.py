@@ -18,7 +18,7 @@ Guarantees, of every node in the result (the canonical form that other passes ma
     - a `reduce` has increasing axes, at least one, none of extent 1 (but for complex products), and
       does not stand on a `reduce` of its kind
     - a `dot` contracts axes in the order of its left operand, and reads through transposes that it
-      can absorb
+      can absorb and through casts of both operands that its `dtype` can stand for
     - no exact `cast` stands under a `cast`; no op that undoes itself stands on itself; no `select`
       of equal values
 Exact, except that merging two float sums or products reassociates them, which reductions are free
@@ -38,9 +38,10 @@ import numpy as np
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from .. import types as ty
-from ..errors import VerifyError
+from ..errors import TypeMismatch, VerifyError
 from ..ir import Graph, Node, Value, make, rewrite
 from ..opdef import cards, lookup
+from ..ops.contraction import product_dtype
 from .fold import evaluated, full, is_constant, scalar, uniform
 
 Replacement = Value | tuple[Value, ...] | None
@@ -161,7 +162,7 @@ def _short_iota(node: Node) -> Replacement:
 # ------------------------------------------------------------------------------------- elementwise
 
 
-@RULES.on(*(c.name for c in cards() if c.commutative and c.kind == "elementwise"))
+@RULES.on(*(c.name for c in cards("elementwise") if c.commutative))
 def _constant_right(node: Node) -> Replacement:
     """op(c, x) -> op(x, c)"""
     a, b = node.operands
@@ -185,7 +186,7 @@ def _less(node: Node) -> Replacement:
     return new("lt" if node.op.name == "gt" else "le", b, a)
 
 
-@RULES.on(*(c.name for c in cards() if c.involution))
+@RULES.on(*(c.name for c in cards("elementwise") if c.involution))
 def _undone(node: Node) -> Replacement:
     """not(not(x)) -> x"""
     inner = operand(node, node.op.name)
@@ -484,6 +485,21 @@ def _one_element(node: Node) -> Replacement:
     return node.operands if same else None
 
 
+@RULES.on("dot", "conv")
+def _product_of_casts(node: Node) -> Replacement:
+    """dot(cast(a), cast(b)) -> dot(a, b){dtype}: products of i8 in i32, of f16 in f32."""
+    inner = [operand(node, "cast", side) for side in (0, 1)]
+    if inner[0] is None or inner[1] is None or "dtype" in node.attrs:
+        return None
+    a, b = (one.operands[0] for one in inner if one is not None)
+    dtype = node.results[0].dtype
+    try:
+        exact = product_dtype(node.op.name, (a.type, b.type), dtype) is dtype
+    except TypeMismatch:
+        return None
+    return new(node.op.name, a, b, **node.attrs, dtype=dtype) if exact else None
+
+
 @RULES.on("dot")
 def _dot(node: Node) -> Replacement:
     a, b = node.operands
@@ -504,7 +520,8 @@ def _dot(node: Node) -> Replacement:
     if not changed and contract == sorted(contract):
         return None
     contract.sort()
-    return new("dot", a, b, contract=_columns(contract), batch=_columns(batch))
+    axes = {"contract": _columns(contract), "batch": _columns(batch)}
+    return new("dot", a, b, **{**node.attrs, **axes})
 
 
 def _pairs(columns: tuple[tuple[int, ...], tuple[int, ...]]) -> list[tuple[int, int]]:

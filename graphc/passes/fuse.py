@@ -76,6 +76,7 @@ class Kernel:
 
     __slots__ = (
         "again",
+        "contracts",
         "entries",
         "extents",
         "frames",
@@ -94,6 +95,8 @@ class Kernel:
         self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
         self.opaque = False
         self.reduces = False
+        self.contracts = False
+        """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
         self.again: dict[Value, int] = {}
         """The cost of the ops between a value and the place from which it is computed again."""
         self.frames: dict[Value, int] = {}
@@ -136,6 +139,7 @@ class Kernel:
         self.nodes.extend(n for n in other.nodes if n not in known)
         self.results.extend(v for v in other.results if v not in self.results)
         self.reduces |= other.reduces
+        self.contracts |= other.contracts
         for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
             for value, number in theirs.items():
                 mine[value] = max(number, mine.get(value, 0))
@@ -221,6 +225,7 @@ def _grow(
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
     returned = set(graph.results)
+    endings = _endings(graph)
     reach = Reach()
 
     def readers(node: Node) -> list[Kernel]:
@@ -243,7 +248,10 @@ def _grow(
             continue
         if len(users) > 1 and _join(node, users, member, inlined, reach):
             users = readers(node)
-        home = _home(node, users, is_result, reach) if node.op.kind != "opaque" else None
+        open_to = [k for k in users if node not in endings or not _repeats(k, node)]
+        home = None
+        if node.op.kind != "opaque":
+            home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
             home.opaque = node.op.kind == "opaque"
@@ -287,6 +295,8 @@ def _join(
     for other in others:
         if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
             continue
+        if home.contracts and other.contracts:
+            continue
         if reach.has_path(home, other) or reach.has_path(other, home):
             continue
         home.absorb(other)
@@ -309,9 +319,38 @@ def _joins_all(node: Node, users: list[Kernel]) -> bool:
     return _is_free(node) and all(k.has_room(node) for k in users)
 
 
-def _home(node: Node, users: list[Kernel], is_result: bool, reach: Reach) -> Kernel | None:
-    """The kernel among those of its users that a node may join, or None."""
-    for kernel in users:
+def _endings(graph: Graph) -> set[Node]:
+    """The maps that end a contraction: what follows it element by element and is read by no one
+    else on the way, such as a bias, an activation, a residual.
+
+    They are computed where the contraction is, once for each element, and not by another
+    contraction that reads each element many times over.
+    """
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if node.op.kind == "elementwise":
+            for value in node.operands:
+                source = value.node
+                if source.op.kind == "contraction" or source in found:
+                    if len(graph.users.get(value, ())) == 1 and value not in graph.results:
+                        found.add(node)
+    return found
+
+
+def _repeats(kernel: Kernel, node: Node) -> bool:
+    """Whether the reductions of a kernel read the elements of a node many times over."""
+    return any(
+        _waste(kernel, entry) > 1
+        for value in node.results
+        for entry in kernel.entries.get(value, ())
+    )
+
+
+def _home(
+    node: Node, able: list[Kernel], users: list[Kernel], is_result: bool, reach: Reach
+) -> Kernel | None:
+    """The kernel that a node may join, or None: one of those of its users that can take it."""
+    for kernel in able:
         if not kernel.has_room(node) or not _fits(kernel, node):
             continue
         if len(users) == 1 and not is_result:
@@ -343,7 +382,7 @@ def _is_row(kernel: Kernel, entry: Entry, shape: tuple[Extent, ...]) -> bool:
 
 def _fits(kernel: Kernel, node: Node) -> bool:
     """Whether computing the node at the places where the kernel reads it wastes nothing."""
-    if len(node.results) != 1:
+    if len(node.results) != 1 or (kernel.contracts and node.op.kind == "contraction"):
         return False
     entries = kernel.entries.get(node.results[0])
     if not entries:
@@ -450,6 +489,7 @@ def _add(kernel: Kernel, node: Node) -> None:
     kernel.nodes.append(node)
     if node.op.kind in ("reduction", "contraction"):
         kernel.reduces = True
+        kernel.contracts |= node.op.kind == "contraction"
     if kernel.opaque:
         return
     again = max((kernel.again.get(v, 0) for v in node.results), default=0)
@@ -567,6 +607,8 @@ def _merge(
         for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
             if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
                 continue
+            if candidate.contracts and kernel.contracts:
+                continue
             if _share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
                 target = candidate
                 break
@@ -585,6 +627,7 @@ def _merge(
         target.nodes.extend(n for n in kernel.nodes if n not in known)
         target.results.extend(v for v in kernel.results if v not in target.results)
         target.reduces |= kernel.reduces
+        target.contracts |= kernel.contracts
         if len(kernel.shape) > len(target.shape):
             target.shape = kernel.shape
         inputs[id(target)].update(inputs[id(kernel)])

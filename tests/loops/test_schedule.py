@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -301,13 +300,6 @@ def test_transposed_reads_go_through_tiles() -> None:
 def test_small_or_unknown_transposes_are_plain(n: ty.Extent, m: ty.Extent) -> None:
     func = scheduled(PROGRAMS["transposed_add"].graph(n, m))
     assert not [s for s in L.statements(func.body) if isinstance(s, L.Transpose)]
-
-
-def test_contractions_pack_columns() -> None:
-    func = scheduled(PROGRAMS["dense_layer"].graph(130, 70))
-    assert any(b.name.startswith("panel") for b in rows_of(func))
-    counts = Counter(s.kind for s in loops(func))
-    assert counts["parallel"] + counts["serial"] and counts["vector"]
 
 
 @pytest.mark.parametrize("dtype", [F64, I32, ty.F16, ty.BF16, ty.BOOL], ids=str)

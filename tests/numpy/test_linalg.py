@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import graphc.numpy as gnp
 from graphc.errors import TraceError
+from graphc.numpy import IMPLEMENTATIONS
+from graphc.trace import trace_function
 
 from .tracing import ALL, check, data, same, traced
 
@@ -92,6 +95,88 @@ def test_einsum(text: str, shapes: list[tuple[int, ...]]) -> None:
 def test_einsum_by_lists() -> None:
     a, b = data(2, 3), data(3, 4)
     same(traced(lambda x, y: gnp.einsum(x, [0, 1], y, [1, 2], [2, 0]), a, b), (a @ b).T, 1e-12)
+
+
+def test_einsum_of_many_operands_keeps_to_the_order_of_opt_einsum() -> None:
+    text, sides = "ij,jk,kl,lm->im", [(2, 30), (30, 3), (3, 40), (40, 2)]
+    arrays = [data(*s, seed=k) for k, s in enumerate(sides)]
+    found = traced(lambda *xs: gnp.einsum(text, *xs), *arrays)
+    same(found, np.einsum(text, *arrays, optimize=True), 1e-10)
+    work = _work(lambda *xs: gnp.einsum(text, *xs), *arrays)
+    assert work == 3 * 40 * 2 + 2 * 30 * 3 + 2 * 3 * 2
+
+
+def _work(function: Any, *arrays: np.ndarray) -> int:
+    """The multiplications of all contractions of a traced function."""
+    total = 0
+    for node in trace_function(function, arrays).graph.nodes:
+        if node.op.name == "dot":
+            a = node.operands[0].shape
+            summed = [int(a[d]) for d in node.attrs["contract"][0]]
+            total += int(np.prod([int(n) for n in node.results[0].shape])) * int(np.prod(summed))
+    return total
+
+
+def test_multi_dot_takes_the_fewest_multiplications() -> None:
+    sides = [30, 35, 15, 5, 10, 20, 25]  # the example of Cormen et al., 15.2
+    arrays = [data(n, m, seed=k) for k, (n, m) in enumerate(pairwise(sides))]
+    assert _work(lambda *xs: gnp.linalg.multi_dot(xs), *arrays) == 15125
+    same(traced(gnp.linalg.multi_dot, arrays), np.linalg.multi_dot(arrays), 1e-9)
+    for ends in ((0, 1), (1, 0), (1, 1)):
+        chain = [data(6) if ends[0] else data(2, 6), *(data(6, 6, seed=k) for k in range(5))]
+        chain.append(data(6, seed=9) if ends[1] else data(6, 2, seed=9))
+        same(traced(gnp.linalg.multi_dot, chain), np.linalg.multi_dot(chain), 1e-9)
+        same(traced(gnp.linalg.multi_dot, chain, symbolic=True), np.linalg.multi_dot(chain), 1e-9)
+    with pytest.raises(np.linalg.LinAlgError, match="3-dimensional array 1"):
+        traced(gnp.linalg.multi_dot, [data(2, 2), data(2, 2, 2), data(2, 2)])
+
+
+@pytest.mark.parametrize(
+    "a, b, result", [("b", "b", "i"), ("B", "b", "i"), ("e", "e", "f"), ("f", "f", None)]
+)
+def test_dot_general(a: str, b: str, result: str | None) -> None:
+    x, y = data(3, 2, 5, 4, dtype=a, high=90), data(4, 5, 6, 2, dtype=b, seed=1, low=-90)
+    numbers = (((2, 3), (1, 0)), ((1,), (3,)))
+    wide = np.dtype(result or a)
+    wanted = np.einsum("nbij,jimb->bnm", x.astype(wide), y.astype(wide))
+    arguments = {} if result is None else {"preferred_element_type": wide}
+    for symbolic in (False, True):
+        found = traced(gnp.dot_general, x, y, numbers, symbolic=symbolic, **arguments)
+        same(found, wanted, 1e-5 if wide.kind == "f" else None)
+    same(gnp.dot_general(x, y, numbers, **arguments), wanted, 1e-5 if wide.kind == "f" else None)
+    negative = (((-2, -1), (1, 0)), ((1,), (-1,)))
+    same(traced(gnp.dot_general, x, y, negative, **arguments), wanted, 1e-4)
+
+
+def test_products_over_symbolic_extents() -> None:
+    """Batch, free and contracted axes whose lengths the graph does not know."""
+    a, b, v = data(2, 3, 4), data(2, 4, 5, seed=1), data(4, seed=2)
+    m = data(3, 4, seed=3)
+    for function, arrays in (
+        (np.matmul, (a, b)),
+        (np.matmul, (a, v)),
+        (np.matmul, (m, b)),
+        (np.dot, (a, b)),
+        (np.dot, (v, v)),
+        (np.inner, (a, m)),
+        (np.vecdot, (a, v)),
+        (np.matvec, (a, v)),
+        (np.vecmat, (v, b)),
+        (np.vdot, (a, a)),
+        (np.outer, (v, m)),
+        (np.kron, (m, a[0])),
+        (np.tensordot, (a, b[0], 1)),
+    ):
+        expected = function(*arrays)
+        same(traced(IMPLEMENTATIONS[function], *arrays, symbolic=True), expected, 1e-12)
+    for text, arrays in (
+        ("bik,bkj->bij", (a, b)),
+        ("bik,bkj,k->j", (a, b, v)),
+        ("bik,ik->", (a, m)),
+        ("...k,k->...", (a, v)),
+    ):
+        found = traced(lambda *xs, t=text: gnp.einsum(t, *xs), *arrays, symbolic=True)
+        same(found, np.einsum(text, *arrays), 1e-12)
 
 
 def test_norms() -> None:

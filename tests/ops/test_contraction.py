@@ -72,6 +72,43 @@ def test_halves_accumulate_in_f32_and_integers_wrap() -> None:
     assert check(DOT, [np.array([100, 100], np.int8)] * 2, attrs((0,), (0,))) == 32
 
 
+@pytest.mark.parametrize(
+    "a, b, result",
+    [
+        ("i8", "i8", "i32"), ("u8", "i8", "i32"), ("i8", "u8", "i16"), ("u8", "u8", "u32"),
+        ("i32", "i32", "i64"), ("f16", "f16", "f32"), ("bf16", "bf16", "f32"),
+        ("f16", "f16", "f16"), ("f32", "f32", "f64"), ("c64", "c64", "c128"),
+    ],
+)  # fmt: skip
+def test_products_in_a_wider_dtype(a: str, b: str, result: str) -> None:
+    wider = DTYPES[result]
+    x = draw(RNG, TensorType(DTYPES[a], (2, 3, 40)), -120.0, 120.0)
+    y = draw(RNG, TensorType(DTYPES[b], (2, 40, 5)), -120.0, 120.0)
+    where = {**attrs((2,), (1,), (0,), (0,)), "dtype": wider}
+    rtol = {"f16": 2e-3, "f32": 1e-4, "f64": 1e-12, "c128": 1e-12}.get(result, 0.0)
+    wide = np.float32 if result == "f16" else wider.numpy
+    expected = x.astype(wide) @ y.astype(wide)
+    found = check(DOT, [x, y], where, rtol=rtol)
+    assert found.dtype == wider.numpy
+    np.testing.assert_allclose(found.astype(wide), expected, rtol=rtol, atol=1e3 * rtol)
+    empty = check(DOT, [x[:, :, :0], y[:, :0]], where)
+    assert empty.dtype == wider.numpy and not empty.astype(wide).any()
+
+
+@pytest.mark.parametrize(
+    "a, b, result",
+    [
+        ("i8", "u8", None), ("i8", "i8", "u32"), ("u8", "i8", "u16"), ("i8", "i8", "f32"),
+        ("i8", "i16", "i32"), ("f16", "bf16", "f32"), ("f32", "f32", "f16"), ("f16", "f16", "bf16"),
+        ("c64", "c64", "f64"), ("bool", "bool", "i32"), ("f32", "f32", "c64"),
+    ],
+)  # fmt: skip
+def test_products_that_no_dtype_can_answer(a: str, b: str, result: str | None) -> None:
+    where = {**attrs((0,), (0,)), **({"dtype": DTYPES[result]} if result else {})}
+    with pytest.raises(TypeMismatch, match="operand"):
+        DOT.infer([TensorType(DTYPES[t], (2,)) for t in (a, b)], where)
+
+
 def test_dot_refuses() -> None:
     def infer(a: str, b: str, where: dict[str, Any]) -> Any:
         return DOT.infer([ty.parse_type(a), ty.parse_type(b)], where)

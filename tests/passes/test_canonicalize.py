@@ -20,6 +20,10 @@ from tests.random_graphs import (
     watched,
 )
 
+WINDOWS = (
+    "stride=(2,), low=(1,), high=(1,), lhs_dilation=(1,), rhs_dilation=(1,), groups=1, "
+    "batch_groups=1, lhs=(0, 2, 1), rhs=(2, 1, 0), out=(0, 2, 1)"
+)
 CASES = [
     # constants
     ("f32[3]", "add(c(2), x)", "add(x, c(2.0))"),
@@ -178,6 +182,31 @@ CASES = [
         "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
         "dot(transpose(x, axes=(1, 0, 2)), y, contract=((2,), (0,)), batch=((), ()))",
     ),
+    (
+        "i8[2, 3];u8[3]",
+        "dot(cast(x, dtype=i32), cast(y, dtype=i32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(x, y, contract=((1,), (0,)), batch=((), ()), dtype=i32)",
+    ),
+    (
+        "f16[2, 3];f16[3]",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(x, y, contract=((1,), (0,)), batch=((), ()), dtype=f32)",
+    ),
+    (
+        "i8[1, 5, 2];u8[3, 2, 4]",
+        f"conv(cast(x, dtype=i32), cast(y, dtype=i32), {WINDOWS})",
+        f"conv(x, y, {WINDOWS}, dtype=i32)",
+    ),
+    (  # a product of f16 with bf16 has no card
+        "f16[2, 3];bf16[3]",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+        "dot(cast(x, dtype=f32), cast(y, dtype=f32), contract=((1,), (0,)), batch=((), ()))",
+    ),
+    (
+        "i8[3, 2];i8[3]",
+        "dot(transpose(x, axes=(1, 0)), y, contract=((1,), (0,)), batch=((), ()), dtype=i32)",
+        "dot(x, y, contract=((0,), (0,)), batch=((), ()), dtype=i32)",
+    ),
 ]
 
 
@@ -192,7 +221,7 @@ def test_rule(types: str, before: str, after: str) -> None:
         arguments = [random_array(rng, p.type, seed > 0) for p in graph.params]
         want, got = evaluate(graph, arguments), evaluate(verify(found), arguments)
         for a, b, off in zip(got, want, tolerances(graph, arguments), strict=True):
-            assert same_bits(a, b) or "reduce" in before or "dot" in before
+            assert same_bits(a, b) or any(op in before for op in ("reduce", "dot", "conv"))
             assert_close([a], [b], [off])
 
 

@@ -24,6 +24,7 @@ from tests.programs import (
     Program,
     adam,
     arguments,
+    conv,
     dot,
     mean,
     op,
@@ -201,6 +202,47 @@ def test_a_contraction_keeps_its_tiles(n: ty.Extent, m: ty.Extent) -> None:
         value = dot(x, w)
         graph = Graph.of("f", (x, w), (reduce(op("mul", value, value), "sum", *axes),))
         assert [ops(k) for k in kernels(graph)] == [["dot"], ["mul", "sum"]]
+
+
+def test_what_ends_a_contraction_is_computed_where_it_is() -> None:
+    """Bias, activation and residual are its epilogue; the next contraction reads plain memory.
+
+    Windows that do not overlap read every element once: there the map is computed on the way.
+    """
+    x, w, v = tensor(F32, 64, 32), tensor(F32, 32, 48, name="w"), tensor(F32, 48, 8, name="v")
+    b = tensor(F32, 48, name="b")
+    hidden = op("max", op("add", dot(x, w), b), 0.0)
+    graph = Graph.of("f", (x, w, v, b), (dot(hidden, v),))
+    assert [ops(k) for k in kernels(graph)] == [["dot", "add", "max"], ["dot"]]
+    # what comes before a contraction and follows none stays with it
+    graph = Graph.of("f", (x, w), (dot(op("max", x, 0.0), w),))
+    assert [ops(k) for k in kernels(graph)] == [["max", "dot"]]
+
+    images, kernel = tensor(F32, 1, 8, 8, 4), tensor(F32, 3, 3, 4, 4, name="k")
+    same = {"low": (1, 1), "high": (1, 1)}
+    y = conv(images, kernel, **same)
+    y = op("max", op("add", op("mul", y, 0.5), images), 0.0)
+    z = op("max", conv(y, kernel, **same), 0.0)
+    ones, none = (1, 1, 1, 1), (0, 0, 0, 0)
+    pool = op(
+        "reduce_window", z, kind="max", window=(1, 2, 2, 1), stride=(1, 2, 2, 1), dilation=ones,
+        low=none, high=none,
+    )  # fmt: skip
+    graph = Graph.of("f", (images, kernel), (pool,))
+    expected = [["conv", "mul", "add", "max"], ["conv"], ["max", "max"]]
+    assert [ops(k) for k in kernels(graph)] == expected
+
+
+@SIZES
+def test_a_kernel_has_one_contraction(n: ty.Extent, m: ty.Extent) -> None:
+    """Of a sum of products, of products of one operand by several matrices."""
+    x, w, v = tensor(F32, n, 32), tensor(F32, 32, m, name="w"), tensor(F32, 32, m, name="v")
+    total = op("max", op("add", dot(x, w), dot(x, v)), 0.0)
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, v), (total,)))]
+    assert found == [["dot"], ["dot", "add", "max"]]
+    projections = [op("add", dot(x, one), 1.0) for one in (w, v)]
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, v), projections))]
+    assert found == [["dot", "add"]] * 2
 
 
 def test_reductions_of_reductions_leave_work_side_by_side() -> None:

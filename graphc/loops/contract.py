@@ -1,0 +1,827 @@
+"""contract: register blocks for reductions whose operands are used again along two loops.
+
+    for i: for j: acc = 0; for k: acc += f(x[i, k], z[k, j]); y[i, j] = g(acc)
+
+becomes, for panels of `lanes` columns and tiles of `height` rows,
+
+    for bj: panel[bj, k, l] = z[k, j]                              what is packed, once
+    for bi in parallel:                                            a block of rows
+        block[i, k] = x[i, k]
+        for bj: for tile: for l in vector(lanes):
+            for k: for u < height: acc[u] += f(block[u, k], panel[bj, k, l])
+            for u < height: y[i + u, j + l] = g(acc[u])
+
+An operand is packed only where reading it in place would cost more: a copy has unit stride along
+the lanes, no conflicts in the first cache, and the casts and other arithmetic that belong to one
+operand are done once. Loops around i (batches, the other axes of an image) stay where they are.
+`f` is any expression, so matrix products of every dtype, distances and convolutions without
+padding are one case. What does not fit is None: the ordinary schedule serves it.
+
+Figures and the choice of tiles: `shapes.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .. import types as ty
+from ..types import BOOL, Dim
+from . import ir as L
+from .lower import IDENTITY, KIND_OF, expr_names, index_names
+from .shapes import Shape, choose
+
+Fresh = Callable[[str], str]
+Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
+Vectorize = Callable[[L.For], list[L.Stmt]]
+LINES = 16
+"""Lines of a matrix that are packed together."""
+GAP = 16
+"""Elements between the rows of a packed block, so that they do not share sets of the first
+cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A part of the reduction's expression that depends on rows only, or on columns only."""
+
+    value: L.Expr
+    dtype_bytes: int
+    batched: bool
+    """Whether it depends on the loops around."""
+    along: L.Index | None
+    """Its stride along its own axis (rows or columns); None where it is no single load."""
+    deep: L.Index | None
+    """Its stride along the innermost loop of the reduction."""
+    window: tuple[str, int] | None = None
+    """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
+    as an image does on a position and a place in the window.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """A nest, taken apart."""
+
+    batch: tuple[L.For, ...]
+    rows: L.For
+    columns: L.For
+    before: tuple[L.Stmt, ...]
+    reduction: tuple[L.For, ...]
+    sums: tuple[L.Accumulate, ...]
+    after: tuple[L.Stmt, ...]
+    row_operands: tuple[Operand, ...]
+    column_operands: tuple[Operand, ...]
+
+    @property
+    def depth(self) -> L.Index:
+        """Terms of the sum."""
+        return ty.product(tuple(loop.extent for loop in self.reduction))
+
+    def flat(self, env: dict[str, L.Index]) -> L.Index:
+        """The number of a term, from the variables of the reduction."""
+        place: L.Index = 0
+        for loop in self.reduction:
+            place = place * loop.extent + env.get(loop.var, Dim.symbol(loop.var))
+        return place
+
+
+# ------------------------------------------------------------------------------------- matching
+
+
+def match(loop: L.For) -> Contraction | None:
+    """The nest as a contraction, or None."""
+    loops = _chain(loop)
+    if len(loops) < 2 or any(one.kind not in ("parallel", "serial") for one in loops):
+        return None
+    *batch, rows, columns = loops
+    inside = [k for k, s in enumerate(columns.body) if isinstance(s, L.For)]
+    if len(inside) != 1:
+        return None
+    before, after = columns.body[: inside[0]], columns.body[inside[0] + 1 :]
+    reduction = _chain(columns.body[inside[0]])
+    outside = {one.var for one in loops}
+    if any(one.kind != "serial" or index_names((one.extent,)) & outside for one in reduction):
+        return None
+    if any(not isinstance(s, (L.Let, L.Store, L.Alloc)) for s in (*before, *after)):
+        return None
+    if any(isinstance(s, L.Alloc) and s.buffer.space != "register" for s in before):
+        return None
+    sums = inlined(reduction[-1].body)
+    if sums is None:
+        return None
+    batch_names = frozenset(one.var for one in batch)
+    inner = reduction[-1].var
+    found: dict[str, list[Operand]] = {"rows": [], "columns": []}
+    for part in _parts(sums, rows.var, columns.var):
+        names = expr_names(part)
+        own = rows.var if rows.var in names else columns.var
+        if own == rows.var and columns.var in names:
+            return None
+        offset = part.buffer.offset(part.index) if isinstance(part, L.Load) else None
+        if isinstance(part, L.Load) and part.guard is not None:
+            offset = None
+        operand = Operand(
+            part,
+            part.dtype.nbytes,
+            bool(batch_names & names),
+            None if offset is None else _stride(offset, own),
+            None if offset is None else _stride(offset, inner),
+            _window(part, own, reduction),
+        )
+        side = found["rows" if own == rows.var else "columns"]
+        if operand not in side:
+            side.append(operand)
+    if not found["rows"] or not found["columns"]:
+        return None
+    return Contraction(
+        tuple(batch), rows, columns, before, tuple(reduction), sums, after,
+        tuple(found["rows"]), tuple(found["columns"]),
+    )  # fmt: skip
+
+
+def _chain(loop: L.Stmt) -> list[L.For]:
+    """A loop, the only loop in it, and so on."""
+    assert isinstance(loop, L.For)
+    loops = [loop]
+    while len(loops[-1].body) == 1:
+        inner = loops[-1].body[0]
+        if not isinstance(inner, L.For):
+            break
+        loops.append(inner)
+    return loops
+
+
+def inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
+    """The sums of a reduction's body with its Lets written out; None where there is more."""
+    values: dict[str, L.Expr] = {}
+    sums: list[L.Accumulate] = []
+
+    def leaf(expr: L.Expr) -> L.Expr:
+        return values.get(expr.name, expr) if isinstance(expr, L.Name) else expr
+
+    for stmt in body:
+        if isinstance(stmt, L.Let) and not sums:
+            values[stmt.name] = L.map_expr(stmt.value, lambda i: i, leaf)
+        elif isinstance(stmt, L.Accumulate) and stmt.buffer.space == "register":
+            sums.append(replace(stmt, value=L.map_expr(stmt.value, lambda i: i, leaf)))
+        else:
+            return None
+    if any(values.keys() & _index_names(s.value) for s in sums):
+        return None  # an index that comes from data
+    return tuple(sums) or None
+
+
+def _index_names(expr: L.Expr) -> set[str]:
+    names: set[str] = set()
+    for one in L.walk(expr):
+        if isinstance(one, L.Load):
+            names |= index_names(one.index)
+        elif isinstance(one, L.Idx):
+            names |= ty.symbols(one.index)
+    return names
+
+
+def _parts(sums: Sequence[L.Accumulate], row: str, column: str) -> Iterator[L.Expr]:
+    """The largest parts of the sums that do not depend on both loops, and on one of them."""
+
+    def visit(expr: L.Expr) -> Iterator[L.Expr]:
+        names = expr_names(expr)
+        if row not in names and column not in names:
+            return
+        if row in names and column in names:
+            if isinstance(expr, L.Load) or not L.children(expr):
+                yield expr  # both move it: the caller sees it
+                return
+            for child in L.children(expr):
+                yield from visit(child)
+            return
+        yield expr
+
+    for one in sums:
+        yield from visit(one.value)
+
+
+def _window(expr: L.Expr, own: str, reduction: Sequence[L.For]) -> tuple[str, int] | None:
+    """See `Operand.window`. The innermost loop stays what it is: channels, in memory's order."""
+    for loop in reduction[:-1]:
+        found: set[L.Index | None] = set()
+        for index in _indices(expr):
+            along, step = _stride(index, own), _stride(index, loop.var)
+            if not isinstance(along, int) or not isinstance(step, int):
+                found.add(None)
+            elif along or step:
+                found.add(along // step if step and along % step == 0 else None)
+        scale = found.pop() if len(found) == 1 else None
+        if isinstance(scale, int) and scale > 0:
+            return loop.var, scale
+    return None
+
+
+def _indices(expr: L.Expr) -> Iterator[L.Index]:
+    """Every index in an expression, those of guards included."""
+    for one in L.walk(expr):
+        if isinstance(one, L.Load):
+            yield from one.index
+        elif isinstance(one, L.Idx):
+            yield one.index
+
+
+def _stride(offset: L.Index, var: str) -> L.Index | None:
+    from .schedule import coefficient
+
+    return coefficient(offset, var)
+
+
+# ------------------------------------------------------------------------------------ scheduling
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The blocks of one nest, and the temporaries that they pack into."""
+
+    body: tuple[L.Stmt, ...]
+    temps: tuple[L.Buffer, ...]
+
+
+def contract(
+    loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
+    vectorize: Vectorize,
+) -> Scheduled | None:  # fmt: skip
+    """The nest in register blocks; None where it is no contraction or too small to be one.
+
+    `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes.
+    """
+    nest = match(loop)
+    if nest is None:
+        return None
+    shape = choose(nest, vector_bytes, registers)
+    return None if shape is None else _Writer(nest, shape, fresh, rename, vectorize).write()
+
+
+class _Writer:
+    """Writes the blocks of one contraction."""
+
+    def __init__(
+        self, nest: Contraction, shape: Shape, fresh: Fresh, rename: Rename, vectorize: Vectorize
+    ):
+        self.nest, self.shape = nest, shape
+        self.fresh, self.rename, self.vectorize = fresh, rename, vectorize
+        self.temps: list[L.Buffer] = []
+        self.lanes, self.height = shape.lanes, shape.height
+        self.panels: dict[L.Expr, L.Buffer] = {}
+        """Columns that are packed: (panel, term, lane)."""
+        self.blocks: dict[L.Expr, tuple[L.Buffer, Layout]] = {}
+        """Rows that are packed."""
+
+    def write(self) -> Scheduled:
+        nest = self.nest
+        columns = nest.columns.extent
+        self.whole, self.rest = columns // self.lanes, columns % self.lanes
+        first: list[L.Stmt] = []
+        inside: list[L.Stmt] = []
+        if self.shape.pack_columns == "once":
+            first = self.pack_columns("global", "parallel")
+        elif self.shape.pack_columns == "local":
+            inside = self.pack_columns("local", "serial")
+        kind = nest.rows.kind if not nest.batch else "serial"
+        body = (*inside, *self.row_blocks(kind))
+        for loop in reversed(nest.batch):
+            body = (replace(loop, body=tuple(body)),)
+        return Scheduled((*first, *body), tuple(self.temps))
+
+    # ----------------------------------------------------------------------------------- packing
+    def pack_columns(self, space: str, kind: str) -> list[L.Stmt]:
+        """panel[p, term, l] = the operand; lanes beyond the last column are 0."""
+        out: list[L.Stmt] = []
+        depth = self.nest.depth
+        panels = (self.nest.columns.extent + self.lanes - 1) // self.lanes
+        for operand in self.nest.column_operands:
+            extent = panels * depth * self.lanes
+            access = "temp"
+            panel = L.Buffer(
+                self.fresh("panel"), operand.value.dtype, (extent,), None, space, access, 64
+            )
+            self.panels[operand.value] = panel
+            if space == "global":
+                self.temps.append(panel)
+            else:
+                out.append(L.Alloc(panel))
+            if self.whole != 0 and self.is_wide(operand):
+                out += self.pack_wide(operand, panel, kind)
+            elif self.whole != 0:
+                p = self.fresh("p")
+                body = self.pack_panel(operand, panel, Dim.symbol(p), self.lanes)
+                out.append(L.For(p, self.whole, kind, tuple(body)))
+            if self.rest != 0:
+                body = self.pack_panel(operand, panel, self.whole, self.rest)
+                if isinstance(self.rest, int):
+                    out.append(L.For(self.fresh("p"), 1, kind, tuple(body)))
+                else:
+                    out.append(L.If(_positive(self.rest), tuple(body)))
+        return out
+
+    def is_wide(self, operand: Operand) -> bool:
+        """Whether columns lie one after the other in long lines, of which a panel is a small part:
+        then some lines are read for all panels before the next ones.
+        """
+        outer = self.nest.reduction[0].extent
+        single = len(self.nest.reduction) == 1 and isinstance(outer, int)
+        return single and operand.along == 1 and outer % LINES == 0
+
+    def pack_wide(self, operand: Operand, panel: L.Buffer, kind: str) -> list[L.Stmt]:
+        """The whole panels, LINES terms at a time."""
+        outer = self.nest.reduction[0].extent
+        lines, p = self.fresh("k"), self.fresh("p")
+        part = Slice(Dim.symbol(lines) * LINES, LINES, False)
+        body = self.copied_panel(operand, panel, Dim.symbol(p), self.lanes, part)
+        inner = L.For(p, self.whole, "serial", tuple(body))
+        return [L.For(lines, outer // LINES, kind, (inner,))]
+
+    def pack_panel(
+        self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index
+    ) -> list[L.Stmt]:
+        """One panel, the first `count` lanes of which are there."""
+        transposed = self.transposed_panel(operand, panel, place, count)
+        if transposed is not None:
+            return transposed
+        return self.copied_panel(operand, panel, place, count, None)
+
+    def copied_panel(
+        self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index, part: Slice | None
+    ) -> list[L.Stmt]:
+        """A panel of columns in lanes; `part` of its terms."""
+        lane, terms = self.fresh("l"), self.terms(part=part)
+        column = place * self.lanes + Dim.symbol(lane)
+        env: dict[str, L.Index] = {self.nest.columns.var: column, **terms.env}
+        target = (place * self.nest.depth + terms.flat) * self.lanes + Dim.symbol(lane)
+        value = _substituted(operand.value, env)
+        if count == self.lanes:
+            store: tuple[L.Stmt, ...] = (L.Store(panel, (target,), value),)
+        else:
+            mask = L.Scalar("lt", (L.Idx(Dim.symbol(lane)), L.Idx(count)), BOOL)
+            zero = L.const(0, panel.dtype)
+            store = (
+                L.Store(panel, (target,), zero),
+                L.If(mask, (L.Store(panel, (target,), value),)),
+            )
+        return terms.around((L.For(lane, self.lanes, "vector", store),))
+
+    def transposed_panel(
+        self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index
+    ) -> list[L.Stmt] | None:
+        """A panel of columns that run along the terms: squares through registers."""
+        load, deep = operand.value, self.nest.reduction[-1].extent
+        step, nbytes = operand.along, operand.dtype_bytes
+        size = min(self.lanes, max(2, 64 // nbytes))
+        if not isinstance(load, L.Load) or operand.deep != 1 or not isinstance(step, int):
+            return None
+        if count != self.lanes or not isinstance(deep, int) or deep < size or nbytes < 4:
+            return None
+        square, group = self.fresh("k"), self.fresh("g")
+        terms = self.terms(inner=1)
+
+        def move(term: L.Index, start: L.Index) -> L.Stmt:
+            env: dict[str, L.Index] = {
+                **terms.env,
+                self.nest.reduction[-1].var: term,
+                self.nest.columns.var: place * self.lanes + start,
+            }
+            flat = self.nest.flat(env)
+            target = (place * self.nest.depth + flat) * self.lanes + start
+            source = tuple(_at(i, env) for i in load.index)
+            return L.Transpose(panel, (target,), self.lanes, load.buffer, source, step, size)
+
+        start = Dim.symbol(group) * size
+        groups = self.lanes // size
+        out: list[L.Stmt] = [
+            L.For(
+                square, deep // size, "serial",
+                (L.For(group, groups, "serial", (move(Dim.symbol(square) * size, start),)),),
+            )
+        ]  # fmt: skip
+        if deep % size:  # the last square begins earlier and writes some terms again
+            again = self.fresh("g")
+            last = move(deep - size, Dim.symbol(again) * size)
+            out.append(L.For(again, groups, "serial", (last,)))
+        return terms.around(tuple(out))
+
+    def pack_rows(self, start: L.Index, count: int, part: Slice | None) -> list[L.Stmt]:
+        """A local block of rows."""
+        out: list[L.Stmt] = []
+        for operand in self.nest.row_operands:
+            layout = self.layout(operand, part)
+            block = L.Buffer(
+                self.fresh("block"), operand.value.dtype, (layout.size,), None, "local", "temp", 64
+            )
+            self.blocks[operand.value] = (block, layout)
+            out.append(L.Alloc(block))
+            row, terms = self.fresh("i"), self.terms(part=part)
+            env: dict[str, L.Index] = {self.nest.rows.var: start + Dim.symbol(row), **terms.env}
+            if layout.window is not None:  # each place of the image once, not once in each window
+                var, scale = layout.window
+                loops = tuple(
+                    (name, scale * (count - 1) + extent if loop.var == var else extent)
+                    for loop, (name, extent) in zip(self.nest.reduction, terms.loops, strict=True)
+                )
+                terms = replace(terms, loops=loops)
+                env[self.nest.rows.var] = start
+                target = layout.place(0, terms.names)
+                store = L.Store(block, (target,), _substituted(operand.value, env))
+                out += terms.vector((store,), self.vectorize)
+                continue
+            target = layout.place(Dim.symbol(row), terms.names)
+            store = L.Store(block, (target,), _substituted(operand.value, env))
+            if self.shape.rows_inner:
+                along = self.vectorize(L.For(row, count, "serial", (store,)))
+                out += terms.around(tuple(along))
+            else:
+                copy = terms.vector((store,), self.vectorize)
+                out.append(L.For(row, count, "serial", tuple(copy)))
+        return out
+
+    def layout(self, operand: Operand, part: Slice | None) -> Layout:
+        """How a block of a row operand is laid out."""
+        extents = [loop.extent for loop in self.nest.reduction]
+        if part is not None:
+            extents[0] = self.shape.slice
+        numbers = tuple(e for e in extents if isinstance(e, int))
+        assert len(numbers) == len(extents)
+        names = tuple(loop.var for loop in self.nest.reduction)
+        return Layout(names, numbers, self.shape.block_rows, self.shape.rows_inner, operand.window)
+
+    # --------------------------------------------------------------------------------- the blocks
+    def row_blocks(self, kind: str) -> list[L.Stmt]:
+        """All rows against all columns."""
+        rows = self.nest.rows.extent
+        size = self.shape.block_rows
+        whole, rest = rows // size, rows % size
+        out: list[L.Stmt] = []
+        if whole != 0:
+            block = self.fresh("bi")
+            body = self.row_block(Dim.symbol(block) * size, size)
+            out.append(L.For(block, whole, kind, tuple(body)))
+        if rest != 0:
+            if isinstance(rest, int):
+                body = self.row_block(whole * size, rest)
+                out.append(L.For(self.fresh("bi"), 1, kind, tuple(body)))
+            else:
+                row = self.fresh("bi")
+                body = self.row_block(whole * size + Dim.symbol(row), 1)
+                out.append(L.For(row, rest, kind, tuple(body)))
+        return out
+
+    def row_block(self, start: L.Index, count: int) -> list[L.Stmt]:
+        """`count` rows against all columns."""
+        if self.shape.slice:
+            return self.sliced_block(start, count)
+        self.blocks = {}
+        out = self.pack_rows(start, count, None) if self.shape.pack_rows else []
+        if self.whole != 0:
+            p = self.fresh("bj")
+            inside = self.tiles(start, count, Dim.symbol(p), self.lanes)
+            out.append(L.For(p, self.whole, "serial", tuple(inside)))
+        if self.rest != 0:
+            last = self.tiles(start, count, self.whole, self.rest)
+            if isinstance(self.rest, int):
+                out += last
+            else:
+                out.append(L.If(_positive(self.rest), tuple(last)))
+        return out
+
+    def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:
+        """The same for deep sums: panels in groups, whose sums wait while the slices pass."""
+        group = self.shape.group
+        out: list[L.Stmt] = []
+        whole, rest = self.whole // group, self.whole % group
+        if whole != 0:
+            g = self.fresh("bg")
+            body = self.panel_group(start, count, Dim.symbol(g) * group, group, 0)
+            out.append(L.For(g, whole, "serial", tuple(body)))
+        partial = isinstance(self.rest, Dim) or self.rest > 0
+        if rest != 0 or partial:  # in a loop of its own, so that its buffers have a block
+            body = self.panel_group(start, count, whole * group, rest, self.rest)
+            out.append(L.For(self.fresh("bg"), 1, "serial", tuple(body)))
+        return out
+
+    def panel_group(
+        self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
+    ) -> list[L.Stmt]:
+        """Whole panels from `first`, then one of `rest` columns; all slices."""
+        outer, size = self.nest.reduction[0].extent, self.shape.slice
+        assert isinstance(outer, int)
+        width = self.shape.group * self.lanes + (self.lanes if rest != 0 else 0)
+        waiting = [
+            L.Buffer(
+                self.fresh("wait"), s.buffer.dtype, (count * width,), None, "local", "temp", 64
+            )
+            for s in self.nest.sums
+        ]
+        out: list[L.Stmt] = [L.Alloc(buffer) for buffer in waiting]
+        for buffer, total in zip(waiting, self.nest.sums, strict=True):
+            var = self.fresh("w")
+            zero = L.const(IDENTITY[KIND_OF[total.op]](buffer.dtype), buffer.dtype)
+            clear = L.For(
+                var, count * width, "serial", (L.Store(buffer, (Dim.symbol(var),), zero),)
+            )
+            out += self.vectorize(clear)
+
+        def step(part: Slice) -> list[L.Stmt]:
+            self.blocks = {}
+            stmts = self.pack_rows(start, count, part) if self.shape.pack_rows else []
+            if panels != 0:
+                p = self.fresh("bj")
+                wait = _Waiting(tuple(waiting), width, Dim.symbol(p) * self.lanes)
+                place = first + Dim.symbol(p)
+                inside = self.tiles(start, count, place, self.lanes, part, wait)
+                stmts.append(L.For(p, panels, "serial", tuple(inside)))
+            if rest != 0:
+                wait = _Waiting(tuple(waiting), width, panels * self.lanes)
+                last = self.tiles(start, count, self.whole, rest, part, wait)
+                if isinstance(rest, int):
+                    stmts += last
+                else:
+                    stmts.append(L.If(_positive(rest), tuple(last)))
+            return stmts
+
+        slices = -(-outer // size)
+        s = self.fresh("s")
+        body = step(Slice(Dim.symbol(s) * size, size, False))
+        out.append(L.For(s, slices - 1, "serial", tuple(body)))
+        final = step(Slice((slices - 1) * size, outer - (slices - 1) * size, True))
+        out.append(L.For(self.fresh("s"), 1, "serial", tuple(final)))
+        return out
+
+    def tiles(
+        self, start: L.Index, count: int, place: L.Index, lanes: L.Index,
+        part: Slice | None = None, wait: _Waiting | None = None,
+    ) -> list[L.Stmt]:  # fmt: skip
+        """`count` rows from `start` against one panel."""
+        whole, left = divmod(count, self.height)
+        heights = [(0, self.height, whole)]
+        if left:
+            heights.append((count - left, left, 1))
+        out: list[L.Stmt] = []
+        for first, height, number in heights:
+            if number > 1:
+                var = self.fresh("bt")
+                inside = first + Dim.symbol(var) * height
+                tile = self.tile(start, inside, height, place, lanes, part, wait)
+                out.append(L.For(var, number, "serial", (tile,)))
+            elif number:
+                out.append(self.tile(start, first, height, place, lanes, part, wait))
+        return out
+
+    def tile(
+        self, start: L.Index, inside: L.Index, height: int, place: L.Index, count: L.Index,
+        part: Slice | None, wait: _Waiting | None,
+    ) -> L.Stmt:  # fmt: skip
+        """`height` rows from start + inside, `count` columns of panel `place`."""
+        nest, lane = self.nest, self.fresh("l")
+        lanes = self.shape.lanes_for(count)
+        mask = None
+        if count != lanes:
+            mask = L.Scalar("lt", (L.Idx(Dim.symbol(lane)), L.Idx(count)), BOOL)
+        column = place * self.lanes + Dim.symbol(lane)
+        terms = self.terms(part=part)
+        before: list[L.Stmt] = []
+        sums: list[L.Stmt] = []
+        after: list[L.Stmt] = []
+        packed = {
+            value: L.Load(
+                panel, ((place * nest.depth + terms.flat) * self.lanes + Dim.symbol(lane),)
+            )
+            for value, panel in self.panels.items()
+        }
+        for u in range(height):
+            row = start + inside + u
+            env: dict[str, L.Index] = {nest.rows.var: row, nest.columns.var: column}
+            for value, (block, layout) in self.blocks.items():
+                packed[value] = L.Load(block, (layout.place(inside + u, terms.names),))
+            guard = None if self.panels else mask
+            totals = tuple(
+                _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
+            )
+            start_, end = nest.before, nest.after
+            if wait is not None:
+                start_, end = self.waited(wait, inside + u, lane, part)
+            copy = self.rename(tuple(L.substitute(s, env) for s in (*start_, *totals, *end)))
+            split = len(start_), len(start_) + len(totals)
+            first, late = _needed(copy[: split[0]], copy[split[0] : split[1]])
+            before += first
+            sums += copy[split[0] : split[1]]
+            after += [*late, *copy[split[1] :]]
+        loops = terms.around(tuple(sums))
+        if mask is not None and (part is None or part.last):
+            before = [_guarded(s, mask) for s in before]
+            after = _masked(after, mask)
+        return L.For(lane, lanes, "vector", (*before, *loops, *after))
+
+    def waited(
+        self, wait: _Waiting, row: L.Index, lane: str, part: Slice | None
+    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
+        """What stands before and after the sums of one slice of a row."""
+        assert part is not None
+        place = (row * wait.width + wait.start + Dim.symbol(lane),)
+        pairs = list(zip(self.nest.sums, wait.buffers, strict=True))
+        if part.last:
+            early = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
+            return (*self.nest.before, *early), self.nest.after
+        begin: list[L.Stmt] = []
+        for total, _ in pairs:
+            zero = L.const(IDENTITY[KIND_OF[total.op]](total.buffer.dtype), total.buffer.dtype)
+            begin += [L.Alloc(total.buffer), L.Store(total.buffer, total.index, zero)]
+        end = [L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs]
+        return tuple(begin), tuple(end)
+
+    def terms(self, inner: int = 0, part: Slice | None = None) -> _Terms:
+        """Fresh loops over the reduction (over a slice of it), but for its `inner` innermost."""
+        loops = self.nest.reduction[: len(self.nest.reduction) - inner]
+        names = [self.fresh("r") for _ in loops]
+        extents = [loop.extent for loop in loops]
+        env: dict[str, L.Index] = {
+            loop.var: Dim.symbol(n) for loop, n in zip(loops, names, strict=True)
+        }
+        within = dict(env)
+        if part is not None:
+            extents[0] = part.extent
+            env[loops[0].var] = part.start + Dim.symbol(names[0])
+        return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), within)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Loops over the terms of a sum: their names, the reduction's variables in them, the number."""
+
+    loops: tuple[tuple[str, L.Index], ...]
+    env: dict[str, L.Index]
+    flat: L.Index
+    names: dict[str, L.Index]
+    """The reduction's variables within the slice."""
+
+    def around(self, body: tuple[L.Stmt, ...]) -> list[L.Stmt]:
+        for name, extent in reversed(self.loops):
+            body = (L.For(name, extent, "serial", body),)
+        return list(body)
+
+    def vector(self, body: tuple[L.Stmt, ...], vectorize: Vectorize) -> list[L.Stmt]:
+        """The same with the innermost loop in lanes."""
+        *outer, (name, extent) = self.loops
+        inner = tuple(vectorize(L.For(name, extent, "serial", body)))
+        return replace(self, loops=tuple(outer)).around(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A packed block of rows: (term, row), (row, term), or for a window the places of an image
+    where (window, place, channel)."""
+
+    names: tuple[str, ...]
+    """The loops of the reduction."""
+    extents: tuple[int, ...]
+    rows: int
+    rows_inner: bool
+    window: tuple[str, int] | None
+
+    def _spans(self) -> list[int]:
+        """The extents in memory: GAP after the innermost, the window's loop as long as the rows
+        need."""
+        spans = list(self.extents)
+        if self.window is not None:
+            at = self.names.index(self.window[0])
+            spans[at] += self.window[1] * (self.rows - 1)
+        if not self.rows_inner or self.window is not None:
+            spans[-1] += GAP
+        return spans
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        terms = math.prod(self._spans())
+        if self.window is not None:
+            return terms
+        return terms * (self.rows + GAP) if self.rows_inner else terms * self.rows
+
+    def place(self, row: L.Index, terms: dict[str, L.Index]) -> L.Index:
+        """Where a row's term lies."""
+        spans, place = self._spans(), 0
+        for name, span in zip(self.names, spans, strict=True):
+            at = terms[name]
+            if self.window is not None and name == self.window[0]:
+                at = at + self.window[1] * row
+            place = place * span + at
+        if self.window is not None:
+            return place
+        if self.rows_inner:
+            return place * (self.rows + GAP) + row
+        return row * math.prod(spans) + place
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Sums of a block of rows that wait for their next slice: buffers (row, column)."""
+
+    buffers: tuple[L.Buffer, ...]
+    width: int
+    start: L.Index
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Iterations of the outermost loop of a reduction, and what becomes of their sums."""
+
+    start: L.Index
+    extent: int
+    last: bool
+
+
+# ------------------------------------------------------------------------------------- rewriting
+
+
+def _at(index: L.Index, env: dict[str, L.Index]) -> L.Index:
+    return ty.substitute(index, env) if isinstance(index, Dim) else index
+
+
+def _substituted(expr: L.Expr, env: dict[str, L.Index]) -> L.Expr:
+    return L.map_expr(expr, lambda i: _at(i, env))
+
+
+def _packed(
+    total: L.Accumulate, packed: dict[L.Expr, L.Load], env: dict[str, L.Index],
+    mask: L.Expr | None, column: str,
+) -> L.Accumulate:  # fmt: skip
+    """The sum with packed operands read from where they are packed, others in place: columns under
+    the mask, if there is one.
+    """
+
+    def visit(expr: L.Expr) -> L.Expr:
+        if expr in packed:
+            return packed[expr]
+        if isinstance(expr, L.Scalar):
+            return replace(expr, args=tuple(visit(a) for a in expr.args))
+        if isinstance(expr, (L.Cast, L.Bitcast)):
+            return replace(expr, value=visit(expr.value))
+        if isinstance(expr, L.Select):
+            return L.Select(visit(expr.cond), visit(expr.a), visit(expr.b))
+        found = _substituted(expr, env)
+        if mask is not None and isinstance(found, L.Load) and column in expr_names(expr):
+            return replace(found, guard=L.both(found.guard, mask))
+        return found
+
+    return replace(total, value=visit(total.value))
+
+
+def _positive(index: L.Index) -> L.Expr:
+    return L.Scalar("gt", (L.Idx(index), L.Idx(0)), BOOL)
+
+
+def _needed(before: Sequence[L.Stmt], sums: Sequence[L.Stmt]) -> tuple[list[L.Stmt], list[L.Stmt]]:
+    """The statements before a reduction that it needs, and those that can follow it."""
+    names = _read(sums)
+    first: list[L.Stmt] = []
+    late: list[L.Stmt] = []
+    for stmt in reversed(before):
+        other = isinstance(stmt, L.Store) and stmt.buffer.space == "global"
+        if other or (isinstance(stmt, L.Let) and stmt.name not in names):
+            late.append(stmt)
+        else:
+            first.append(stmt)
+            names |= _read([stmt])
+    return first[::-1], late[::-1]
+
+
+def _read(stmts: Sequence[L.Stmt]) -> set[str]:
+    """The names of Lets that statements read."""
+    found: set[str] = set()
+    for stmt in stmts:
+        for expr in L.expressions(stmt):
+            found |= expr_names(expr)
+        if isinstance(stmt, (L.Store, L.Accumulate)):
+            found |= index_names(stmt.index)
+    return found
+
+
+def _masked(stmts: list[L.Stmt], mask: L.Expr) -> list[L.Stmt]:
+    """Statements after the sums, for the lanes that are there."""
+    lets = [s for s in stmts if isinstance(s, L.Let)]
+    reads_memory = any(
+        isinstance(e, L.Load) and e.buffer.space == "global"
+        for s in lets
+        for x in L.expressions(s)
+        for e in L.walk(x)
+    )
+    if reads_memory:
+        return [L.If(mask, tuple(stmts))]
+    return [*lets, L.If(mask, tuple(s for s in stmts if not isinstance(s, L.Let)))]
+
+
+def _guarded(stmt: L.Stmt, mask: L.Expr) -> L.Stmt:
+    """The statement with loads of memory that only happen where the mask holds."""
+
+    def leaf(expr: L.Expr) -> L.Expr:
+        if isinstance(expr, L.Load) and expr.buffer.space == "global":
+            return replace(expr, guard=L.both(expr.guard, mask))
+        return expr
+
+    return L.map_stmt(stmt, lambda i: i, leaf)

@@ -1,0 +1,239 @@
+"""choose: the register tile of a contraction, and what is packed.
+
+A tile of `height` rows and `lanes` columns keeps height * lanes / vector accumulators in registers
+and, for each term, reads `height` numbers and lanes / vector vectors. Called by `contract` with a
+nest that it took apart; decides nothing about statements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from . import ir as L
+
+if TYPE_CHECKING:
+    from .contract import Contraction, Operand
+
+LATENCY = 4
+"""Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
+TILE_COST = 24
+"""Cycles to begin and end a tile."""
+BLOCK_BYTES = 192 << 10
+"""A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
+IN_PLACE_BYTES = 512 << 10
+"""Columns up to this size stay in the second cache: they are read in place if they can be."""
+LOCAL_BYTES = 128 << 10
+SLICE_TERMS = 512
+"""Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
+GROUP_BYTES = 128 << 10
+"""Sums that wait for their next slice."""
+"""Columns of one batch that are packed on the stack."""
+BLOCKS = 8
+"""Blocks of rows that are enough to share between workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a contraction is cut."""
+
+    vector: int
+    """Lanes of a register."""
+    lanes: int
+    height: int
+    block_rows: int
+    pack_columns: str
+    """"", "once" for all rows, or "local" in each batch."""
+    pack_rows: bool
+    rows_inner: bool
+    """Packed blocks run along the rows, as the rows' own memory does."""
+    slice: int = 0
+    """Iterations of the outermost loop of the reduction that are done for many columns before the
+    next are begun; 0 for all.
+    """
+    group: int = 0
+    """Panels that share one pass over the slices."""
+
+    def lanes_for(self, count: L.Index) -> int:
+        """The lanes of a panel of which `count` are there."""
+        lanes = self.lanes
+        while isinstance(count, int) and lanes > self.vector and lanes // 2 >= count:
+            lanes //= 2
+        return lanes
+
+
+def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None:
+    """The shape; None where the ordinary schedule is right."""
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    nbytes = max(4, *(s.buffer.dtype.nbytes for s in nest.sums))
+    vector = max(2, vector_bytes // nbytes)
+    if any(isinstance(e, int) and e < least for e, least in ((rows, 2), (depth, 2))):
+        return None
+    if isinstance(columns, int) and columns < vector // 2:
+        return None
+    in_place = all(o.along == 1 for o in nest.column_operands)
+    few = isinstance(rows, int) and rows < 8
+    if few and not in_place:
+        return None  # sums along the terms read every column once, in place
+    lanes, height = _tile(nest, vector, registers)
+    pack_columns = _columns(nest, in_place, height)
+    if pack_columns is None:
+        return None
+    readable = all(_is_readable(o) for o in nest.row_operands)
+    pack_rows = not readable or _conflicts(nest, lanes, height)
+    rows_inner = any(o.along == 1 and o.deep != 1 for o in nest.row_operands)
+    if pack_rows and not isinstance(depth, int):
+        if not readable:
+            return None
+        pack_rows = False
+    deep = _slice(nest, pack_columns)
+    block = _block_rows(nest, height, pack_rows, deep)
+    if block is None:
+        return None
+    shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if not deep:
+        return shape
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
+    return replace(shape, slice=deep, group=max(1, GROUP_BYTES // bytes_))
+
+
+def _slice(nest: Contraction, pack_columns: str) -> int:
+    """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right."""
+    outer, depth = nest.reduction[0].extent, nest.depth
+    if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns != "once":
+        return 0
+    inner = depth // outer
+    count = max(1, SLICE_TERMS // inner)
+    if outer <= 2 * count:
+        return 0
+    slices = -(-outer // count)
+    return -(-outer // slices)
+
+
+def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
+    """(lanes, height) with the least cycles for all tiles, by an estimate."""
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    sums = len(nest.sums)
+    widths = [w for w in ((4, 2, 1) if registers >= 32 else (2, 1))]
+    # the sums, a row of columns for each of their parts, and a number of a row
+    tallest = {
+        w: (registers - len(nest.column_operands) * w - len(nest.row_operands)) // (w * sums)
+        for w in widths
+    }
+    widths = [w for w in widths if tallest[w] >= 2]
+    if not widths:
+        widths, tallest = [1], {1: 1}
+    if not isinstance(rows, int):  # single rows are left over: they need wide tiles
+        width = widths[0]
+        if isinstance(columns, int):
+            while width > 1 and (width // 2) * vector >= columns:
+                width //= 2
+        return width * vector, min(6, tallest[width])
+    terms = depth if isinstance(depth, int) else 256
+    best: tuple[float, int, int] | None = None
+    for width in widths:
+        if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
+            continue
+        for height in range(min(rows, tallest[width]), 0, -1):
+            cost = _cost(rows, columns, width, height, vector, terms)
+            if best is None or cost < best[0]:
+                best = (cost, width, height)
+    assert best is not None
+    return best[1] * vector, best[2]
+
+
+def _cost(rows: int, columns: L.Index, width: int, height: int, vector: int, terms: int) -> float:
+    """Cycles for all tiles of one shape, of two workers together."""
+    panels = [(1, width)]
+    if isinstance(columns, int):
+        whole, rest = divmod(columns, width * vector)
+        panels = [(whole, width)] if whole else []
+        if rest:
+            last = width
+            while last > 1 and (last // 2) * vector >= rest:
+                last //= 2
+            panels.append((1, last))
+    tall, left = divmod(rows, height)
+    # two workers share the whole tiles; the rows left over are one worker's
+    tiles = [(tall + tall % 2, height)] + ([(1, left)] if left else [])
+    return sum(
+        n * m * (terms * max(w * h, w + h, LATENCY) + TILE_COST)
+        for n, w in panels
+        for m, h in tiles
+    )
+
+
+def _columns(nest: Contraction, in_place: bool, height: int) -> str | None:
+    """Whether and where columns are packed; None where they cannot be."""
+    rows, depth, columns = nest.rows.extent, nest.depth, nest.columns.extent
+    nbytes = sum(o.dtype_bytes for o in nest.column_operands)
+    size = depth * columns * nbytes
+    many = not isinstance(rows, int) or rows > 2 * height or bool(nest.batch)
+    small = isinstance(size, int) and size <= IN_PLACE_BYTES
+    if in_place and (small or not many):
+        return ""
+    if not any(o.batched for o in nest.column_operands):
+        return "once"
+    if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(depth, int):
+        return "local"
+    return "" if in_place else None
+
+
+def _is_readable(operand: Operand) -> bool:
+    """Rows that a tile may read where they are: numbers at constant distances."""
+    return isinstance(operand.along, int) and (operand.deep == 1 or operand.along == 1)
+
+
+def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
+    """Whether rows lie so that they push each other out of the first cache, and are read often."""
+    columns = nest.columns.extent
+    often = not isinstance(columns, int) or columns >= 4 * lanes
+    apart = [
+        o.along * o.dtype_bytes if o.deep == 1 and isinstance(o.along, int) else 1
+        for o in nest.row_operands
+    ]
+    return often and height > 2 and any(bytes_ % 2048 == 0 for bytes_ in apart)
+
+
+def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
+    """Bytes of a block of rows with so many terms."""
+    total = 0
+    for operand in nest.row_operands:
+        terms = depth * rows
+        if operand.window is not None:  # the rows' windows overlap
+            (loop,) = [k for k in nest.reduction if k.var == operand.window[0]]
+            assert isinstance(loop.extent, int)
+            span = operand.window[1] * (rows - 1) + loop.extent
+            terms = depth // loop.extent * span
+        total += operand.dtype_bytes * (terms + 16 * rows)
+    return total
+
+
+def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
+    """Rows of a block: a multiple of the tile's height that the second cache holds."""
+    rows, depth = nest.rows.extent, nest.depth
+    tiles = BLOCKS
+    if isinstance(depth, int):
+        outer = nest.reduction[0].extent
+        if deep and isinstance(outer, int):
+            depth = depth // outer * deep
+        tiles = 64
+        while tiles and _block_bytes(nest, height * tiles, depth) > BLOCK_BYTES:
+            tiles -= 1
+        if not tiles and packed:
+            return height if _block_bytes(nest, height, depth) <= 2 * BLOCK_BYTES else None
+    tiles = max(1, min(tiles, 64))
+    if not isinstance(rows, int):
+        return height * tiles if packed else height
+    whole = max(1, rows // height)
+    if nest.batch:  # the loops around are what workers share
+        return height * min(tiles, whole)
+    if whole // tiles < BLOCKS:
+        tiles = max(1, whole // BLOCKS)
+    # a division without a rest shares evenly, into an even number of blocks at best
+    even = [n for n in range(tiles, 0, -1) if whole % n == 0 and whole // n % 2 == 0]
+    fair = [n for n in range(tiles, 0, -1) if whole % n == 0]
+    for found in (even, fair):
+        if found and 2 * found[0] >= tiles:
+            return height * found[0]
+    return height * tiles
