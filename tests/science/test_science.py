@@ -39,7 +39,9 @@ def same(wanted: Any, got: Any, rtol: float) -> None:
 )
 def test_program(case: Case, dtype: str) -> None:
     compiled = graphc.jit(case.function, static_argnames=case.static)
-    for size in case.sizes:
+    # every program and size is compiled, which is what takes the time: the corners with one dtype
+    first, last = case.sizes[0], case.sizes[-1]
+    for size in {first, last} if dtype == case.dtypes[0] else {last}:
         arguments = case.arguments(Draw(dtype, size), size)
         given = copy.deepcopy(arguments)
         with np.errstate(all="ignore"):
