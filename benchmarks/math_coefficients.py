@@ -16,7 +16,7 @@ Source: W. J. Cody, "A survey of practical rational and polynomial approximation
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,6 +201,29 @@ def _log_tail(z: mpf) -> mpf:
     return (mp.log((1 + s) / (1 - s)) - 2 * s - 2 * s**3 / 3) / s**5
 
 
+def _lgamma_start() -> list[mpf]:
+    """The first four coefficients of log Γ(2 + t)/t in powers of t."""
+    return [1 - mp.euler, *((-1) ** k * (mp.zeta(k) - 1) / k for k in (2, 3, 4))]
+
+
+def lgamma_zeros() -> Iterator[list[mpf]]:
+    """For each zero z of log|Γ| between -2 and -18, falling: z, the slope s there, and a2 .. a6 of
+    log|Γ(z + w/s)| = w + a2 w**2 + a3 w**3 + ... Two zeros lie between two integers, one in each
+    half."""
+    for n in range(2, 18):
+        for pole in (mpf(-n), mpf(-n - 1)):
+            outer, inner = pole, mpf(-n) - 0.5  # log|Γ| > 0 at the outer end, < 0 at the inner
+            for _ in range(mp.prec):
+                middle = (outer + inner) / 2
+                if abs(mp.gamma(middle)) > 1:
+                    outer = middle
+                else:
+                    inner = middle
+            slope = mp.psi(0, inner)
+            terms = [mp.psi(k - 1, inner) / mp.factorial(k) / slope**k for k in range(2, 7)]
+            yield [inner, slope, *terms]
+
+
 def _fits() -> list[Fit]:
     fits: list[Fit] = []
 
@@ -345,6 +368,19 @@ def _fits() -> list[Fit]:
             "f64",
         )
     )
+    start = _lgamma_start()
+    fits.append(
+        Fit(
+            "LGAMMA_TAIL",
+            lambda t: (mp.loggamma(2 + t) / t - mp.polyval(start[::-1], t)) / t**4,
+            -0.5,
+            0.5,
+            lambda t: t**5,
+            68,
+            "f64",
+            14,
+        )
+    )
     fits.append(Fit("STIRLING_F64", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 60, "f64"))
     medium("STIRLING", _stirling, 1e-7, 1 / 64, lambda z: mp.sqrt(z) / 8, 38)
     fits.append(Fit("CBRT", lambda m: 1 / mp.cbrt(m), 0.75, 1.5, lambda m: mp.cbrt(m), 14, "f32"))
@@ -374,6 +410,27 @@ def main(names: list[str]) -> None:
         for c in coefficients:
             print(f"    {c!r},")
         print(")", flush=True)
+    if not names or "LGAMMA_START" in names:
+        print("# log Γ(2 + t)/t: four coefficients and what they were rounded by")
+        start = _lgamma_start()
+        _print_table("LGAMMA_START", [*map(float, start), *map(_rest, start)])
+    if not names or "LGAMMA_ZEROS" in names:
+        print("# per zero of log|Γ| between -2 and -18: z and the slope in two parts, a2 .. a6")
+        rows = [
+            [float(z), _rest(z), float(s), _rest(s), *map(float, a)] for z, s, *a in lgamma_zeros()
+        ]
+        _print_table("LGAMMA_ZEROS", [value for row in rows for value in row])
+
+
+def _rest(value: mpf) -> float:
+    return float(value - float(value))
+
+
+def _print_table(name: str, values: list[float]) -> None:
+    print(f"{name}: tuple[float, ...] = (")
+    for value in values:
+        print(f"    {value!r},")
+    print(")", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 
 from . import types as ty
 from .opdef import OpDef, register
-from .types import Dim, TensorType
+from .types import Dim, DType, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +228,11 @@ def reachable(results: Iterable[Value]) -> list[Node]:
             if node in done or node.op is PARAM:
                 continue
             done.add(node)
+            if not node.operands:
+                order.append(node)
+                continue
             stack.append((node, True))
-            stack.extend((v.node, False) for v in reversed(node.operands) if v.node not in done)
+            stack.extend([(v.node, False) for v in reversed(node.operands) if v.node not in done])
     return order
 
 
@@ -252,11 +255,17 @@ def signature(graph: Graph) -> tuple[Any, ...]:
     return graph.name, params, tuple(rows), tuple(number[v] for v in graph.results)
 
 
+_PLAIN = frozenset({int, str, Dim, DType, Literal, TensorType, type(None)})
+"""Classes of attributes that are equal only where they mean the same."""
+
+
 def _frozen(attribute: Any) -> Any:
+    if attribute.__class__ in _PLAIN:
+        return attribute
     if isinstance(attribute, Graph):
         return signature(attribute)
     if isinstance(attribute, tuple):
-        return tuple(_frozen(a) for a in attribute)
+        return tuple([_frozen(a) for a in attribute])
     if isinstance(attribute, (float, complex)):
         return repr(attribute)  # -0.0 and NaN count as what they are
     if isinstance(attribute, bool):
@@ -275,19 +284,22 @@ def rewrite(graph: Graph, rule: Rewrite) -> Graph:
     line.
     """
     new: dict[Value, Value] = {}
-    changed = False
-    for node in graph.nodes:
-        operands = tuple(new.get(v, v) for v in node.operands)
-        with at(node.where):
+    before = getattr(_current, "where", None)
+    try:  # `at` for each node, written out: most nodes stay, and are visited by every pass
+        for node in graph.nodes:
+            operands = tuple([new.get(v, v) for v in node.operands]) if new else node.operands
+            _current.where = node.where
             replacement = rule(node, operands)
             if replacement is None and operands != node.operands:
                 replacement = make(node.op, operands, node.attrs, node.where).results
-        if replacement is not None:
+            if replacement is None or replacement is node.results:
+                continue
             for old, value in zip(node.results, replacement, strict=True):
                 if value is not old:
                     new[old] = value
-                    changed = True
-    if not changed:
+    finally:
+        _current.where = before
+    if not new:
         return graph
     return Graph.of(graph.name, graph.params, [new.get(v, v) for v in graph.results])
 

@@ -48,6 +48,11 @@ class Operators:
 
     __slots__ = ()
 
+    @property
+    def dtype(self) -> Any:
+        """NumPy's dtype of the elements."""
+        raise NotImplementedError
+
     def _apply(self, ufunc: np.ufunc, *operands: Any) -> Any:
         raise NotImplementedError
 
@@ -85,11 +90,12 @@ class Operators:
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
 
     def __pow__(self, other: Any, modulus: Any = None) -> Any:
-        return (
-            NotImplemented
-            if modulus is not None or _defers(other)
-            else self._apply(np.power, self, other)
-        )
+        if modulus is not None or _defers(other):
+            return NotImplemented
+        # NumPy's operator takes a square root here, and so do ours: -inf gives NaN, -0.0 stays
+        if type(other) is float and other == 0.5 and self.dtype.kind in "fc":
+            return self._apply(np.sqrt, self)
+        return self._apply(np.power, self, other)
 
     def __rpow__(self, other: Any, modulus: Any = None) -> Any:
         return (

@@ -12,7 +12,7 @@ Grammar of the text forms:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -310,8 +310,8 @@ def _normal(terms: Mapping[Monomial, int]) -> Extent:
     kept = [(m, c) for m, c in terms.items() if c]
     if not kept:
         return 0
-    if len(kept) == 1 and kept[0][0] == ():
-        return kept[0][1]
+    if len(kept) == 1:
+        return Dim(tuple(kept)) if kept[0][0] else kept[0][1]
     # names first in alphabetical order, higher degree first, the constant last
     kept.sort(key=lambda mc: (mc[0] == (), -len(mc[0]), tuple(_atom_key(a) for a in mc[0])))
     return Dim(tuple(kept))
@@ -450,7 +450,9 @@ def substitute(extent: Extent, env: Mapping[str, Extent]) -> Extent:
     """The extent with names replaced by other extents; names that `env` lacks stay."""
     if not isinstance(extent, Dim):
         return extent
-    total: Extent = 0
+    if not _mentions(extent, env):
+        return extent
+    total: dict[Monomial, int] = {}
     for monomial, coefficient in extent.terms:
         product: Extent = coefficient
         for atom in monomial:
@@ -460,8 +462,23 @@ def substitute(extent: Extent, env: Mapping[str, Extent]) -> Extent:
             else:
                 left, right = substitute(atom[1], env), substitute(atom[2], env)
                 product = product * (left // right if atom[0] == "//" else left % right)
-        total = total + product
-    return total
+        for term, count in _terms(product).items():
+            total[term] = total.get(term, 0) + count
+    return _normal(total)
+
+
+def _mentions(extent: Extent, names: Container[str]) -> bool:
+    """Whether an extent depends on one of some names."""
+    if not isinstance(extent, Dim):
+        return False
+    for monomial, _ in extent.terms:
+        for atom in monomial:
+            if isinstance(atom, str):
+                if atom in names:
+                    return True
+            elif _mentions(atom[1], names) or _mentions(atom[2], names):
+                return True
+    return False
 
 
 def bounds(

@@ -17,6 +17,8 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,6 +42,8 @@ EXACT = {
     "neg", "abs", "min", "max", "fmin", "fmax", "copysign", "floor", "ceil", "trunc", "rint",
     "sign", "select", "cast", "real", "imag", "complex", "conj", "bitcast", "nextafter", "ldexp",
 }  # fmt: skip
+
+EXTREMES = {"min", "max", "fmin", "fmax"}
 
 
 def random_graph(seed: int, size: int = 20) -> tuple[Graph, list[np.ndarray]]:
@@ -68,6 +72,17 @@ def random_array(rng: np.random.Generator, type: TensorType, special: bool) -> n
         return np.asarray(narrow.astype(dtype.numpy))
 
 
+@lru_cache(maxsize=1)
+def samples_by_kind() -> dict[str, list[tuple[OpDef, list[Sample]]]]:
+    """The cards that have samples, with them, by the card's kind."""
+    found: dict[str, list[tuple[OpDef, list[Sample]]]] = {}
+    for card in cards():
+        samples = list(card.samples()) if card.kind != "call" and card is not PARAM else []
+        if samples:
+            found.setdefault(card.kind, []).append((card, samples))
+    return found
+
+
 class _Generator:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -75,10 +90,7 @@ class _Generator:
         self.special = seed % 3 != 0
         self.values: list[Value] = []
         self.params: list[Value] = []
-        usable = [c for c in cards() if c.kind != "call" and c is not PARAM and list(c.samples())]
-        self.by_kind: dict[str, list[tuple[OpDef, list[Sample]]]] = {}
-        for card in usable:
-            self.by_kind.setdefault(card.kind, []).append((card, list(card.samples())))
+        self.by_kind = samples_by_kind()
 
     def graph(self, size: int) -> tuple[Graph, list[np.ndarray]]:
         for _ in range(3):
@@ -198,62 +210,119 @@ class _Generator:
 # --------------------------------------------------------------------------------- comparison
 
 
+@dataclass(frozen=True, slots=True)
+class _Disturbance:
+    """How one run of `tolerances` differs from the exact one."""
+
+    rng: np.random.Generator
+    strength: float = 1.0
+    """How large rounding errors are: 1 for 3 ulp of what an op gives. Negative: the other way."""
+    orders: bool = False
+    """Whether the terms of sums come in another order, too."""
+
+    def nudged(self, array: np.ndarray, value: Value, ulps: np.ndarray | float) -> np.ndarray:
+        """The array with each float moved by about `ulps`, up or down; the parts of a complex
+        number by ulps of its magnitude.
+        """
+        if value.dtype.kind not in "fc":
+            return array
+        shape = np.shape(array)
+        ulps = ulps * self.strength
+        # never by nothing, nor all by one amount: two errors must not cancel in every run
+        amount: np.ndarray = ulps * self.rng.uniform(0.6, 1.4, shape) * self.signs(shape)
+        if value.dtype.is_complex:
+            amount = amount + 1j * ulps * self.signs(shape)
+        return _scaled(array, value, amount)
+
+    def signs(self, shape: tuple[int, ...] = ()) -> np.ndarray:
+        return self.rng.choice([-1, 1], shape)
+
+    def operands(self, node: Node, operands: list[np.ndarray]) -> list[np.ndarray]:
+        """What the node reads, where that must be off for its result to be."""
+        summed = _sums(node)
+        if not summed and node.op.name not in ("lgamma", "logaddexp"):
+            return operands
+        # terms may cancel, and each sum of some of them rounds; the functions, near their zeros
+        off = [self.nudged(a, v, 1) for a, v in zip(operands, node.operands, strict=True)]
+        if summed and max(a.size for a in off) > 64:  # long sums round the same way each time
+            many = max(a.size for a in off) / 64 * self.strength * float(self.signs())
+            off[0] = _scaled(off[0], node.operands[0], many)
+        return self.shuffled(node, off) if self.orders else off
+
+    def shuffled(self, node: Node, operands: list[np.ndarray]) -> list[np.ndarray]:
+        """The operands of a sum with its terms in another order."""
+        axes: Sequence[tuple[int, ...]] = ()
+        if node.op.name == "reduce":
+            axes = [(axis,) for axis in node.attrs["axes"]]
+        elif node.op.name == "dot":
+            axes = list(zip(*node.attrs["contract"], strict=True))
+        for along in axes:  # an axis for each operand
+            order = self.rng.permutation(operands[0].shape[along[0]])
+            operands = [np.take(a, order, axis) for a, axis in zip(operands, along, strict=True)]
+        return operands
+
+    def results(
+        self, node: Node, operands: Sequence[np.ndarray], results: tuple[np.ndarray, ...]
+    ) -> tuple[np.ndarray, ...]:
+        """What the node gives, off by what an implementation may be off."""
+        name, dtype = node.op.name, node.results[0].dtype
+        exact = name in EXACT and not (
+            name in ("abs", "sign") and node.operands[0].dtype.is_complex
+        )
+        if node.op.kind not in ("creation", "movement") and not exact:
+            ulps: np.ndarray | float = 3
+            if name == "pow" and dtype.is_complex:  # e**(b log a): the product's error is its own
+                size = np.abs(operands[1] * np.log(operands[0]))
+                ulps = 3 + np.where(np.isfinite(size), size, 0)
+            pairs = zip(results, node.results, strict=True)
+            results = tuple(self.nudged(a, v, ulps) for a, v in pairs)
+        if name == "log1p" and dtype.is_complex:  # NumPy's is log(1 + x)
+            results = (results[0] + ulp(dtype) * self.strength * float(self.signs()),)
+        # the sign of a zero depends on what a sum begins with, and on which of 0.0 and -0.0 a
+        # search for the greatest saw first
+        extreme = EXTREMES & {name, node.attrs.get("kind")}
+        unsigned = dtype.is_float and (node.op.kind == "contraction" or extreme)
+        if unsigned and self.rng.random() < 0.5:
+            results = tuple(np.where(a == 0, -a, a) for a in results)
+        return results
+
+
+def _sums(node: Node) -> bool:
+    return node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod")
+
+
 def _disturbed(
-    graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.Generator
+    graph: Graph, arguments: Sequence[np.ndarray], disturbance: _Disturbance
 ) -> list[np.ndarray]:
     values: dict[Value, np.ndarray] = dict(zip(graph.params, arguments, strict=True))
     for node in graph.nodes:
-        operands = [values[v] for v in node.operands]
         with np.errstate(all="ignore"):
-            summed = node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod")
-            if summed or node.op.name == "lgamma":
-                # terms may cancel, and each sum of some of them rounds (lgamma: near its zeros)
-                pairs = zip(operands, node.operands, strict=True)
-                operands = [_nudged(a, v, rng, 1) for a, v in pairs]
-                if max(a.size for a in operands) > 64:  # long sums round the same way each time
-                    many = max(a.size for a in operands) / 64 * rng.choice([-1, 1])
-                    operands[0] = _scaled(operands[0], node.operands[0], many)
+            operands = disturbance.operands(node, [values[v] for v in node.operands])
             found = node.op.evaluate(operands, node.attrs)
             arrays = found if isinstance(found, tuple) else (found,)
-            if node.op.kind not in ("creation", "movement") and node.op.name not in EXACT:
-                arrays = tuple(
-                    _nudged(a, v, rng, 3) for a, v in zip(arrays, node.results, strict=True)
-                )
-            if node.op.name == "log1p" and node.results[0].dtype.is_complex:
-                # NumPy's is log(1 + x)
-                arrays = (arrays[0] + ulp(node.results[0].dtype) * float(rng.choice([-1, 1])),)
-            signed = node.results[0].dtype.is_float and rng.random() < 0.5
-            if node.op.kind == "contraction" and signed:
-                # the sign of a zero depends on what the sum begins with
-                arrays = tuple(np.where(a == 0, -a, a) for a in arrays)
+            arrays = disturbance.results(node, operands, arrays)
         values.update(zip(node.results, map(np.asarray, arrays), strict=True))
     return [values[v] for v in graph.results]
 
 
-def _nudged(array: np.ndarray, value: Value, rng: np.random.Generator, ulps: int) -> np.ndarray:
-    """The array with each float moved by about `ulps`, up or down; the parts of a complex number
-    by ulps of its magnitude.
-    """
-    if value.dtype.kind not in "fc":
-        return array
-    shape = np.shape(array)
-    # never by nothing, nor all by one amount: two errors must not cancel in every run
-    amount: np.ndarray = ulps * rng.uniform(0.6, 1.4, shape) * rng.choice([-1, 1], shape)
-    if value.dtype.is_complex:
-        amount = amount + 1j * ulps * rng.choice([-1, 1], shape)
-    return _scaled(array, value, amount)
-
-
 def _scaled(array: np.ndarray, value: Value, ulps: np.ndarray | float) -> np.ndarray:
-    """The array times 1 + ulps; what is no float stays."""
+    """The array with so many ulps added; what is no float, and what is 0, stays."""
     if value.dtype.kind not in "fc":
         return array
-    return np.asarray(array * (1 + ulp(value.dtype) * ulps)).astype(value.dtype.numpy)
+    step = np.where(array == 0, 0.0, quantum(value.dtype) * ulps)
+    return np.asarray(array * (1 + ulp(value.dtype) * ulps) + step).astype(value.dtype.numpy)
 
 
 def ulp(dtype: DType) -> float:
     """The relative distance of neighbouring numbers of a dtype of floats; 0 for the others."""
     return {"f16": 2**-10, "bf16": 2**-7, "f32": 2**-23, "f64": 2**-52}.get(dtype.real.name, 0.0)
+
+
+def quantum(dtype: DType) -> float:
+    """The distance of neighbouring subnormal numbers, below which no result can be rounded."""
+    return {"f16": 2**-24, "bf16": 2**-133, "f32": 2**-149, "f64": 2**-1074}.get(
+        dtype.real.name, 0.0
+    )
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
@@ -267,23 +336,68 @@ def where_finite(off: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> li
     return [np.where(np.isfinite(_wide(a)), t, np.inf) for t, a in zip(off, results, strict=True)]
 
 
-def tolerances(graph: Graph, arguments: Sequence[np.ndarray], runs: int = 8) -> list[np.ndarray]:
-    """For each result, how far each element may be off; infinite where rounding decides it."""
-    rng = np.random.default_rng(0)
+def tolerances(
+    graph: Graph, arguments: Sequence[np.ndarray], runs: int = 8, thorough: bool = False
+) -> list[np.ndarray]:
+    """For each result, how far each element may be off; infinite where rounding decides it.
+
+    `thorough` adds runs with the opposite errors (so that each value is moved to both sides of a
+    step of `floor` or of a comparison), with smaller and larger ones, for what eight times a small
+    effect does not show (a branch, a pole, the end of a domain), and with the terms of sums in
+    other orders (which may cancel to nothing in one of them only).
+    """
     with np.errstate(all="ignore"):
         exact = [_wide(a) for a in evaluate(graph, arguments)]
     off = [np.zeros(a.shape) for a in exact]
+    strengths = (1.0, -1.0, 0.3, -0.3, 8.0, -8.0, 0.0) if thorough else (1.0,)
     with np.errstate(all="ignore"):
-        for _ in range(runs):
-            for k, array in enumerate(_disturbed(graph, arguments, rng)):
-                distance = np.abs(_wide(array) - exact[k])
-                same = (_wide(array) == exact[k]) | (np.isnan(_wide(array)) & np.isnan(exact[k]))
-                distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
-                off[k] = np.maximum(off[k], distance.astype(np.float64))
+        for strength in strengths:
+            for run in range(runs):
+                rng = np.random.default_rng(run)
+                disturbance = _Disturbance(rng, strength, orders=strength != 1.0)
+                for k, array in enumerate(_disturbed(graph, arguments, disturbance)):
+                    distance = _distance(array, exact[k]) * (8 / max(abs(strength), 1.0))
+                    off[k] = np.maximum(off[k], distance)
+        near = roundings(graph, exact)
+        return [d + r for d, r in zip(off, near, strict=True)]
+
+
+def _distance(array: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    wide = _wide(array)
+    distance = np.abs(wide - exact)
+    same = (wide == exact) | (np.isnan(wide) & np.isnan(exact))
+    distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+    return distance.astype(np.float64)
+
+
+def roundings(graph: Graph, exact: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The part of `tolerances` that is known without evaluating the graph again."""
+    with np.errstate(all="ignore"):
         return [
-            8 * d + 32 * ulp(v.dtype) * np.where(np.isfinite(a), np.abs(a), 0).astype(np.float64)
-            for v, d, a in zip(graph.results, off, exact, strict=True)
+            32
+            * (ulp(v.dtype) * np.where(np.isfinite(a), np.abs(a), 0) + quantum(v.dtype)).astype(
+                np.float64
+            )
+            for v, a in zip(graph.results, map(_wide, exact), strict=True)
         ]
+
+
+def assert_agrees(
+    graph: Graph,
+    arguments: Sequence[np.ndarray],
+    got: Sequence[np.ndarray],
+    want: Sequence[np.ndarray],
+) -> None:
+    """`assert_close` within the graph's tolerances, which are measured only where results are not
+    so near that every tolerance would allow them.
+    """
+    try:
+        assert_close(got, want, roundings(graph, want))
+    except AssertionError:
+        try:
+            assert_close(got, want, tolerances(graph, arguments))
+        except AssertionError:
+            assert_close(got, want, tolerances(graph, arguments, thorough=True))
 
 
 def assert_close(

@@ -7,6 +7,7 @@ the compiler.
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import os
@@ -14,7 +15,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,6 +141,23 @@ def build(programs: Sequence[Sequence[CudaKernel]]) -> list[CpuProgram]:
     """
     library = _library(unit(programs))
     return [CpuProgram(tuple(kernels), library, k) for k, kernels in enumerate(programs)]
+
+
+@contextmanager
+def temporary(programs: Sequence[Sequence[CudaKernel]]) -> Iterator[list[CpuProgram]]:
+    """`build` for fuzzers: afterwards the library is unloaded and its file is gone.
+
+    Raises:
+        BuildError: as `build`.
+    """
+    with tempfile.TemporaryDirectory(prefix="graphc-cuda-cpu-") as folder:
+        path = Path(folder) / "kernels.so"
+        _compile(unit(programs), path)
+        library = ctypes.CDLL(str(path))
+        try:
+            yield [CpuProgram(tuple(kernels), library, k) for k, kernels in enumerate(programs)]
+        finally:
+            _ctypes.dlclose(library._handle)  # ctypes itself never unloads
 
 
 def evaluate(index: Index, env: Mapping[str, int]) -> int:

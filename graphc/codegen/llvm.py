@@ -221,11 +221,8 @@ class Printer:
         return ref
 
     def fail(self, stmt: L.Fail) -> None:
-        cond = self.expr(stmt.cond)
-        if self.mask is not None:
-            cond = self.b.and_(self.b.splat(cond, self.lanes), self.mask)
-        if cond.lanes > 1:
-            cond = self.b.any(cond)
+        cond = self._once(self.expr(stmt.cond))
+        assert cond is not None
 
         def report() -> list[Val]:
             # the first error is kept; which of two threads comes first does not matter
@@ -286,27 +283,35 @@ class Printer:
             offset = offset * place.lanes + Dim.symbol(self.lane)
         return offset
 
+    def _once(self, cond: Val | None) -> Val | None:
+        """Whether what all lanes do at once is done: some lane runs, and passes the condition."""
+        if cond is not None and cond.lanes > 1:
+            return self.b.any(cond if self.mask is None else self.b.and_(cond, self.mask))
+        if self.mask is None:
+            return cond
+        some = self.b.any_index(self.mask)
+        return some if cond is None else self.b.and_(cond, some)
+
     def load(self, load: L.Load) -> Val:
         place = self._place(load.buffer)
         dtype = load.buffer.dtype
         offset = self._offset(place, load.buffer, load.index)
-        mask = self.mask
-        if load.guard is not None:
-            guard = self.expr(load.guard)
-            mask = guard if mask is None else self.b.and_(self.b.splat(guard, self.lanes), mask)
+        mask, guard = self.mask, None if load.guard is None else self.expr(load.guard)
+        stride, rest = self._split(offset)
+        if stride == 0 and not self._is_vector(rest):
+            pointer = self.b.gep(place.pointer, self.index(rest), dtype)
+            mask = None if load.buffer.space == "register" else self._once(guard)
+            return self.b.load(pointer, dtype, mask=mask)
         if load.buffer.space == "register":
             mask = None
-        stride, rest = self._split(offset)
+        elif guard is not None:
+            mask = guard if mask is None else self.b.and_(self.b.splat(guard, self.lanes), mask)
         if stride is None or self._is_vector(rest):
             index = self.index(offset)
             if mask is not None and mask.lanes == 1:
                 mask = self.b.splat(mask, index.lanes)
             return self.b.gather(place.pointer, index, dtype, mask=mask)
         pointer = self.b.gep(place.pointer, self.index(rest), dtype)
-        if stride == 0:
-            if mask is not None and mask.lanes > 1:
-                mask = self.b.any(mask)
-            return self.b.load(pointer, dtype, mask=mask)
         if mask is not None and mask.lanes == 1:
             mask = self.b.splat(mask, self.lanes)
         if stride == 1:
@@ -343,9 +348,7 @@ class Printer:
                 if mask is not None:
                     raise LoweringError(f"lanes write one element of {buffer.name} under a mask")
                 value = self.b.extract(value, self.lanes - 1)
-            if mask is not None:
-                mask = self.b.any(mask)
-            self.b.store(pointer, value, mask=mask)
+            self.b.store(pointer, value, mask=self._once(None))
             return
         value = self.b.splat(value, self.lanes)
         if stride == 1:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LoweringError
-from ..types import BF16, BOOL, F16, F32, F64, I64, DType
+from ..types import BF16, BOOL, F16, F32, F64, I32, I64, DType
 from .llvm_values import Operand, Val, literal, overload_suffix, register_type
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ class Instructions:
 
     def _same(self, *operands: Operand) -> list[Val]:
         """The operands as Vals of one dtype and lanes."""
-        model = next(o for o in operands if isinstance(o, Val))
-        lanes = max(o.lanes for o in operands if isinstance(o, Val))
-        out = []
+        vals = [o for o in operands if isinstance(o, Val)]
+        model, lanes = vals[0], max([v.lanes for v in vals])
+        out: list[Val] = []
         for o in operands:
             if not isinstance(o, Val):
                 o = self.const(o, model.dtype, lanes)
@@ -327,14 +327,38 @@ class Instructions:
             return a
         if a.dtype is BOOL and op in ("and", "or", "min", "max", "add", "mul"):
             name = "and" if op in ("and", "min", "mul") else "or"
-            symbol = f"llvm.vector.reduce.{name}.v{a.lanes}i1"
-            return self.call(symbol, [a], BOOL, 1, declare=True)
+            if a.value is None and a.lanes <= 64 and self.isa.has_mask_tests:
+                return self._mask_test(name, a)
+            return self._reduce_mask(name, a)
         while a.lanes > 1:
             if a.lanes % 2:
                 raise LoweringError(f"a reduction needs a power of two of lanes, not {a.lanes}")
             half = a.lanes // 2
             a = self.combine(op, self.slice(a, 0, half), self.slice(a, half, half))
         return a
+
+    def _reduce_mask(self, op: str, mask: Val) -> Val:
+        symbol = f"llvm.vector.reduce.{op}.v{mask.lanes}i1"
+        return self.call(symbol, [mask], BOOL, 1, declare=True)
+
+    def _mask_test(self, op: str, mask: Val) -> Val:
+        """`reduce` of a mask by AVX-512's ktest.
+
+        LLVM 22.1 reads other tests by vpmovmskb or vmovmskps of the vector that the mask came from,
+        even where that is one of the registers 16 to 31, which those instructions do not know: they
+        read another one (llvm-project#191304; #198197 is a second error of the same pass).
+        """
+        if mask.lanes < 8:
+            rest = self.const(op == "and", BOOL, mask.lanes)
+            wide = [*range(mask.lanes), *[mask.lanes] * (8 - mask.lanes)]
+            mask = self.shuffle(mask, rest, wide)
+        width = {8: "b", 16: "w", 32: "d", 64: "q"}[mask.lanes]
+        if op == "or":  # ktestz: is (a & b) 0?
+            empty = self.call(f"llvm.x86.avx512.ktestz.{width}", [mask, mask], I32, declare=True)
+            return self.cmp("eq", empty, 0)
+        ones = self.const(True, BOOL, mask.lanes)  # ktestc: is (~a & b) 0?
+        full = self.call(f"llvm.x86.avx512.ktestc.{width}", [mask, ones], I32, declare=True)
+        return self.cmp("ne", full, 0)
 
     def combine(self, op: str, a: Val, b: Val) -> Val:
         """a op b for the ops of `reduce` and of Accumulate."""
@@ -371,6 +395,12 @@ class Instructions:
 
     def any(self, mask: Val) -> Val:
         return self.reduce("or", mask)
+
+    def any_index(self, mask: Val) -> Val:
+        """`any` of comparisons of indices: LLVM folds it where they are constant, and they come
+        from no vector of signs (see `_mask_test`).
+        """
+        return mask if mask.lanes == 1 else self._reduce_mask("or", mask)
 
     def all(self, mask: Val) -> Val:
         return self.reduce("and", mask)

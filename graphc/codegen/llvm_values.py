@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,11 @@ class Isa:
         """AVX-512 with its forms for shorter vectors: scalef, getexp, getmant, rcp14."""
         return self.arch == "x86_64" and {"avx512f", "avx512vl", "avx512dq"} <= self.features
 
+    @property
+    def has_mask_tests(self) -> bool:
+        """ktest for masks of 8 to 64 lanes."""
+        return self.has_avx512 and "avx512bw" in self.features
+
     def native_lanes(self, dtype: DType) -> int:
         """Lanes of one register; f16 and bf16 count as the f32 that carries them."""
         return max(1, self.vector_bits // max(_register_bits(dtype), 8))
@@ -92,10 +98,12 @@ def _register_bits(dtype: DType) -> int:
     return 1 if dtype is BOOL else 32 if dtype in (F16, BF16) else dtype.bits
 
 
+@cache
 def vector_type(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
+@cache
 def register_type(dtype: DType, lanes: int = 1) -> str:
     """`float`, `<8 x i32>`, ..: the type that a Val has in registers."""
     if dtype.kind == "f":

@@ -29,13 +29,33 @@ def _flat(buffer: L.Buffer) -> L.Buffer:
     return replace(buffer, shape=(size,), strides=(1,) if buffer.strides is not None else None)
 
 
+def joined(index: L.Index) -> L.Index:
+    """c*(x % n) + c*n*(x // n) is c*x: what a reshape took apart, and the strides of memory put
+    together again."""
+    changed = True
+    while changed and isinstance(index, Dim):
+        changed = False
+        terms = {monomial[0]: c for monomial, c in index.terms if len(monomial) == 1}
+        for atom, c in terms.items():
+            if isinstance(atom, str) or atom[0] != "%" or not isinstance(atom[2], int):
+                continue
+            _, x, n = atom
+            quotient = ("//", x, n)
+            if terms.get(quotient) == c * n:
+                index = index - c * (x % n) - c * n * (x // n) + c * x
+                changed = True
+                break
+    return index
+
+
 def flatten(func: L.LoopFunc) -> L.LoopFunc:
     """Every global buffer gets one axis."""
     flat = {b.name: _flat(b) for b in func.params}
 
     def leaf(expr: L.Expr) -> L.Expr:
         if isinstance(expr, L.Load) and expr.buffer.space == "global":
-            return L.Load(flat[expr.buffer.name], (expr.buffer.offset(expr.index),), expr.guard)
+            offset = joined(expr.buffer.offset(expr.index))
+            return L.Load(flat[expr.buffer.name], (offset,), expr.guard)
         return expr
 
     def fix(stmt: L.Stmt) -> L.Stmt:
@@ -44,7 +64,7 @@ def flatten(func: L.LoopFunc) -> L.LoopFunc:
         if isinstance(stmt, L.If):
             return L.If(stmt.cond, tuple(map(fix, stmt.then)), tuple(map(fix, stmt.otherwise)))
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.space == "global":
-            offset = stmt.buffer.offset(stmt.index)
+            offset = joined(stmt.buffer.offset(stmt.index))
             return replace(stmt, buffer=flat[stmt.buffer.name], index=(offset,))
         return stmt
 

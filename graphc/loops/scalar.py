@@ -123,6 +123,15 @@ def _int_pow(base: Array, exponent: Array) -> Array:
     return np.where(negative & ~unit, base.dtype.type(0), result).astype(base.dtype)
 
 
+def _float_pow(base: Array, exponent: Array) -> Array:
+    """C99's pow. NumPy's takes a square root where one exponent of 0.5 is for all elements, which
+    is NaN for -inf and -0.0 for -0.0.
+    """
+    shape = np.broadcast_shapes(base.shape, exponent.shape)
+    each = np.array(np.broadcast_to(exponent, shape), ndmin=1)
+    return np.power(base, each).reshape(shape)
+
+
 def _int_fmod(a: Array, b: Array) -> Array:
     """C's `%`: the sign of the dividend; 0 for a divisor of 0 or -1 (which would overflow)."""
     return np.fmod(a, np.where(b == 0, b.dtype.type(1), b))
@@ -167,7 +176,7 @@ _op(
     2,
     "iuf",
     "a**b; integers wrap, negative exponents give 0 or ±1",
-    _by_kind(_int_pow, np.power),
+    _by_kind(_int_pow, _float_pow),
 )
 _op("neg", 1, "iuf", "-a", np.negative)
 _op("abs", 1, "iuf", "|a|; the least integer stays", np.absolute)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from . import ir as L
 
 if TYPE_CHECKING:
-    from .contract import Contraction, Operand
+    from .contraction import Contraction, Operand
 
 LATENCY = 4
 """Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
@@ -94,7 +94,10 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
-    return replace(shape, slice=deep, group=max(1, GROUP_BYTES // bytes_))
+    group = max(1, GROUP_BYTES // bytes_)
+    if isinstance(columns, int):
+        group = min(group, -(-columns // lanes))
+    return replace(shape, slice=deep, group=group)
 
 
 def _slice(nest: Contraction, pack_columns: str) -> int:
@@ -135,15 +138,17 @@ def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
         if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
             continue
         for height in range(min(rows, tallest[width]), 0, -1):
-            cost = _cost(rows, columns, width, height, vector, terms)
+            cost = _cost(rows, columns, width, height, vector, terms, not nest.batch)
             if best is None or cost < best[0]:
                 best = (cost, width, height)
     assert best is not None
     return best[1] * vector, best[2]
 
 
-def _cost(rows: int, columns: L.Index, width: int, height: int, vector: int, terms: int) -> float:
-    """Cycles for all tiles of one shape, of two workers together."""
+def _cost(
+    rows: int, columns: L.Index, width: int, height: int, vector: int, terms: int, shared: bool
+) -> float:
+    """Cycles for all tiles of one shape, of two workers together where they share the rows."""
     panels = [(1, width)]
     if isinstance(columns, int):
         whole, rest = divmod(columns, width * vector)
@@ -155,7 +160,7 @@ def _cost(rows: int, columns: L.Index, width: int, height: int, vector: int, ter
             panels.append((1, last))
     tall, left = divmod(rows, height)
     # two workers share the whole tiles; the rows left over are one worker's
-    tiles = [(tall + tall % 2, height)] + ([(1, left)] if left else [])
+    tiles = [(tall + tall % 2 if shared else tall, height)] + ([(1, left)] if left else [])
     return sum(
         n * m * (terms * max(w * h, w + h, LATENCY) + TILE_COST)
         for n, w in panels

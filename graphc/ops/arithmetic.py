@@ -40,7 +40,8 @@ FLOORDIV = elementwise("floordiv", "floor(a / b)", "iuf", (np.floor_divide,), co
 MOD = elementwise("mod", "a - b*floor(a / b), with the sign of b", "iuf", (np.remainder,), cost=10)
 FMOD = elementwise("fmod", "a - b*trunc(a / b), with the sign of a", "iuf", (np.fmod,), cost=10)
 POW = elementwise(
-    "pow", "a**b; for integers, a negative exponent gives 0, or ±1 where a is ±1", "iufc",
+    "pow", "a**b as in C99 (±inf and ±0 to the power 0.5 too, where NumPy's depends on the strides)"
+    "; for integers, a negative exponent gives 0, or ±1 where a is ±1", "iufc",
     (np.power,), pairs=cm.pow, identity=1, cost=30, low=0.1, integer_low=0,
 )  # fmt: skip
 NEG = elementwise("neg", "-a", "iufc", (np.negative,), pairs=cm.neg, involution=True, linear=(0,))

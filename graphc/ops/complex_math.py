@@ -176,8 +176,15 @@ def abs(a: Pair) -> Expr:
 
 
 def sign(a: Pair) -> Pair:
-    """a/|a|; 0 of 0; of an infinite part its sign, of two NaN (NumPy 2)."""
+    """a/|a|; 0 of 0; of an infinite part its sign, of two NaN (NumPy 2). Where |a| overflows NumPy
+    loses a part; here both are right."""
     x, y = parts(a)
+    scale = where(
+        magnitude(x).f("max", magnitude(y)) > 0.5 * float(x.info.max),
+        0.25,
+        Real(const(1.0, x.e.dtype)),
+    )
+    x, y = x * scale, y * scale
     size = x.f("hypot", y)
     endless = size.f("isinf")
     unknown = size.f("isnan") | (x.f("isinf") & y.f("isinf"))
@@ -302,12 +309,14 @@ def _exp_scaled(x: Real) -> tuple[Real, float, Real]:
 
 
 def exp(a: Pair) -> Pair:
-    """e**x (cos y + i sin y)"""
+    """e**x (cos y + i sin y); where x is -inf and y not finite, 0 with the sign of y."""
     x, y = parts(a)
     e, factor, big = _exp_scaled(x)
     f = where(big, factor, Real(const(1.0, x.e.dtype)))
     steady = y.f("isfinite")
-    cos, sin = (where(steady | (e > 0.0), y.f(name), 0.0) for name in ("cos", "sin"))
+    downward = ~steady & x.same(-math.inf)
+    cos = where(downward, 0.0, y.f("cos"))
+    sin = where(downward, Real(zero(y.e.dtype)).f("copysign", y), y.f("sin"))
     upward = ~steady & x.same(math.inf)  # NumPy: (inf, nan)
     re = where(y.same(0.0), e * f, e * cos * f)
     im = where(y.same(0.0), y, e * sin * f)
@@ -321,7 +330,8 @@ def exp2(a: Pair) -> Pair:
 
 
 def expm1(a: Pair) -> Pair:
-    """expm1(x) cos y - 2 sin²(y/2) + i e**x sin y"""
+    """expm1(x) cos y - 2 sin²(y/2) + i e**x sin y; on the real axis the imaginary part stays 0,
+    where NumPy has NaN if e**x is not finite."""
     x, y = parts(a)
     half = (y * 0.5).f("sin")
     im = where(y.same(0.0), y, x.f("exp") * y.f("sin"))
@@ -360,7 +370,9 @@ def log10(a: Pair) -> Pair:
 
 
 def log1p(a: Pair) -> Pair:
-    """ln|1 + z| + i arg(1 + z); near 0 by log1p(x(2 + x) + y²)/2."""
+    """ln|1 + z| + i arg(1 + z); near 0 by log1p(x(2 + x) + y²)/2. NumPy forms 1 + z and its
+    square, which cancel near 0 and overflow.
+    """
     x, y = parts(a)
     near = (magnitude(x) < 0.5) & (magnitude(y) < 0.5)
     re = where(near, (x * (x + 2.0) + y * y).f("log1p") * 0.5, log_abs(x + 1.0, y))
@@ -368,17 +380,33 @@ def log1p(a: Pair) -> Pair:
 
 
 def pow(a: Pair, b: Pair) -> Pair:
-    """e**(b ln a); a**0 is 1, a**1 is a, a**2 is a·a; 0**b is 0 where Re b > 0, else NaN
-    (NumPy).
+    """e**(b ln a); as NumPy by products where b is an integer under 100, so that powers of
+    integers are integers; 0**b is 0 where Re b > 0, else NaN; a**0 is 1. Otherwise a part that is
+    NaN, or infinite times infinite, gives NaN, where NumPy's product b ln a may have recovered an
+    infinity (C99 Annex G).
     """
     (ar, ai), (br, bi) = parts(a), parts(b)
-    re, im = parts(exp(mul(b, log(a))))
+    one, none = const(1.0, br.e.dtype), const(0.0, br.e.dtype)
+    n, unit = magnitude(br), Pair(one, none)
+    found = exp(mul(b, log(a)))
+    products = bi.same(0.0) & br.same(br.f("trunc")) & (n < 100.0)
+    power = _power(a, where(products, n, 0.0))
+    found = _choose(products, _choose(br < 0.0, div(unit, power), power), found)
     nothing = ar.same(0.0) & ai.same(0.0)
     limit = where(br > 0.0, 0.0, Real(const(math.nan, br.e.dtype)))
-    re, im = where(nothing, limit, re), where(nothing, limit, im)
-    found = pair(re, im)
-    real = bi.same(0.0)
-    found = _choose(real & br.same(2.0), mul(a, a), found)
-    found = _choose(real & br.same(1.0), a, found)
-    one, none = const(1.0, br.e.dtype), const(0.0, br.e.dtype)
-    return _choose(real & br.same(0.0), Pair(one, none), found)
+    found = _choose(nothing, pair(limit, limit), found)
+    square = mul(a, a)
+    for exponent, short in ((3.0, mul(a, square)), (2.0, square), (1.0, a), (0.0, unit)):
+        found = _choose(bi.same(0.0) & br.same(exponent), short, found)
+    return found
+
+
+def _power(a: Pair, n: Real) -> Pair:
+    """a**n by squaring, in NumPy's order; n is an integer from 0 to 127."""
+    found = Pair(const(1.0, n.e.dtype), const(0.0, n.e.dtype))
+    for _ in range(7):
+        half = n * 0.5
+        rest = half.f("trunc")
+        found = _choose(half.same(rest), found, mul(found, a))
+        a, n = mul(a, a), rest
+    return found

@@ -19,19 +19,25 @@ def _product(zero: Real, other: Real) -> Real:
     return where(zero.same(0.0) & ~other.f("isfinite"), zero, zero * other)
 
 
-def sinh(a: Pair) -> Pair:
-    """sinh x cos y + i cosh x sin y"""
+def _sinh(a: Pair, endless: float) -> Pair:
+    """sinh x cos y + i cosh x sin y; the real part is `endless` where x is infinite and y not
+    finite (C99 leaves its sign open; this one is NumPy's)."""
     x, y = parts(a)
     re = _product(x.f("sinh"), y.f("cos"))
     im = _product(y.f("sin"), x.f("cosh"))
-    return pair(where(x.f("isinf") & ~y.f("isfinite"), x, re), im)
+    return pair(where(x.f("isinf") & ~y.f("isfinite"), endless, re), im)
+
+
+def sinh(a: Pair) -> Pair:
+    return _sinh(a, math.inf)
 
 
 def cosh(a: Pair) -> Pair:
     """cosh x cos y + i sinh x sin y"""
     x, y = parts(a)
     shx, sny = x.f("sinh"), y.f("sin")
-    im = where(sny.same(0.0) & ~shx.f("isfinite"), sny, _product(shx, sny))
+    im = where(shx.same(0.0) & ~y.f("isfinite"), 0.0, shx * sny)
+    im = where(sny.same(0.0) & ~shx.f("isfinite"), where(shx < 0.0, -sny, sny), im)
     re = x.f("cosh") * y.f("cos")
     return pair(where(x.f("isinf") & ~y.f("isfinite"), math.inf, re), im)
 
@@ -54,7 +60,7 @@ def tanh(a: Pair) -> Pair:
 
 
 def sin(a: Pair) -> Pair:
-    return over_i(sinh(times_i(a)))
+    return over_i(_sinh(times_i(a), -math.inf))
 
 
 def cos(a: Pair) -> Pair:
@@ -93,13 +99,18 @@ def _hull(a: Pair) -> tuple[Real, Real, Real]:
 def asin(a: Pair) -> Pair:
     """atan(x / √(A² - x²)) + i·acosh(A), signs as of z"""
     q, im, x = _hull(a)
-    return pair(x.f("atan2", q), im.f("copysign", Real(a.im)))
+    return pair(where(x.same(0.0), x, x.f("atan2", q)), im.f("copysign", Real(a.im)))
+
+
+def _arc_cosine(q: Real, x: Real) -> Real:
+    """atan2(q, x): π/2 where x is 0, though q may be NaN."""
+    return where(x.same(0.0), math.pi / 2, q.f("atan2", x))
 
 
 def acos(a: Pair) -> Pair:
     """atan2(√(A² - x²), x) - i·acosh(A), the sign against that of y"""
     q, im, x = _hull(a)
-    return pair(q.f("atan2", x), -im.f("copysign", Real(a.im)))
+    return pair(_arc_cosine(q, x), -im.f("copysign", Real(a.im)))
 
 
 def asinh(a: Pair) -> Pair:
@@ -109,7 +120,7 @@ def asinh(a: Pair) -> Pair:
 def acosh(a: Pair) -> Pair:
     """±i acos z, the real part not negative"""
     q, im, x = _hull(a)
-    return pair(im, q.f("atan2", x).f("copysign", Real(a.im)))
+    return pair(im, _arc_cosine(q, x).f("copysign", Real(a.im)))
 
 
 def atanh(a: Pair) -> Pair:
@@ -122,9 +133,13 @@ def atanh(a: Pair) -> Pair:
     re = where(x.same(1.0) & (y < eps), 0.5 * (math.log(2.0) - y.f("log")), re)
     im = (2.0 * y).f("atan2", (1.0 - x) * (1.0 + x) - y * y) * 0.5
     large = (x > 4.0 / eps) | (y > 4.0 / eps)
-    h = x.f("hypot", y)
-    far = where(x.f("isinf") | y.f("isinf"), 0.0, x / h / h)
-    re, im = where(large, far, re), where(large, math.pi / 2, im)
+    # the square of |z| may overflow where the quotient does not underflow
+    u, v = x * 0.25, y * 0.25
+    h = u.f("hypot", v)
+    far = where(x.f("isinf") | y.f("isinf"), 0.0, u / h / h * 0.25)
+    re = where(x.same(0.0), x, where(large, far, re))
+    unknown = y.f("isnan") | (x.f("isnan") & ~y.f("isinf"))
+    im = where(large, where(unknown, math.nan, Real(const(math.pi / 2, x.e.dtype))), im)
     return pair(re.f("copysign", sx), im.f("copysign", sy))
 
 

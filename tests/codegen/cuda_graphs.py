@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphc.ir import Graph
 from graphc.loops.lower import Lowered, lower
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
+from graphc.passes import pipeline
 from graphc.passes.fuse import fuse
 
 
@@ -26,8 +28,9 @@ class GraphKernels:
     kernels: tuple[tuple[CudaKernel, ...], ...]
 
 
-def graph_kernels(graph: Graph) -> GraphKernels:
-    fused = fuse(graph)
+def graph_kernels(graph: Graph, passes: bool = False) -> GraphKernels:
+    """The kernels of a graph; without `passes`, it is fused and nothing else."""
+    fused = pipeline.run(graph).graph if passes else fuse(graph)
     nodes = [n for n in fused.nodes if n.op.name != "constant"]
     lowered = tuple(lower(n.attrs["body"], f"kernel{k}") for k, n in enumerate(nodes))
     kernels = tuple(print_cuda(verify(schedule_cuda(one.func), "cuda")) for one in lowered)
@@ -36,8 +39,21 @@ def graph_kernels(graph: Graph) -> GraphKernels:
 
 def build(graphs: Sequence[GraphKernels]) -> list[list[cuda_cpu.CpuProgram]]:
     """The programs of many graphs, compiled at once."""
-    built = iter(cuda_cpu.build([kernels for one in graphs for kernels in one.kernels]))
-    return [[next(built) for _ in one.kernels] for one in graphs]
+    return _by_graph(graphs, cuda_cpu.build([k for one in graphs for k in one.kernels]))
+
+
+@contextmanager
+def built(graphs: Sequence[GraphKernels]) -> Iterator[list[list[cuda_cpu.CpuProgram]]]:
+    """The same, unloaded afterwards."""
+    with cuda_cpu.temporary([k for one in graphs for k in one.kernels]) as programs:
+        yield _by_graph(graphs, programs)
+
+
+def _by_graph(
+    graphs: Sequence[GraphKernels], programs: Sequence[cuda_cpu.CpuProgram]
+) -> list[list[cuda_cpu.CpuProgram]]:
+    rest = iter(programs)
+    return [[next(rest) for _ in one.kernels] for one in graphs]
 
 
 def run(

@@ -12,8 +12,8 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops import shapes
-from graphc.loops.contract import match
-from graphc.loops.flatten import collapse, flatten
+from graphc.loops.contraction import match
+from graphc.loops.flatten import collapse, flatten, joined
 from graphc.loops.lower import lower
 from graphc.loops.schedule import Machine, schedule
 from graphc.loops.verify import verify
@@ -213,3 +213,11 @@ def test_dims_are_affine() -> None:
     arrays = arguments(graph, {"n": 37})
     got = run_graph(graph, arrays, {"n": 37}, WIDE)
     np.testing.assert_allclose(got[0], arrays[0].T @ arrays[0], rtol=1e-5)
+
+
+def test_a_reshape_leaves_no_quotients() -> None:
+    x = Dim.symbol("x")
+    a = x // 512
+    assert joined(512 * (a % 7) + 3584 * (a // 7) + x % 512) == x
+    assert joined(x % 4 + 8 * (x // 4)) == x % 4 + 8 * (x // 4)
+    assert joined(3 * (x % N) + 7) == 3 * (x % N) + 7

@@ -26,9 +26,10 @@ ELEMENTWISE = [card for card in CARDS if card.kind == "elementwise"]
 UFUNCS = [c for c in ELEMENTWISE if c.numpy and isinstance(c.numpy[0], np.ufunc)]
 # special values of the complex functions on which formulas and NumPy agree everywhere
 STEADY = {
-    "abs", "add", "conj", "cos", "cosh", "eq", "exp", "exp2", "fmax", "fmin", "ge", "gt", "imag",
-    "isfinite", "isinf", "isnan", "le", "log", "log10", "log2", "lt", "max", "min", "ne", "neg",
-    "real", "rint", "sqrt", "sub", "tan", "tanh",
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh", "conj", "cos", "cosh", "eq",
+    "exp", "exp2", "fmax", "fmin", "ge", "gt", "imag", "isfinite", "isinf", "isnan", "le", "log",
+    "log10", "log2", "lt", "max", "min", "ne", "neg", "real", "rint", "sin", "sinh", "sqrt", "sub",
+    "tan", "tanh",
 }  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def test_complex_lowering_stays_small(card: OpDef) -> None:
             if id(expr) not in seen:
                 seen[id(expr)] = expr
                 stack.extend(L.children(expr))
-        assert len(seen) < 200
+        assert len(seen) < (350 if card.name == "pow" else 200)  # pow has seven squarings
 
 
 def test_log1p_of_small_complex_numbers_does_not_cancel() -> None:

@@ -70,6 +70,12 @@ def test_float_operators(check: Any) -> None:
     check(lambda x: (x**2, x**0.5, x**-1, x**3, x**0), x)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
+def test_a_power_of_one_half_is_a_square_root(check: Any, dtype: str) -> None:
+    with np.errstate(invalid="ignore"):
+        check(lambda x: x**0.5, np.array([-np.inf, -0.0, -4, 4, 2], dtype))
+
+
 def test_matmul(check: Any) -> None:
     x, y, v = sample("float32"), sample("float32", (4, 5)), sample("float32", (4,))
     check(lambda x, y, v: (x @ y, x @ v, v @ y, v @ v, np.ones((2, 3)) @ x), x, y, v)

@@ -2,14 +2,15 @@
 
 `FUNCTIONS` maps the name of a scalar op to its implementation for f32 and f64;
 `codegen/scalar_llvm.py` wraps each into an internal function per (op, dtype, lanes). f16 and bf16
-go through f32 there. The files go by family: explog, trig, hyperbolic, special, power, remainder.
+go through f32 there. The files go by family: explog, trig, hyperbolic, special, gamma,
+power, remainder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import explog, hyperbolic, power, remainder, special, trig
+from . import explog, gamma, hyperbolic, power, remainder, special, trig
 from .lanes import V
 
 FUNCTIONS: dict[str, Callable[..., V]] = {
@@ -36,7 +37,7 @@ FUNCTIONS: dict[str, Callable[..., V]] = {
     "atanh": hyperbolic.atanh,
     "erf": special.erf,
     "erfc": special.erfc,
-    "lgamma": special.lgamma,
+    "lgamma": gamma.lgamma,
     "pow": power.pow_,
     "cbrt": power.cbrt,
     "hypot": power.hypot,

@@ -26,6 +26,7 @@ from .lanes import (
 )  # fmt: skip
 
 LOG2E = 1.4426950408889634
+LOG10E = 0.4342944819032518
 LN2 = 0.6931471805599453
 # ln 2 = hi + lo; the hi parts end in zeros, so that their product with an exponent is exact
 LN2_HI = {F32: 0.693145751953125, F64: 0.6931471803691238}
@@ -108,7 +109,8 @@ def expm1(x: V) -> V:
         rest = fma(n, -LN2_LO[F64], fma(n, -LN2_HI[F64], clamped) - r)
     half = power_of_two(n - 1.0)
     result = fma(expm1_polynomial(r, rest), half, fma(r, half, half - 0.5))
-    return where(x.eq(0.0), x, result + result)
+    # half of a subnormal number loses a bit, and that of the least its sign
+    return where(x.abs().lt(2.0**-1000 if x.is_f64 else 2.0**-100), x, result + result)
 
 
 # ------------------------------------------------------------------------------------ logarithms
@@ -178,33 +180,25 @@ def log_mid(x: V) -> V:
     return log(x, medium=True)
 
 
-def _log_base(x: V, unit_hi: float, unit_lo: float, two_hi: float, two_lo: float) -> V:
-    """log(x) * unit, where unit and log(2) * unit come in two parts; two_hi times an exponent is
-    exact."""
+def _log_base(x: V, start: float, rest: float, two_hi: float, two_lo: float) -> V:
+    """log(x) * unit, unit = start + rest. `start` is a power of 2, so that start * f is exact;
+    log(2) * unit comes in two parts, and two_hi times an exponent is exact."""
     e, m = split_exponent(x)
     f = m - 1.0
-    small = log_small(f)
-    high = fma(f, unit_hi, e * two_hi)
-    low = fma(small, unit_hi, f * unit_lo)
+    low = fma(f, rest, log_small(f) * (start + rest))
     if two_lo:
         low = fma(e, two_lo, low)
-    return _special(x, high + low)
+    return _special(x, fma(f, start, e * two_hi) + low)
 
 
 def log2(x: V) -> V:
-    hi = LOG2E if x.is_f64 else 1.4426950216293335
-    lo = 2.0355273740931033e-17 if x.is_f64 else 1.9259629911266175e-08
-    return _log_base(x, hi, lo, 1.0, 0.0)
+    return _log_base(x, 1.0, LOG2E - 1.0, 1.0, 0.0)
 
 
 def log10(x: V) -> V:
-    if x.is_f64:
-        return _log_base(
-            x, 0.4342944819032518, 1.098319650216765e-17, 0.30102999566383914, 1.42050232272661e-13
-        )
-    return _log_base(
-        x, 0.4342944920063019, -1.0103050052231683e-08, 0.301025390625, 4.605038981195214e-06
-    )
+    hi = 0.30102999566383914 if x.is_f64 else 0.301025390625
+    lo = 1.42050232272661e-13 if x.is_f64 else 4.605038981195214e-06
+    return _log_base(x, 0.5, LOG10E - 0.5, hi, lo)
 
 
 def log1p_pair(u: V, d: V, extra: V | None = None) -> V:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from . import coefficients as c
-from .explog import LN2, LOG2E, log1p_pair, reduce_exp
+from .explog import LN2, LN2_HI, LN2_LO, LOG2E, log1p_pair, reduce_exp
 from .lanes import (
     INFINITY,
     NAN,
@@ -32,28 +32,31 @@ from .lanes import (
 )  # fmt: skip
 
 
-def _parts(x: V) -> tuple[V, V, V, V]:
-    """(sinh r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is
+def _parts(x: V) -> tuple[V, V, V, V, V]:
+    """(r, sinh r - r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is
     infinite."""
     a = x.abs().lesser(710.6 if x.is_f64 else 89.6)
     n, r = reduce_exp(a)
     z = r * r
-    odd = fma(r * z, horner(z, c.SINH_F64 if x.is_f64 else c.SINH_F32), r)
+    odd = r * z * horner(z, c.SINH_F64 if x.is_f64 else c.SINH_F32)
+    if not x.b.isa.has_fma:  # two products are rounded below, so r keeps what it was rounded by
+        start = a - n * LN2_HI[x.dtype]
+        odd = odd + ((start - r) - n * LN2_LO[x.dtype])
     even = z * horner(z, c.COSH_F64 if x.is_f64 else c.COSH_F32)
     up = power_of_two(n - 2.0)
     down = power_of_two((-2.0 - n).greater(-1000.0 if x.is_f64 else -120.0))
-    return odd, even, up - down, up + down
+    return r, odd, even, up - down, up + down
 
 
 def sinh(x: V) -> V:
-    odd, even, s, k = _parts(x)
-    half = s + fma(odd, k, even * s)
+    r, odd, even, s, k = _parts(x)
+    half = fma(r, k, s) + fma(odd, k, even * s)
     return with_sign(half + half, sign_of(x))
 
 
 def cosh(x: V) -> V:
-    odd, even, s, k = _parts(x)
-    half = k + fma(odd, s, even * k)
+    r, odd, even, s, k = _parts(x)
+    half = k + fma(r, s, fma(odd, s, even * k))
     return half + half
 
 

@@ -181,9 +181,9 @@ def horner(x: V, coefficients: Sequence[float]) -> V:
 
     Long ones run as two chains in x**2: a core waits for the latency of one chain rather than for
     its arithmetic (log in f32: 1.04 cycles per element with one chain, 0.66 with two; four gain no
-    more).
+    more). Not without fma: two chains, each greater than their sum, would be rounded too often.
     """
-    if len(coefficients) < 5:
+    if len(coefficients) < 5 or not x.b.isa.has_fma:
         return _chain(x, coefficients)
     square = x * x
     return fma(_chain(square, coefficients[1::2]), x, _chain(square, coefficients[0::2]))
@@ -260,13 +260,18 @@ def divide(n: V, d: V, rest: V | None = None) -> V:
     """n / (d + rest), within 1 ulp, for d finite, normal and within 2**±100 (2**±1000 in f64).
 
     With AVX-512: an estimate of 14 bits (53 in f64) and one correction by the residual, which
-    doubles its bits and takes a third of the time of the divide instruction; elsewhere the
-    instruction.
+    doubles its bits and takes a third of the time of the divide instruction. Elsewhere the
+    instruction; with a rest and fma, the reciprocal by the instruction and the same correction.
     """
     if not n.b.isa.has_avx512 or n.lanes * n.dtype.bits < 256:
-        q = n / d
-        return q if rest is None else q - q * (rest / d)
-    r = estimate_reciprocal(d) if d.is_f64 else x86(d, "rcp14", [d.const(0.0)])
+        if rest is None:
+            return n / d
+        if not n.b.isa.has_fma:
+            q = n / d
+            return q - q * (rest / d)
+        r = 1.0 / d
+    else:
+        r = estimate_reciprocal(d) if d.is_f64 else x86(d, "rcp14", [d.const(0.0)])
     q = n * r
     residual = fma(-d, q, n)
     return fma(residual if rest is None else fma(-rest, q, residual), r, q)
