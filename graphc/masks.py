@@ -41,7 +41,9 @@ NONZERO_REMEDY = (
 
 
 class Positions:
-    """What np.nonzero answers of a traced array, for one axis: an index, and nothing else."""
+    """What np.nonzero answers of a traced array, for one axis: an index, whose k-th
+    element can be read, and nothing else.
+    """
 
     __slots__ = ("axis", "mask")
 
@@ -56,11 +58,33 @@ class Positions:
         found.weak = True
         return found
 
+    def __getitem__(self, k: Any) -> Any:
+        """The k-th position, as in np.nonzero(mask)[0][0]: the first place where mask holds.
+
+        Where there are fewer, the program raises IndexError, as NumPy does.
+        """
+        if isinstance(k, (bool, Cell)) or not hasattr(k, "__index__"):
+            return self._refuse()
+        from .protocols import namespace  # it is built on this module
+
+        np_ = namespace()
+        k, mask = int(k), self.mask.reshape(-1)  # type: ignore[attr-defined] # a Tracer
+        seen = mask if k >= 0 else mask[::-1]
+        many, n = k + 1 if k >= 0 else -k, mask.shape[0]
+        if many == 1:
+            place = np_.where(seen.any(), seen.argmax(), n)
+        else:
+            place = np_.flatnonzero(seen, size=many, fill_value=n)[many - 1]
+        place = np_.arange(n)[place]
+        return np_.unravel_index(place if k >= 0 else n - 1 - place, self.mask.type.shape)[
+            self.axis
+        ]
+
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         return refuse(f"the positions of nonzero elements are used as an array: {NONZERO_REMEDY}")
 
     __array__ = __array_ufunc__ = __array_function__ = __iter__ = __len__ = __bool__ = _refuse
-    __getitem__ = __setitem__ = __index__ = __int__ = __float__ = __contains__ = _refuse
+    __setitem__ = __index__ = __int__ = __float__ = __contains__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = _refuse
     __truediv__ = __floordiv__ = __mod__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     shape = property(_refuse)

@@ -386,10 +386,26 @@ class Tracer(Elements, Operators):
 class Flat:
     """`x.flat`: the elements in C order."""
 
-    __slots__ = ("_x",)
+    __slots__ = ("_next", "_x")
 
     def __init__(self, x: Tracer):
         self._x = x
+        self._next = 0
+
+    @property
+    def coords(self) -> tuple[int, ...]:
+        """The index of the element that `next` answers."""
+        place, found = self._next, []
+        for n in reversed(self._x.shape):
+            place, coordinate = divmod(place, max(int(n), 1))
+            found.append(coordinate)
+        return tuple(reversed(found))
+
+    def __next__(self) -> Any:
+        if self._next >= len(self):
+            raise StopIteration
+        self._next += 1
+        return self._all()[self._next - 1]
 
     def _all(self) -> Any:
         return self._x.share(views.Reshape((self._x.size,)))

@@ -195,3 +195,12 @@ def haversine_matrix(degrees: Any) -> Any:
     dlat, dlon = lat[:, None] - lat, lon[:, None] - lon
     a = np.sin(dlat / 2) ** 2 + np.cos(lat[:, None]) * np.cos(lat) * np.sin(dlon / 2) ** 2
     return 2 * 6371 * np.arcsin(np.sqrt(np.clip(a, 0, 1)))
+
+
+@case(lambda d, n: (d.array(n), d.array(n, n)), sizes=(6, 40))
+def first_crossing(x: Any, image: Any) -> tuple[Any, ...]:
+    level = np.sort(x)[len(x) // 2]
+    first = np.where(x >= level)[0][0]
+    last = np.flatnonzero(x >= level)[-1]
+    bright = np.nonzero(image == image.max())
+    return first, last, x[first], (x[first:] * 2).sum(), bright[0][0], bright[1][0]

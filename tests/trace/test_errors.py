@@ -112,6 +112,7 @@ REFUSED: list[tuple[Any, str]] = [
         lambda x: x[x.astype(int)[0, 0] : x.astype(int)[0, 0] + 7],
         "slice of 7 elements .* axis of extent 2.*no more elements",
     ),
+    (lambda x: x.reshape((1,) * 63 + (2, 3)), "an array of 65 axes is made, .* at most 64"),
     (lambda x: x.resize(3, 2), r"x\.resize\(\) in place"),
     (lambda x: x.flags, "memory layout"),
     (lambda x: setattr(x, "shape", (3, 2)), r"write x = x\.reshape"),
@@ -218,6 +219,7 @@ def test_arguments() -> None:
         (([X, {1, 2}],), {}, r"argument x\[1\] is a set"),
         (([X],), {"static_argnames": "x"}, "argument x is static, and a list cannot be hashed"),
         ((np.array(["a"]),), {}, "argument x: dtype <U1 has no place in a graph"),
+        ((np.array([None]),), {}, "argument x: dtype object has no place in a graph"),
         ((np.ma.array([1.0]),), {}, "argument x is a MaskedArray"),
     ]:
         with pytest.raises(graphc.GraphcError, match=message):

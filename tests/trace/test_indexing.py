@@ -222,6 +222,38 @@ def test_positions_of_nonzero_elements_are_an_index(check: Any) -> None:
     check(program, np.arange(6.0).reshape(2, 3))
 
 
+def test_the_first_and_the_last_position(check: Any) -> None:
+    def program(x: Any) -> Any:
+        rows, columns = np.where(x > 2)
+        flat = np.flatnonzero(x > 2)
+        first = flat[0]
+        return (
+            first, flat[-1], flat[1], flat[-2], rows[0], columns[0], rows[-1], columns[-1],
+            x.ravel()[first], x[rows[0], columns[0]], np.nonzero(x)[1][2],
+        )  # fmt: skip
+
+    check(program, np.array([[1.0, 0, 4], [5, 2, 3], [0, 1, 0]]))
+
+
+def test_a_position_that_is_not_there() -> None:
+    compiled = graphc.jit(lambda x: np.flatnonzero(x > 2)[1])
+    assert compiled(np.array([3.0, 1, 3])) == 2
+    with pytest.raises(IndexError, match="out of bounds"):
+        compiled(np.array([3.0, 1, 1]))
+
+
+def test_numbered_elements(check: Any) -> None:
+    def program(x: Any) -> Any:
+        total, found = 0.0, np.zeros(x.shape[::-1])
+        for (i, j), value in np.ndenumerate(x):
+            found[j, i] = value * (i + 1)
+        for value in x.flat:
+            total = total + value
+        return total, found, [i for i, _ in np.ndenumerate(x[:, :0])]
+
+    check(program, np.arange(6.0).reshape(2, 3))
+
+
 def test_places_and_puts(check: Any) -> None:
     def program(x: Any) -> Any:
         found = [x.copy() for _ in range(7)]
