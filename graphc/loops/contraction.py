@@ -83,7 +83,7 @@ def match(loop: L.For) -> Contraction | None:
         return None
     if any(isinstance(s, L.Alloc) and s.buffer.space != "register" for s in before):
         return None
-    sums = inlined(reduction[-1].body)
+    sums = inlined(reduction[-1].body, before)
     if sums is None:
         return None
     batch_names = frozenset(one.var for one in batch)
@@ -223,14 +223,22 @@ def _chain(loop: L.Stmt) -> list[L.For]:
     return loops
 
 
-def inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
-    """The sums of a reduction's body with its Lets written out; None where there is more."""
+def inlined(
+    body: Sequence[L.Stmt], before: Sequence[L.Stmt] = ()
+) -> tuple[L.Accumulate, ...] | None:
+    """The sums of a reduction's body with its Lets written out; None where there is more.
+
+    Those before the reduction are written out too: an operand is packed elsewhere.
+    """
     values: dict[str, L.Expr] = {}
     sums: list[L.Accumulate] = []
 
     def leaf(expr: L.Expr) -> L.Expr:
         return values.get(expr.name, expr) if isinstance(expr, L.Name) else expr
 
+    for stmt in before:
+        if isinstance(stmt, L.Let):
+            values[stmt.name] = L.map_expr(stmt.value, lambda i: i, leaf)
     for stmt in body:
         if isinstance(stmt, L.Let) and not sums:
             values[stmt.name] = L.map_expr(stmt.value, lambda i: i, leaf)

@@ -151,6 +151,24 @@ def test_distances_are_a_contraction() -> None:
     assert [len(side) for side in (nest.row_operands, nest.column_operands)] == [1, 1]
 
 
+@pytest.mark.parametrize("shape", [(10, 10, 3), (37, 5, 17)])
+def test_a_condition_that_is_bound_before_the_sum(shape: tuple[int, int, int]) -> None:
+    """np.fill_diagonal of a matrix of distances: the sum is not wanted where a Let before it says
+    so, and its operands were packed where that Let is not.
+    """
+    found = _distances(*shape)
+    (flat,) = (lookup("reshape")(found.results[0], shape=(shape[0] * shape[1],)),)
+    ones = lookup("full")(value=np.inf, dtype=F32, shape=(min(shape[:2]),))
+    filled = lookup("update")(flat, ones, start=(0,), step=(shape[1] + 1,))
+    graph = Graph.of("f", found.params, (lookup("reshape")(filled, shape=shape[:2]),))
+    arrays = arguments(graph)
+    wanted = evaluate(graph, arrays)
+    for machine in MACHINES:
+        assert_close(run_graph(graph, arrays, {}, machine), wanted, tolerances(graph, arrays))
+    for one, other in zip(compiled(graph)(*arrays), wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
 def test_a_sum_of_one_operand_is_none() -> None:
     x = tensor(F32, 40, 20, 6)
     total = reduce(x, "sum", 2)
