@@ -562,7 +562,13 @@ def _strides(buffer: L.Buffer) -> frozenset[str]:
     return index_names(buffer.element_strides())
 
 
-def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 24 << 20) -> None:
+STREAMING_BYTES = (12 << 20, 24 << 20)
+"""From which size results are written past the caches: by one worker, which waits for each line
+that it writes into them, and by several, whom the third cache serves at once.
+"""
+
+
+def print_kernel(module: Module, func: L.LoopFunc) -> None:
     """Adds one kernel to the module:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
     """
@@ -583,11 +589,14 @@ def print_kernel(module: Module, func: L.LoopFunc, streaming_bytes: int = 24 << 
     printer = _printer(module, func, func.name, params)
     b = printer.b
     good: Val | None = None
+    workers = b.load(b.gep("%rt", 1, I64), I64, align=8)  # GcRuntime of native.h
+    alone, together = (b.const(nbytes, I64) for nbytes in STREAMING_BYTES)
+    least = b.select(b.cmp("le", workers, 1), alone, together)
     for buffer in streamed.values():
         address = b.emit(f"ptrtoint ptr %p_{buffer.name} to i64", I64)
         aligned = b.cmp("eq", b.and_(address, 63), 0)
         nbytes = printer.index(ty.product(buffer.shape) * buffer.dtype.nbytes)
-        large = b.cmp("ge", nbytes, b.const(streaming_bytes, I64))
+        large = b.cmp("ge", nbytes, least)
         one = b.and_(aligned, large)
         good = one if good is None else b.and_(good, one)
     assert good is not None

@@ -50,7 +50,7 @@ class Machine:
     vector_bytes: int = 64
     """Width of a vector register."""
     registers: int = 32
-    streaming_bytes: int | None = 24 << 20
+    streaming_bytes: int | None = 12 << 20
     """Results of at least this size are written past the caches; None: never.
 
     A kernel decides when it is called.
