@@ -25,6 +25,7 @@ from .. import types as ty
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import merge
+from .cuda_contract import contract_cuda
 from .cuda_nests import (
     LOCAL_BYTES,
     THREADS,
@@ -298,6 +299,9 @@ class _Schedule:
 
     def nest(self, loop: For) -> For:
         """The kernel of one parallel nest."""
+        tiled = contract_cuda(self.names, loop)
+        if tiled is not None:
+            return tiled
         loops, core = A.chain(loop, self.names.symbols, mapped=True)
         if not A.has_loops(core):
             position, moved = transposed_loads(loops, core)
