@@ -5,6 +5,7 @@ Called by schedule_cuda.py and cuda_nests.py; changes nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from .. import types as ty
@@ -257,7 +258,21 @@ def linear(offset: Index, var: str, lanes: int) -> bool:
     offset = lift_lane(offset, var, lanes)
     if stride(offset, var) != 1 or not isinstance(offset, Dim):
         return False
-    return all(c % lanes == 0 for monomial, c in offset.terms if monomial != (var,))
+    return _content(offset - Dim.symbol(var)) % lanes == 0
+
+
+def _content(index: Index) -> int:
+    """A number that divides the index, whatever its names stand for."""
+    if not isinstance(index, Dim):
+        return abs(index)
+    found = 0
+    for monomial, coefficient in index.terms:
+        term = abs(coefficient)
+        for atom in monomial:
+            if not isinstance(atom, str) and atom[0] == "%":
+                term *= math.gcd(_content(atom[1]), _content(atom[2]))
+        found = math.gcd(found, term)
+    return found
 
 
 def lift_lane(index: Index, var: str, lanes: int) -> Index:

@@ -373,9 +373,10 @@ class _Plain(_Writer):
                 self.sums[s.buffer.name],
                 (self.v * symbol(u) + symbol(v),),
                 s.op,
-                _replaced(s.value, held),
+                _replaced(term, held),
             )
             for s in self.parts.nest.sums
+            for term in _terms(s)
         )
         body: tuple[Stmt, ...] = (*stmts, For(u, self.u, "unroll", (
             For(v, self.v, "unroll", adds),
@@ -491,6 +492,24 @@ def _replaced(value: Expr, held: dict[Expr, Load]) -> Expr:
     if isinstance(value, L.Select):
         return L.Select(*(_replaced(e, held) for e in (value.cond, value.a, value.b)))
     return value
+
+
+def _terms(total: Accumulate) -> list[Expr]:
+    """What a sum adds, so that each product can be a multiply-add: of complex numbers two."""
+    value = total.value
+    if total.op != "add" or not value.dtype.is_float or not isinstance(value, L.Scalar):
+        return [value]
+    if value.op not in ("add", "sub") or not all(map(_is_product, value.args)):
+        return [value]
+    a, b = value.args
+    assert isinstance(b, L.Scalar)
+    if value.op == "sub":
+        b = replace(b, args=(L.Scalar("neg", (b.args[0],), b.dtype), b.args[1]))
+    return [a, b]
+
+
+def _is_product(value: Expr) -> bool:
+    return isinstance(value, L.Scalar) and value.op == "mul"
 
 
 def _vanishes(total: Accumulate, operands: object) -> bool:
