@@ -15,6 +15,9 @@ is the grid's z. Each thread sums 8 x 8, 8 x 4, 4 x 8 or 4 x 4 results, term by 
 the bits are those of the naive loops but for the fused multiply-add. Where both sides are 16-bit
 floats that are summed in f32, warps multiply on tensor cores (`ir.Mma`), 16 terms at a time.
 
+Few results of many terms would leave processors without a tile: then the terms are cut into parts,
+tiles of which go to workspace, and a second kernel adds these in order and ends with g.
+
 How slices come to shared memory: cuda_tiles.py. Small products keep their threads: None.
 """
 
@@ -28,7 +31,7 @@ from . import contraction
 from . import cuda_access as A
 from . import ir as L
 from .contraction import Contraction
-from .cuda_nests import THREADS, WARP, Names, ceil_div, guarded, symbol
+from .cuda_nests import THREADS, WARP, Names, ceil_div, guarded, neutral_of, symbol
 from .cuda_tiles import (
     PAIRED_TERMS,
     PITCH,
@@ -51,13 +54,18 @@ PROCESSORS = 108
 EFFICIENCY = {(8, 8): 1.0, (8, 4): 0.8, (4, 8): 0.8, (4, 4): 0.6}
 """Of a tile with so many rows and columns to a thread: what it reads of shared memory for its
 sums."""
+PART_TERMS = 256
+"""Terms below this are not worth a part of their own."""
 ACCUMULATORS = 64
 """32-bit registers that a thread sums in."""
 SHARED_BYTES = 48 * 1024
+PART = "_part"
+"""Stands for the part of the terms in what a kernel does at its end."""
 
 
-def contract_cuda(names: Names, loop: For) -> For | None:
-    """The kernel of a parallel nest that is a contraction; None where it is none, or too small."""
+def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
+    """The kernel of a parallel nest that is a contraction, and the nest that follows it where the
+    terms were cut into parts; None where it is none, or too small."""
     nest = contraction.match(loop)
     parts = None if nest is None else _parts(nest)
     if parts is None:
@@ -65,8 +73,14 @@ def contract_cuda(names: Names, loop: For) -> For | None:
     size = _tile(parts)
     if size is None:
         return None
-    writer = (_Paired if parts.paired else _Plain)(names, parts, *size)
-    return writer.kernel() if writer.shared_bytes <= SHARED_BYTES else None
+    count = _count(parts, *size)
+    writer = (_Paired if parts.paired else _Plain)(names, parts, *size, count)
+    if writer.shared_bytes > SHARED_BYTES:
+        return None
+    after: For | None = None
+    if count > 1:
+        writer.parts, after = _split(names, parts, count)
+    return writer.kernel(), after
 
 
 # ------------------------------------------------------------------------------------- the nest
@@ -185,6 +199,51 @@ def _tile(parts: _Parts) -> tuple[int, int] | None:
     return None if best is None else best[1:]
 
 
+# ------------------------------------------------------------------------------ parts of the terms
+
+
+def _count(parts: _Parts, u: int, v: int) -> int:
+    """How many parts the terms are cut into."""
+    rows, columns, depth = (axis.extent for axis in (parts.rows, parts.columns, parts.terms))
+    batch = Axis(parts.batch).extent
+    if not all(isinstance(e, int) for e in (rows, columns, depth, batch)):
+        return 1
+    blocks = ceil_div(rows, 16 * u) * ceil_div(columns, 16 * v) * batch
+    if not isinstance(blocks, int) or not isinstance(depth, int) or blocks == 0:
+        return 1
+    return max(1, min(PROCESSORS // blocks, depth // PART_TERMS))
+
+
+def _split(names: Names, parts: _Parts, count: int) -> tuple[_Parts, For]:
+    """The contraction that sums each part into workspace, and the nest that joins them.
+
+    The part is the last axis of the grid, so its sums lie behind all of the part before.
+    """
+    nest = parts.nest
+    loops = (*nest.batch, nest.rows, nest.columns)
+    place = tuple(symbol(loop.var) for loop in loops)
+    shape = (count, *(loop.extent for loop in loops))
+    part = names.fresh("part")
+    store: list[Stmt] = []
+    join: list[Stmt] = []
+    starts: dict[str, L.Const] = {}
+    for total in nest.sums:
+        held = names.temp(f"{total.buffer.name}_parts", total.buffer.dtype, shape)
+        value = Load(total.buffer, total.index)
+        store.append(Store(held, (symbol(PART), *place), value))
+        value = Load(held, (symbol(part), *place))
+        join.append(Accumulate(total.buffer, total.index, total.op, value))
+        starts[total.buffer.name] = neutral_of(total.op, total.buffer)
+    body: tuple[Stmt, ...] = (
+        *nest.before, For(part, count, "serial", tuple(join)), *nest.after
+    )  # fmt: skip
+    for loop in reversed(loops):
+        body = (replace(loop, body=body),)
+    (after,) = body
+    assert isinstance(after, For)
+    return replace(parts, starts=starts, rest=tuple(store)), after
+
+
 # ----------------------------------------------------------------------------------- the kernel
 
 
@@ -206,14 +265,14 @@ class _Writer:
     slice: int
     """Terms of a slice."""
 
-    def __init__(self, names: Names, parts: _Parts, u: int, v: int):
-        self.names, self.parts, self.u, self.v = names, parts, u, v
+    def __init__(self, names: Names, parts: _Parts, u: int, v: int, count: int):
+        self.names, self.parts, self.u, self.v, self.count = names, parts, u, v, count
         self.height, self.width = 16 * u, 16 * v
         self.blocks = [names.fresh(n) for n in ("block_z", "block_y", "block_x")]
         self.warp, self.lane = names.fresh("warp"), names.fresh("lane")
         known = {self.warp: WARPS, self.lane: WARP}
         extents = (
-            Axis(parts.batch).extent,
+            Axis(parts.batch).extent * count,
             ceil_div(parts.rows.extent, self.height),
             ceil_div(parts.columns.extent, self.width),
         )
@@ -222,7 +281,10 @@ class _Writer:
             if isinstance(extent, int):
                 known[name] = max(1, extent)
         self.place = Place(self.warp, self.lane, known)
-        self.around = Axis(parts.batch).at(symbol(self.blocks[0])) if parts.batch else {}
+        z = symbol(self.blocks[0])
+        self.part: Index = z % count if parts.batch or count > 1 else 0
+        self.around = Axis(parts.batch).at(z // count) if parts.batch else {}
+        self.around |= {PART: self.part}
         self.row = self.height * symbol(self.blocks[1])
         self.column = self.width * symbol(self.blocks[2])
         self.sums = {
@@ -268,7 +330,8 @@ class _Writer:
             )),
         )  # fmt: skip
         body = (*(Alloc(c.tile) for c in self.copies), *body)
-        for name, extent in reversed(self.grid if self.parts.batch else self.grid[1:]):
+        deep = self.parts.batch or self.count > 1
+        for name, extent in reversed(self.grid if deep else self.grid[1:]):
             body = (For(name, extent, "block", body),)
         (kernel,) = body
         assert isinstance(kernel, For)
@@ -285,9 +348,10 @@ class _Writer:
 
     def slices(self) -> list[Stmt]:
         """Tiles are filled from registers, which are read ahead by one slice."""
-        count = ceil_div(self.parts.terms.extent, self.slice)
+        count = ceil_div(self.parts.terms.extent, self.slice * self.count)
         s = self.names.fresh("s")
-        first = self.slice * symbol(s)
+        start = self.slice * count * self.part
+        first = start + self.slice * symbol(s)
         ahead: dict[str, int] = {}
         if isinstance(count, int):
             ahead[s] = max(1, count - 1)
@@ -301,7 +365,7 @@ class _Writer:
             L.Barrier(),
         )
         return [
-            *(stmt for c in self.copies for stmt in c.fetch(0, {})),
+            *(stmt for c in self.copies for stmt in c.fetch(start, {})),
             For(s, count, "serial", body),
         ]
 

@@ -56,8 +56,8 @@ def dense(n: ty.Extent, k: ty.Extent, m: ty.Extent, dtype: DType) -> Graph:
     )
 
 
-def batched(n: ty.Extent, m: ty.Extent, dtype: DType) -> Graph:
-    a, b = tensor(dtype, 3, n, 40), tensor(dtype, 3, m, 40, name="b")
+def batched(n: ty.Extent, m: ty.Extent, dtype: DType, k: int = 40) -> Graph:
+    a, b = tensor(dtype, 3, n, k), tensor(dtype, 3, m, k, name="b")
     return Graph.of("f", (a, b), (dot(a, b, ((2,), (2,)), 1),))
 
 
@@ -127,6 +127,15 @@ def programs() -> dict[str, tuple[Graph, Graph | None]]:
         }  # fmt: skip
     found |= {
         "conv_groups": (conv("f32[2, 12, 16]", "f32[3, 8, 40]", groups=2, low=(2,)), None),
+        "deep_f16": (dense(40, 1100, 33, F16), None),
+        "deep_f32": (dense(33, 520, 40, F32), None),
+        "deep_c64": (product(17, 515, 20, ty.C64), None),
+        "deep_least": (apart("min", 16, 513, 17), None),
+        "deep_conv": (
+            conv("f32[3, 9, 7, 64]", "f32[3, 3, 64, 24]", low=(1, 1), high=(1, 1)),
+            None,
+        ),
+        "deep_batched": (batched(33, 20, F64, 700), None),
         "mixed": (wider(33, 40, 65), None),
         "least": (apart("min", 33, 19, 40), None),
         "sum_apart": (apart("sum", 33, 19, 40, F64), None),
@@ -181,6 +190,18 @@ def test_kinds() -> None:
     assert "gc_mma" not in text and text.count("*reinterpret_cast<const gc_pack<float, 4>*>(x") == 4
     for small in (product(4, 500, 500), product(500, 500, 4), product(64, 7, 64)):
         assert "__shared__ __align__" not in source(small)
+
+
+def test_deep_sums_are_cut() -> None:
+    """Into parts for the processors that have no tile, and never where tiles are enough."""
+    for graph, parts in (
+        (product(64, 4096, 64), 16), (product(64, 600, 64), 2), (product(64, 500, 64), 1),
+        (product(2048, 4096, 2048), 1), (batched(64, 64, F32, 4096), 16),
+    ):  # fmt: skip
+        (kernels,) = graph_kernels(graph).kernels
+        assert len(kernels) == (2 if parts > 1 else 1)
+        batch = 3 if graph.params[0].type.rank == 3 else 1
+        assert kernels[0].grid[2] == parts * batch
 
 
 # ------------------------------------------------------------------------------------------- Mma
