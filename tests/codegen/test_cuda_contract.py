@@ -115,7 +115,9 @@ def programs() -> dict[str, tuple[Graph, Graph | None]]:
             f"batched_{dtype.name}": (batched(33, 20, dtype), None),
             f"symbols_{dtype.name}": (dense(N, 24, M, dtype), dense(70, 24, 19, dtype)),
             f"depth_{dtype.name}": (product(20, N, 40, dtype), product(20, 45, 40, dtype)),
-            f"large_{dtype.name}": (product(1000, 8, 1600, dtype), None),
+            f"large_{dtype.name}": (product(900, 8, 1100, dtype), None),
+            f"wide_{dtype.name}": (product(1000, 8, 400, dtype), None),
+            f"tall_{dtype.name}": (product(7000, 8, 60, dtype), None),
             f"conv_{dtype.name}": (
                 conv(f"{dtype.name}[2, 9, 7, 8]", f"{dtype.name}[3, 3, 8, 24]", low=(1, 1),
                      high=(1, 1)), None,
@@ -190,6 +192,14 @@ def test_kinds() -> None:
     assert "gc_mma" not in text and text.count("*reinterpret_cast<const gc_pack<float, 4>*>(x") == 4
     for small in (product(4, 500, 500), product(500, 500, 4), product(64, 7, 64)):
         assert "__shared__ __align__" not in source(small)
+
+
+def test_sizes_of_tiles() -> None:
+    """The tile grows with what there is to share among the processors."""
+    for name, grid in (("large", (9, 8)), ("wide", (4, 16)), ("tall", (1, 55))):
+        for dtype in (F16, F32):
+            ((kernel,),) = graph_kernels(PROGRAMS[f"{name}_{dtype.name}"][0]).kernels
+            assert kernel.grid[:2] == grid and kernel.block == (32, 8, 1)
 
 
 def test_deep_sums_are_cut() -> None:
@@ -409,17 +419,29 @@ def test_nvcc_takes_all(arch: str) -> None:
 # ------------------------------------------------------------------------- the loops themselves
 
 
-@pytest.mark.parametrize("dtype", (F16, F32), ids=str)
-def test_scheduled_loops_evaluate_to_the_same(dtype: DType) -> None:
-    """The loop IR as it stands, with Mma and barriers inside of thread loops."""
-    graph = product(19, 37, 24, dtype)
+CHECKED = {
+    "f16": product(19, 37, 24, F16),
+    "f32": product(19, 37, 24, F32),
+    "f16_tt": product(24, 16, 40, F16, True, True),
+    "f32_tt": product(20, 8, 36, F32, True, True),
+    "conv_f16": conv("f16[1, 5, 4, 8]", "f16[3, 2, 8, 17]", low=(1, 0), high=(1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_scheduled_loops_evaluate_to_the_same(name: str) -> None:
+    """The loop IR as it stands, with Mma and barriers inside of thread loops; the evaluator sees
+    every access that strays."""
+    graph = CHECKED[name]
     (lowered,) = graph_kernels(graph).lowered
-    a, b = arguments(graph)
-    arrays = {"x0": a, "x1": b, "y0": np.zeros((19, 24), dtype.numpy)}
+    arrays = arguments(graph)
+    expected = graph_evaluate(graph, arrays)
+    names = [p.name for p in lowered.func.params]
+    buffers = dict(zip(names, [*arrays, np.zeros_like(expected[0])], strict=True))
     scheduled = verify(schedule_cuda(lowered.func), "cuda")
-    assert any(isinstance(s, L.Mma) for s in L.statements(scheduled.body)) == (dtype is F16)
-    evaluate(scheduled, arrays, {})
-    assert_close([arrays["y0"]], graph_evaluate(graph, [a, b]), tolerances(graph, [a, b]))
+    assert any(isinstance(s, L.Mma) for s in L.statements(scheduled.body)) == ("f16" in name)
+    evaluate(scheduled, buffers, {})
+    assert_close([buffers[names[-1]]], expected, tolerances(graph, arrays))
 
 
 def without_barriers(stmt: L.Stmt) -> L.Stmt:
