@@ -11,10 +11,11 @@ What the loops of graphc/loops/schedule_cuda.py mean here, and in a sequential e
 - An Accumulate inside thread loops whose buffer and place lie outside them reduces across the
   threads: partial results per thread, a warp's shuffle tree, then the warps in order. The order is
   fixed.
-- A thread loop of nothing but a `Barrier` is one: barriers stand between other thread loops. A
-  shared buffer inside an outer thread loop exists once for each of its threads.
+- A `Barrier` stands in a thread loop of its own, between others, or where every thread of the
+  block comes by: in thread loops that span it. A shared buffer inside an outer thread loop exists
+  once for each of its threads.
 - Global buffers without strides of their own start at a multiple of 16 bytes; the launcher sees to
-  it.
+  it. Shared buffers do when their `align` says so.
 
 Called by graphc/codegen/build. Never schedules, never compiles.
 """
@@ -31,7 +32,15 @@ from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cuda_access import merge, neutral_value
 from ..loops.ir import Accumulate, Alloc, Buffer, Expr, For, Index, Load, LoopFunc, Stmt, Store
-from .cuda_analysis import RESERVED, Key, block_shape, find_partials, packed_accesses, thread_height
+from .cuda_analysis import (
+    PACK_BYTES,
+    RESERVED,
+    Key,
+    block_shape,
+    find_partials,
+    packed_accesses,
+    thread_height,
+)
 from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
@@ -139,6 +148,9 @@ class _Kernel:
         self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
         self.shared_bytes = 0
         self.fails = self.synchronizes = False
+        self.shared_names: set[str] = set()
+        self.apart = 0
+        """Thread loops around that some threads of the block have no part in."""
 
     # -- the kernel
     def print(self, name: str) -> CudaKernel:
@@ -301,6 +313,8 @@ class _Kernel:
                 self.emit(f"if ({_bare(self.expr(cond))}) atomicCAS(error, 0, {code});")
             case L.Transpose():
                 self.transpose(stmt)
+            case L.Mma():
+                self.mma(stmt)
             case _:
                 raise LoweringError(f"{type(stmt).__name__} has no CUDA form")
 
@@ -314,7 +328,7 @@ class _Kernel:
         self.emit(f"if ({leader}) {text}" if leader else text)
 
     def store(self, buffer: Buffer, index: tuple[Index, ...], value: str) -> None:
-        held = self.lanes.get((buffer.name, index)) if buffer.name in self.global_names else None
+        held = self.lanes.get((buffer.name, index)) if buffer.space != "register" else None
         place = held or self.place(buffer, index)
         text = f"{place} = {_bare(value)};"
         if buffer.name in self.global_names or buffer.space == "shared":
@@ -374,7 +388,10 @@ class _Kernel:
         self.shared_bytes += total * buffer.dtype.nbytes
         declared = name if not copies else self.fresh(f"{name}_all")
         # an element array without constructors: __half would make one for each
-        self.emit(f"__shared__ {ctype} {declared}[{total}];")
+        aligned = buffer.align >= PACK_BYTES and not copies
+        self.shared_names |= {buffer.name} if aligned else set()
+        align = f"__align__({buffer.align}) " if aligned else ""
+        self.emit(f"__shared__ {align}{ctype} {declared}[{total}];")
         if copies:
             self.emit(f"{ctype}* {name} = {declared} + ({own}) * {size};")
 
@@ -384,9 +401,12 @@ class _Kernel:
             self.emit("__syncthreads();")
         elif "x" not in self.bound and self.block[0] == 32:
             self.emit("__syncwarp();")
+        elif not self.unbound() and not self.apart:
+            self.emit("__syncthreads();")
         else:
             raise LoweringError(
-                f"{self.func.name}: a barrier stands between thread loops, not inside one"
+                f"{self.func.name}: a barrier stands between thread loops, or inside of loops over "
+                f"all threads of the block"
             )
 
     # -- loops
@@ -458,7 +478,9 @@ class _Kernel:
             (*self.bound, letter, *(a for a in self.unbound() if "xyz".index(a) > axis)),
         )
         self.thread_vars.append(loop.var)
+        self.apart += bool(guards)
         self.block_of(loop.body)
+        self.apart -= bool(guards)
         self.thread_vars.pop()
         self.bound = outer
         self.close()
@@ -515,7 +537,7 @@ class _Kernel:
         if not isinstance(loop.extent, int):
             raise LoweringError(f"vector loop {loop.var} needs a constant extent")
         lanes = loop.extent
-        loads, stores = packed_accesses(loop, self.global_names)
+        loads, stores = packed_accesses(loop, self.global_names | self.shared_names)
         self.stored |= {buffer.name for buffer, _ in stores}
         outer = dict(self.lanes)
         var = self.name(loop.var)
@@ -528,7 +550,8 @@ class _Kernel:
             pack = f"gc_pack<{C_TYPE[buffer.dtype]}, {lanes}>"
             start = ty.substitute(self.offset(buffer, index), {loop.var: 0})
             held = self.fresh(f"{self.name(buffer.name)}_v")
-            self.used[buffer.name] = buffer
+            if buffer.name in self.global_names:
+                self.used[buffer.name] = buffer
             pointer = f"{self.name(buffer.name)} + ({self.index(start)})"
             if is_store:
                 self.emit(f"{pack} {held};")
@@ -544,6 +567,17 @@ class _Kernel:
         self.lanes = outer
 
     # -- tiles
+    def mma(self, stmt: L.Mma) -> None:
+        if self.apart or "x" not in self.bound or self.block[0] != 32:
+            raise LoweringError(
+                f"{self.func.name}: an Mma stands in a thread loop over a warp, all of whose "
+                f"threads come by; the block is {self.block}"
+            )
+        self.synchronizes = True
+        places = ((stmt.target, stmt.target_index), (stmt.a, stmt.a_index), (stmt.b, stmt.b_index))
+        parts = ", ".join(f"&{self.place(buffer, index)}" for buffer, index in places)
+        self.emit(f"gc_mma_{stmt.dtype.name}({parts});")
+
     def transpose(self, stmt: L.Transpose) -> None:
         """Through shared memory where the whole block is here, else element by element."""
         size = stmt.size

@@ -34,7 +34,7 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 // One section holds the shared variables of all kernels: it can be filled before a block runs.
 #define __shared__ static __attribute__((section("cuda_shared")))
 
@@ -438,4 +438,44 @@ struct __nv_bfloat16 {
 static inline unsigned short __bfloat16_as_ushort(__nv_bfloat16 x) { return x.bits; }
 static inline __nv_bfloat16 __ushort_as_bfloat16(unsigned short x) {
   return cuda_cpu::from_slot<__nv_bfloat16>(x);
+}
+
+// ----------------------------------------------------------------------------------- tensor cores
+
+namespace cuda_cpu {
+// What one lane brings to an mma.m16n8k16: two numbers to a word, the first in the low half.
+struct Fragment {
+  float a[8], b[4];
+};
+
+// mma.sync.aligned.m16n8k16.row.col.f32.H.H.f32 in scalars. As PTX has it, with q = lane / 4 and
+// t = lane % 4: a[2 * (2c + h) + e] is A(q + 8h, 8c + 2t + e), b[2c + e] is B(8c + 2t + e, q), and
+// d[2h + e] is D(q + 8h, 2t + e). The sum runs along the terms in order.
+static void mma(float* d, const Fragment& own) {
+  const unsigned lane = current & 31u, q = lane / 4, t = lane % 4;
+  const uint64_t* slots = exchange(0xffffffffu, (uint64_t)(uintptr_t)&own);
+  const Fragment* lanes[32];
+  for (unsigned i = 0; i < 32; ++i) lanes[i] = (const Fragment*)(uintptr_t)slots[i];
+  for (unsigned k = 0; k < 16; ++k) {
+    const unsigned c = k / 8, holder = k % 8 / 2, e = k % 2;
+    for (unsigned h = 0; h < 2; ++h)
+      for (unsigned j = 0; j < 2; ++j)
+        d[2 * h + j] += lanes[4 * q + holder]->a[2 * (2 * c + h) + e] *
+                        lanes[4 * (2 * t + j) + holder]->b[2 * c + e];
+  }
+  warp_barrier(0xffffffffu);  // the others may still be reading `own`
+}
+template <class H> inline void mma_of(float* d, const unsigned* a, const unsigned* b) {
+  Fragment own;
+  for (int k = 0; k < 8; ++k) own.a[k] = (float)from_slot<H>(a[k / 2] >> 16 * (k % 2) & 0xffffu);
+  for (int k = 0; k < 4; ++k) own.b[k] = (float)from_slot<H>(b[k / 2] >> 16 * (k % 2) & 0xffffu);
+  mma(d, own);
+}
+}  // namespace cuda_cpu
+
+static inline void gc_mma_f16(float* d, const unsigned* a, const unsigned* b) {
+  cuda_cpu::mma_of<__half>(d, a, b);
+}
+static inline void gc_mma_bf16(float* d, const unsigned* a, const unsigned* b) {
+  cuda_cpu::mma_of<__nv_bfloat16>(d, a, b);
 }

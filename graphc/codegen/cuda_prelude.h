@@ -212,6 +212,22 @@ GC_DEVICE __nv_bfloat16 gc_nextafter(__nv_bfloat16 a, __nv_bfloat16 b) {
 }
 #endif
 
+// ------------------------------------------------------------------------------- tensor cores
+
+// d += a @ b of tiles (16, 16) and (16, 8) that the lanes of a warp hold together: which lane holds
+// what is said in graphc/loops/ir.py (Mma). cuda_cpu.h has a stand-in.
+#if !defined(CUDA_CPU)
+#define GC_MMA(NAME, TYPE)                                                                       \
+  GC_DEVICE void NAME(float* d, const unsigned* a, const unsigned* b) {                          \
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." TYPE "." TYPE ".f32 "                           \
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                        \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                         \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                     \
+  }
+GC_MMA(gc_mma_f16, "f16")
+GC_MMA(gc_mma_bf16, "bf16")
+#endif
+
 // ---------------------------------------------------------------------- reductions across threads
 
 #define GC_REDUCER(NAME)                                                                         \

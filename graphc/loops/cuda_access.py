@@ -5,6 +5,7 @@ Called by schedule_cuda.py and cuda_nests.py; changes nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from .. import types as ty
@@ -231,15 +232,50 @@ def _divisions(index: Index) -> int:
     return sum(not isinstance(atom, str) for monomial, _ in index.terms for atom in monomial)
 
 
+def shortened(index: Index, known: dict[str, tuple[int | None, int | None]]) -> Index:
+    """The index with a // b as 0 and a % b as a where the bounds of names show that a < b."""
+    if not isinstance(index, Dim):
+        return index
+    total: Index = 0
+    for monomial, coefficient in index.terms:
+        term: Index = coefficient
+        for atom in monomial:
+            if isinstance(atom, str):
+                term = term * Dim.symbol(atom)
+                continue
+            sign, a, b = atom[0], shortened(atom[1], known), shortened(atom[2], known)
+            low, high = ty.bounds(a, known)
+            if isinstance(b, int) and low is not None and high is not None and 0 <= low <= high < b:
+                term = term * (0 if sign == "//" else a)
+            else:
+                term = term * (a // b if sign == "//" else a % b)
+        total = total + term
+    return total
+
+
 def linear(offset: Index, var: str, lanes: int) -> bool:
     """Are the elements of all lanes contiguous, and the first at a multiple of their number?"""
-    offset = _lift_lane(offset, var, lanes)
+    offset = lift_lane(offset, var, lanes)
     if stride(offset, var) != 1 or not isinstance(offset, Dim):
         return False
-    return all(c % lanes == 0 for monomial, c in offset.terms if monomial != (var,))
+    return _content(offset - Dim.symbol(var)) % lanes == 0
 
 
-def _lift_lane(index: Index, var: str, lanes: int) -> Index:
+def _content(index: Index) -> int:
+    """A number that divides the index, whatever its names stand for."""
+    if not isinstance(index, Dim):
+        return abs(index)
+    found = 0
+    for monomial, coefficient in index.terms:
+        term = abs(coefficient)
+        for atom in monomial:
+            if not isinstance(atom, str) and atom[0] == "%":
+                term *= math.gcd(_content(atom[1]), _content(atom[2]))
+        found = math.gcd(found, term)
+    return found
+
+
+def lift_lane(index: Index, var: str, lanes: int) -> Index:
     """The index with the lane outside of divisions: (a + v) % d is a % d + v when lanes divide a
     and d."""
     if not isinstance(index, Dim):
@@ -255,7 +291,7 @@ def _lift_lane(index: Index, var: str, lanes: int) -> Index:
 
 def _lifted(atom: tuple, var: str, lanes: int) -> Index:
     sign, left, right = atom
-    left = _lift_lane(left, var, lanes)
+    left = lift_lane(left, var, lanes)
     divisible = isinstance(right, int) and right % lanes == 0
     if divisible and isinstance(left, Dim) and linear(left, var, lanes):
         left = left - Dim.symbol(var)

@@ -10,7 +10,7 @@ number.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,7 @@ from .ir import (
     Let,
     Load,
     LoopFunc,
+    Mma,
     Name,
     Scalar,
     Select,
@@ -167,6 +168,41 @@ def _lockstep(threads: Iterable[Iterator[None]]) -> Iterator[None]:
         live = waiting
 
 
+def _mma(
+    board: dict[int, Any], lane: int, dtype: DType, target: list[np.float32], a: list[int],
+    b: list[int],
+) -> Generator[None, None, list[np.float32]]:  # fmt: skip
+    """One lane's part in an Mma: it shows its registers, and answers its part of the result."""
+    board[lane] = (target, a, b)
+    yield
+    if lane == 0:
+        board[-1] = _product(board, dtype)
+    yield
+    q, t = divmod(lane, 4)
+    return [board[-1][q + 8 * (k // 2), 2 * t + k % 2] for k in range(4)]
+
+
+def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
+    """The sum of all lanes' Mma, from what each shows."""
+    c, a, b = (np.empty(shape, np.float32) for shape in ((16, 8), (16, 16), (16, 8)))
+    for lane in range(32):
+        q, t = divmod(lane, 4)
+        target, left, right = board[lane]
+        left, right = (
+            np.array(words, np.uint32).view(np.uint16).view(dtype.numpy).astype(np.float32)
+            for words in (left, right)
+        )
+        for h in range(2):
+            c[q + 8 * h, 2 * t : 2 * t + 2] = target[2 * h : 2 * h + 2]
+            b[8 * h + 2 * t : 8 * h + 2 * t + 2, q] = right[2 * h : 2 * h + 2]
+            for k in range(2):
+                word = 2 * (2 * k + h)
+                a[q + 8 * h, 8 * k + 2 * t : 8 * k + 2 * t + 2] = left[word : word + 2]
+    for k in range(16):
+        c += a[:, k : k + 1] * b[k : k + 1]
+    return c
+
+
 def _operation(op: str, dtype: DType) -> Callable[..., Any]:
     function, scalar = SCALAR_OPS[op].numpy, dtype.numpy.type
     return lambda *args: scalar(function(*args))
@@ -198,6 +234,7 @@ class _Source:
             "given": _given,
             "fresh": _fresh,
             "lockstep": _lockstep,
+            "mma": _mma,
             "stmts": self.stmts,
             "access": _open,
             "select": lambda cond, a, b: a if cond else b,
@@ -205,6 +242,8 @@ class _Source:
         self.names: dict[Any, str] = {}
         self.lets: set[str] = set()
         self.threads = 0
+        self.lane = ""
+        """The variable of the innermost thread loop."""
 
     def compile(self) -> Callable[..., None]:
         self.lines.append("def run(arrays, symbols, errors):")
@@ -268,6 +307,8 @@ class _Source:
         elif isinstance(stmt, Fail):
             self.lines.append(f"{indent}if {self.expr(stmt.cond, number)}:")
             self.lines.append(f"{indent} errors[{stmt.code}] = None")
+        elif isinstance(stmt, Mma):
+            self.mma(stmt, number, indent)
         else:
             self.transpose(stmt, number, indent)
 
@@ -279,11 +320,14 @@ class _Source:
             self.block(stmt.body, indent + " ")
             return
         thread = f"thread{len(self.lines)}"
+        outer, self.lane = self.lane, stmt.var
+        self.lines.append(f"{indent}board_{stmt.var} = {{}}")
         self.lines.append(f"{indent}def {thread}(v_{stmt.var}):")
         self.lines.append(f"{indent} if False: yield")  # a generator also without a barrier
         self.threads += 1
         self.block(stmt.body, indent + " ")
         self.threads -= 1
+        self.lane = outer
         together = f"lockstep([{thread}(i) for i in range({extent})])"
         inside = f"yield from {together}" if self.threads else f"for _ in {together}: pass"
         self.lines.append(indent + inside)
@@ -296,6 +340,20 @@ class _Source:
         self.lines.append(f"{indent}for r in range({stmt.size}):")
         self.lines.append(f"{indent} for c in range({stmt.size}):")
         self.lines.append(f"{indent}  store_{stmt.target.name}({place})")
+
+    def mma(self, stmt: Mma, number: int, indent: str) -> None:
+        def held(buffer: Buffer, index: tuple[Index, ...], count: int) -> str:
+            start = self.index(index[0])
+            parts = (f"load_{buffer.name}({number}, {start} + {k})" for k in range(count))
+            return f"[{', '.join(parts)}]"
+
+        target = held(stmt.target, stmt.target_index, 4)
+        a, b = held(stmt.a, stmt.a_index, 4), held(stmt.b, stmt.b_index, 2)
+        board, dtype = f"board_{self.lane}", self.shared(stmt.dtype, "d", stmt.dtype)
+        call = f"mma({board}, v_{self.lane}, {dtype}, {target}, {a}, {b})"
+        self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
+        place = f"{self.index(stmt.target_index[0])} + k"
+        self.lines.append(f"{indent} store_{stmt.target.name}({number}, x, {place})")
 
     # -- indices
     def index(self, index: Index) -> str:

@@ -13,6 +13,7 @@ Immutable. One screen of grammar:
              | If(cond, then, otherwise) | Barrier
              | Fail(cond, code)             report error `code` when cond holds; goes on
              | Transpose(target, place, step, source, place, step, size)
+             | Mma(target, place, a, place, b, place, dtype)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
              | Cast | Bitcast | Select(cond, a, b)
     Index    = int | Dim                    a polynomial (with // and %) over loop variables,
@@ -249,7 +250,33 @@ class Transpose:
     size: int
 
 
-Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose
+@dataclass(frozen=True, slots=True)
+class Mma:
+    """A warp adds the product of two tiles, (16, 16) and (16, 8), to a tile of f32 (16, 8).
+
+    What PTX calls `mma.sync.aligned.m16n8k16.row.col.f32.DTYPE.DTYPE.f32`. The 32 iterations of the
+    innermost thread loop around, the lanes of a warp, do it together; all of them reach it. Each
+    holds a part of the three tiles in registers, from the given places on. With q, t = lane // 4,
+    lane % 4:
+
+        target f32[4]: element 2*h + e is (q + 8*h, 2*t + e)
+        a      u32[4]: word 2*c + h is (q + 8*h, 8*c + 2*t) and, in its high half, the next column
+        b      u32[2]: word c is (8*c + 2*t, q) and, in its high half, the next row
+
+    A word is two numbers of `dtype`, f16 or bf16. Here the sums run along the terms in order;
+    hardware rounds them in an order of its own.
+    """
+
+    target: Buffer
+    target_index: tuple[Index, ...]
+    a: Buffer
+    a_index: tuple[Index, ...]
+    b: Buffer
+    b_index: tuple[Index, ...]
+    dtype: DType
+
+
+Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +440,11 @@ def map_stmt(
         return Transpose(
             stmt.target, place(stmt.target_index), index(stmt.target_step),
             stmt.source, place(stmt.source_index), index(stmt.source_step), stmt.size,
+        )  # fmt: skip
+    if isinstance(stmt, Mma):
+        return Mma(
+            stmt.target, place(stmt.target_index), stmt.a, place(stmt.a_index),
+            stmt.b, place(stmt.b_index), stmt.dtype,
         )  # fmt: skip
     return stmt
 

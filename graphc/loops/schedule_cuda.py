@@ -25,6 +25,7 @@ from .. import types as ty
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import merge
+from .cuda_contract import contract_cuda
 from .cuda_nests import (
     LOCAL_BYTES,
     THREADS,
@@ -86,7 +87,7 @@ class _Schedule:
         for stmt in self.promote(self.func.body):
             self.place(stmt)
         self.connect()
-        body = tuple(self.kernel(s) for s in self.segments if s.stmts)
+        body = tuple(k for s in self.segments if s.stmts for k in self.kernels(s))
         return replace(self.func, body=(*(Alloc(b) for b in self.names.workspace), *body))
 
     def promote(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -248,10 +249,20 @@ class _Schedule:
         return [name for name in lets if name in wanted]
 
     # -- kernels
+    def kernels(self, segment: _Segment) -> list[For]:
+        """The kernel of a segment; for a contraction in parts, two."""
+        if segment.kind != "nest":
+            return [self.kernel(segment)]
+        (loop,) = segment.stmts
+        assert isinstance(loop, For)
+        tiled = contract_cuda(self.names, loop)
+        kernels = [] if tiled is None else [tiled[0]]
+        rest = loop if tiled is None else tiled[1]
+        if rest is not None:
+            kernels.append(self.nest(rest))
+        return [_inject(k, tuple(segment.imports)) for k in kernels]
+
     def kernel(self, segment: _Segment) -> For:
-        if segment.kind == "nest":
-            assert isinstance(segment.stmts[0], For)
-            return _inject(self.nest(segment.stmts[0]), tuple(segment.imports))
         if segment.kind == "partial":
             return self.partial(segment)
         stmts = (*segment.imports, *segment.stmts, *segment.exports)

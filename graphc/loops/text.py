@@ -37,6 +37,7 @@ from .ir import (
     Let,
     Load,
     LoopFunc,
+    Mma,
     Name,
     Scalar,
     Select,
@@ -131,6 +132,10 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
         yield indent + "barrier"
     elif isinstance(stmt, Fail):
         yield f"{indent}fail {stmt.code} if {_outer(stmt.cond, None)}"
+    elif isinstance(stmt, Mma):
+        a, b = _place(stmt.a, stmt.a_index), _place(stmt.b, stmt.b_index)
+        target = _place(stmt.target, stmt.target_index)
+        yield f"{indent}{target} += mma_{stmt.dtype.name}({a}, {b})"
     else:
         yield indent + _transposed(stmt)
 

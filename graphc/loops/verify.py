@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import types as ty
 from ..errors import VerifyError
-from ..types import BOOL, I64, DType
+from ..types import BF16, BOOL, F16, F32, I64, U32, DType
 from .ir import (
     ACCUMULATE_OPS,
     FOR_KINDS,
@@ -29,6 +29,7 @@ from .ir import (
     Let,
     Load,
     LoopFunc,
+    Mma,
     Name,
     Scalar,
     Select,
@@ -70,8 +71,10 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
       inside.
     - A Barrier stands under a thread loop; block loops are not under thread loops.
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
+    - An Mma stands in a thread loop of 32 iterations, in no vector loop, and works on register
+      buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16.
     - A Fail's code is at least 1.
-    Targets: "cpu" has no block, thread, shared or Barrier; "cuda" has no parallel loop and no
+    Targets: "cpu" has no block, thread, shared, Barrier or Mma; "cuda" has no parallel loop and no
     Transpose.
 
     Raises:
@@ -88,6 +91,8 @@ class _Checker:
     bound: dict[str, DType | Buffer] = field(default_factory=dict)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     loops: list[str] = field(default_factory=list)
+    threads: list[Index] = field(default_factory=list)
+    """The extents of the thread loops around."""
     varying: set[str] = field(default_factory=set)
     """Inside a vector loop: its variable, and the Lets there."""
     stmt: Stmt | None = None
@@ -237,8 +242,10 @@ class _Checker:
         if kind == "vector":
             self.varying = {stmt.var}
         self.loops.append(kind)
+        self.threads += [stmt.extent] if kind == "thread" else []
         self.block(stmt.body)
         self.loops.pop()
+        del self.threads[len(self.threads) - (kind == "thread") :]
         self.bound, self.varying = before, lanes
 
     def let(self, stmt: Let, top: bool) -> None:
@@ -287,6 +294,18 @@ class _Checker:
         constant = isinstance(stmt.size, int) and stmt.size >= 1
         self.require(constant, "a tile has constant extents")
 
+    def mma(self, stmt: Mma, top: bool) -> None:
+        self.require(self.target != "cpu", "cpu has no Mma")
+        warp = self.threads[-1:] == [32] and "vector" not in self.loops
+        self.require(warp, "an Mma stands in a thread loop of 32 iterations")
+        self.place(stmt.target, stmt.target_index, writes=True)
+        self.place(stmt.a, stmt.a_index, writes=False)
+        self.place(stmt.b, stmt.b_index, writes=False)
+        for buffer, dtype in ((stmt.target, F32), (stmt.a, U32), (stmt.b, U32)):
+            fits = buffer.dtype is dtype and buffer.space == "register" and len(buffer.shape) == 1
+            self.require(fits, f"{buffer.name} is no register buffer {dtype}[n], as an Mma needs")
+        self.require(stmt.dtype in (F16, BF16), "the numbers of an Mma are f16 or bf16")
+
 
 _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     For: _Checker.for_,
@@ -298,4 +317,5 @@ _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     Barrier: _Checker.barrier,
     Fail: _Checker.fail,
     Transpose: _Checker.transpose,
+    Mma: _Checker.mma,
 }

@@ -515,8 +515,9 @@ def test_refusals() -> None:
         return LoopFunc("f", (x,), (), (For("b", 1, "block", (*body,)),))  # type: ignore[arg-type]
 
     acc = Buffer("acc", F32, (1,), None, "register")
-    with pytest.raises(LoweringError, match="inside one"):
-        print_cuda(kernel(For("t", 64, "thread", (Store(x, (0,), Const(1.0, F32)), Barrier()))))
+    some = For("t", 64, "thread", (Store(x, (0,), Const(1.0, F32)), Barrier()))
+    with pytest.raises(LoweringError, match="over all threads of the block"):
+        print_cuda(kernel(For("all", 128, "thread", ()), some))
     with pytest.raises(LoweringError, match="stored to inside a thread loop"):
         print_cuda(kernel(Alloc(acc), For("t", 64, "thread", (Store(acc, (0,), Const(1.0, F32)),))))
     with pytest.raises(LoweringError, match="whole warps"):

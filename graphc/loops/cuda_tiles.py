@@ -1,0 +1,379 @@
+"""How the operands of a contraction come into shared memory, for CUDA: a slice at a time.
+
+    tile[k, i] = x[start + i, slice + k]        numbers, for multiply-adds
+    tile[i, k] = a word of two numbers          pairs of terms, for tensor cores
+
+A copy has two halves, with the arithmetic of the slice before in between: `fetch` reads a slice
+into the thread's registers (`stage`), `fill` puts it into the tile. What belongs to the operand (a
+cast, a transpose, a window of an image, the guard of its padding) is done by `fetch`. It reads 16
+bytes at once where numbers are contiguous and aligned, either along the operand's own axis (rows
+or columns) or along the terms; what lies outside of the operand is 0 and is not read.
+
+Banks of shared memory: 32 words side by side. Tiles of numbers have rows 16 bytes longer than they
+need, so 16 rows by two groups of four terms are stored to 32 different banks. Tiles of pairs have
+rows of 20 words and 16 more after each 8 rows: 8 rows by 4 words (a fragment of `Mma`), 8 rows by
+16 bytes, and 16 words of two groups of 8 rows are 32 different banks each.
+
+Called by cuda_contract.py; decides nothing about what is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from .. import types as ty
+from ..types import U16, U32
+from . import cuda_access as A
+from . import ir as L
+from .cuda_access import linear, merge
+from .cuda_nests import THREADS, WARP, Names, ceil_div, coordinates, extent_of, symbol
+from .ir import Alloc, Buffer, Expr, For, If, Index, Load, Stmt, Store
+
+PACK_BYTES = 16
+PAIRED_TERMS = 32
+"""Terms of a slice of pairs."""
+PITCH, GROUP = PAIRED_TERMS // 2 + 4, 8 * (PAIRED_TERMS // 2 + 4) + 16
+"""Words of a row, and of 8 rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One or more loops as one flat axis."""
+
+    loops: tuple[For, ...]
+
+    @property
+    def extent(self) -> Index:
+        return extent_of(self.loops)
+
+    @property
+    def inner(self) -> For:
+        return self.loops[-1]
+
+    def at(self, flat: Index) -> dict[str, Index]:
+        """The loops' variables at a position."""
+        where = coordinates(flat, [loop.extent for loop in self.loops])
+        return {loop.var: i for loop, i in zip(self.loops, where, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block and its threads are: indices made of the names of their loops."""
+
+    warp: str
+    lane: str
+    known: dict[str, int]
+    """How many values the names take."""
+
+    @property
+    def thread(self) -> Index:
+        return WARP * symbol(self.warp) + symbol(self.lane)
+
+    def bounds(self, more: dict[str, int]) -> dict[str, tuple[int | None, int | None]]:
+        return {name: (0, n - 1) for name, n in (self.known | more).items()}
+
+    def less(self, index: Index, extent: Index, more: dict[str, int]) -> Expr:
+        return L.less(index, extent, self.bounds(more))
+
+    def shortened(self, stmts: Sequence[Stmt], more: dict[str, int]) -> tuple[Stmt, ...]:
+        """The statements without divisions whose result is known."""
+        known = self.bounds(more)
+        return tuple(L.map_stmt(s, lambda i: A.shortened(i, known)) for s in stmts)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """What one side of a contraction multiplies with, as a function of its own axis and the
+    terms."""
+
+    value: Expr
+    own: Axis
+    terms: Axis
+    around: dict[str, Index]
+    """The variables of the batch."""
+
+    def at(self, own: Index, term: Index) -> Expr:
+        env = self.around | self.own.at(own) | self.terms.at(term)
+        return L.map_expr(self.value, lambda i: _at(i, env))
+
+    def runs_deep(self) -> bool:
+        """Does memory run along the terms?"""
+        return any(
+            A.stride(merge(load.buffer.offset(load.index)), self.terms.inner.var) == 1
+            for load in loads_of(self.value)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One operand's way into its tile."""
+
+    operand: Operand
+    tile: Buffer
+    stage: Buffer
+    start: Index
+    """The tile's first row (or column)."""
+    extent: int
+    """Rows (or columns) of the tile."""
+    depth: int
+    """Terms of the tile."""
+    deep: bool
+    """Pieces run along the terms, not along the operand's own axis."""
+    lanes: int
+    """Numbers of a piece."""
+    names: Names
+    place: Place
+
+    @property
+    def pieces(self) -> int:
+        return self.extent * self.depth // self.lanes
+
+    @property
+    def held(self) -> int:
+        """Registers of the stage for a piece."""
+        return self.lanes
+
+    @property
+    def turns(self) -> int:
+        return ceil_div(self.pieces, THREADS)
+
+    def each(self, body: Callable[[Index, Index, dict[str, int]], Sequence[Stmt]]) -> list[Stmt]:
+        """`body(piece, turn, known)` for the thread's pieces."""
+        turn = self.names.fresh("turn")
+        at: Index = 0 if self.turns == 1 else symbol(turn)
+        piece = THREADS * at + self.place.thread
+        known = {turn: self.turns}
+        stmts = self.place.shortened(body(piece, at, known), known)
+        cond = self.place.less(piece, self.pieces, known)
+        if cond != L.TRUE:
+            stmts = (If(cond, stmts),)
+        return list(stmts) if self.turns == 1 else [For(turn, self.turns, "unroll", stmts)]
+
+    def where(self, piece: Index) -> tuple[Index, Index]:
+        """The first number of a piece: (row or column of the tile, term of the slice)."""
+        if not self.deep:
+            groups = self.extent // self.lanes
+            return self.lanes * (piece % groups), piece // groups
+        groups = self.depth // self.lanes
+        if self.lanes == 1:
+            return piece // groups, piece % groups
+        return piece % 16 + 16 * (piece // (16 * groups)), self.lanes * (piece // 16 % groups)
+
+    # -- the two halves
+    def fetch(self, first: Index, known: dict[str, int]) -> list[Stmt]:
+        """Reads the slice that begins with the term `first`."""
+
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            own, term = self.where(piece)
+            return [self.read(self.stage, self.lanes * turn, own, first + term, known | turns)]
+
+        return self.each(body)
+
+    def fill(self) -> list[Stmt]:
+        """Puts what was read into the tile."""
+
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            own, term = self.where(piece)
+            lane = self.names.fresh("l")
+            e = symbol(lane)
+            place = (term + e, own) if self.deep else (term, own + e)
+            store = Store(self.tile, place, Load(self.stage, (self.lanes * turn + e,)))
+            kind = "unroll" if self.deep or self.lanes == 1 else "vector"
+            return [For(lane, self.lanes, kind, (store,))]
+
+        return self.each(body)
+
+    def read(
+        self, target: Buffer, at: Index, own: Index, term: Index, known: dict[str, int]
+    ) -> Stmt:
+        """target[at + l] = number l of a piece; 0 where there is none."""
+        lane = self.names.fresh("l")
+        row = self.start + own
+        value, guard = self.number(row, term, symbol(lane), lane)
+        cond = L.both(
+            self.place.less(row, self.operand.own.extent, known),
+            self.place.less(term, self.operand.terms.extent, known),
+        )
+        cond = L.both(cond, guard)
+        place = (at + symbol(lane),)
+        kind = "vector" if self.lanes > 1 else "unroll"
+        read = For(lane, self.lanes, kind, (Store(target, place, value),))
+        if cond is None:
+            return read
+        zero = For(lane, self.lanes, "unroll", (Store(target, place, L.const(0, target.dtype)),))
+        return If(cond, (read,), (zero,))
+
+    def number(self, row: Index, term: Index, e: Index, lane: str) -> tuple[Expr, Expr | None]:
+        """Number `e` of a piece, and the guard that all of its numbers share."""
+        value = self.operand.at(row, term + e) if self.deep else self.operand.at(row + e, term)
+        value = L.map_expr(value, lambda i: A.lift_lane(i, lane, self.lanes))
+        return unguarded(value, lane)
+
+
+class PairCopy(Copy):
+    """The same with two terms to a word of the tile."""
+
+    __slots__ = ()
+
+    @property
+    def pieces(self) -> int:
+        if self.deep and self.lanes > 1:
+            return self.extent * self.depth // self.lanes
+        return self.extent // self.lanes * (self.depth // 2)
+
+    @property
+    def held(self) -> int:
+        return self.lanes // 2 if self.deep and self.lanes > 1 else self.lanes
+
+    def where(self, piece: Index) -> tuple[Index, Index]:
+        """Along its own axis, or where a number stands alone, a piece has a second line of numbers,
+        those of the next term."""
+        if not self.deep:
+            words = self.depth // 2
+            if self.lanes == 1:
+                return piece % self.extent, 2 * (piece // self.extent)
+            return self.lanes * (piece // words), 2 * (piece % words)
+        if self.lanes == 1:
+            return piece // (self.depth // 2), 2 * (piece % (self.depth // 2))
+        groups = self.depth // self.lanes
+        return piece % 8 + 8 * (piece // (8 * groups)), self.lanes * (piece // 8 % groups)
+
+    def fetch(self, first: Index, known: dict[str, int]) -> list[Stmt]:
+        dtype = self.operand.value.dtype
+
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            own, term = self.where(piece)
+            lane = self.names.fresh("w")
+            e = symbol(lane)
+            one = Buffer(self.names.fresh("read"), dtype, (self.lanes,), None, "register")
+            stmts: list[Stmt] = [Alloc(one), self.read(one, 0, own, first + term, known | turns)]
+            if self.deep and self.lanes > 1:
+                pair = packed(Load(one, (2 * e,)), Load(one, (2 * e + 1,)))
+            else:
+                two = replace(one, name=self.names.fresh("read"))
+                stmts += [Alloc(two), self.read(two, 0, own, first + term + 1, known | turns)]
+                pair = packed(Load(one, (e,)), Load(two, (e,)))
+            store = Store(self.stage, (self.held * turn + e,), pair)
+            return [*stmts, For(lane, self.held, "unroll", (store,))]
+
+        return self.each(body)
+
+    def fill(self) -> list[Stmt]:
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            own, term = self.where(piece)
+            lane = self.names.fresh("w")
+            e = symbol(lane)
+            word: Index = term // 2
+            if self.deep and self.lanes > 1:
+                groups = self.depth // self.lanes
+                word = self.lanes // 2 * (piece // 8 % groups) + e
+                place = (piece // (8 * groups), PITCH * (piece % 8) + word)
+            elif self.lanes > 1:
+                place = (piece // (self.depth // 2), PITCH * e + word)
+            else:
+                place = (own // 8, PITCH * (own % 8) + word)
+            store = Store(self.tile, place, Load(self.stage, (self.held * turn + e,)))
+            kind = "vector" if self.deep and self.held > 1 else "unroll"
+            return [For(lane, self.held, kind, (store,))]
+
+        return self.each(body)
+
+
+def plain_copy(
+    names: Names, place: Place, operand: Operand, start: Index, extent: int, depth: int
+) -> Copy:
+    """The copy of numbers into a tile (term, row)."""
+    dtype = operand.value.dtype
+    widest = vector_lanes(dtype)
+    tile = Buffer(
+        names.fresh("tile"), dtype, (depth, extent + widest), None, "shared", "temp", PACK_BYTES
+    )
+    return _planned(Copy, names, place, operand, tile, dtype, start, extent, depth, widest)
+
+
+def pair_copy(names: Names, place: Place, operand: Operand, start: Index, extent: int) -> Copy:
+    """The copy of pairs of 16-bit floats into a tile (8 rows, row and word)."""
+    shape = (extent // 8, GROUP)
+    tile = Buffer(names.fresh("tile"), U32, shape, None, "shared", "temp", PACK_BYTES)
+    return _planned(PairCopy, names, place, operand, tile, U32, start, extent, PAIRED_TERMS, 8)
+
+
+def _planned(
+    kind: type[Copy], names: Names, place: Place, operand: Operand, tile: Buffer, dtype: ty.DType,
+    start: Index, extent: int, depth: int, widest: int,
+) -> Copy:  # fmt: skip
+    """The copy with the longest pieces that can be one access."""
+    stage = Buffer(names.fresh("stage"), dtype, (1,), None, "register")
+    first = operand.runs_deep()
+    lanes = widest
+    while lanes > 1:
+        for deep in (first, not first):
+            copy = kind(
+                operand, tile, stage, start, extent, depth, deep, lanes, names, place
+            )  # fmt: skip
+            if lanes < widest and kind is PairCopy and not deep:
+                continue  # 8 rows make a group
+            if _packs(copy):
+                return replace(copy, stage=replace(stage, shape=(copy.turns * copy.held,)))
+        lanes //= 2
+    copy = kind(operand, tile, stage, start, extent, depth, first, 1, names, place)
+    return replace(copy, stage=replace(stage, shape=(copy.turns * copy.held,)))
+
+
+def _packs(copy: Copy) -> bool:
+    """Is a piece one access for each of the operand's loads that it moves, and are these all or
+    nothing?"""
+    axis = copy.operand.terms if copy.deep else copy.operand.own
+    if axis.inner.extent % copy.lanes != 0:
+        return False
+    lane, slices = "_lane", "_slice"
+    own, term = copy.where(THREADS * symbol("_turn") + copy.place.thread)
+    row = copy.start + own
+    term = copy.depth * symbol(slices) + term
+    value, guard = copy.number(row, term, symbol(lane), lane)
+    if guard is not None and lane in A.expression_names(guard):
+        return False
+    moving = 0
+    for load in loads_of(value):
+        if load.guard is not None:
+            return False
+        offset = merge(load.buffer.offset(load.index))
+        if lane not in ty.symbols(offset):
+            continue
+        aligned = load.buffer.strides is None or load.buffer.align >= PACK_BYTES
+        if load.buffer.space != "global" or not aligned or not linear(offset, lane, copy.lanes):
+            return False
+        moving += 1
+    return moving > 0
+
+
+def vector_lanes(dtype: ty.DType) -> int:
+    """Numbers that move together between shared memory and registers."""
+    return max(1, min(4, PACK_BYTES // dtype.nbytes))
+
+
+def packed(low: Expr, high: Expr) -> Expr:
+    """Two 16-bit floats as a word."""
+    a, b = (L.Cast(L.Bitcast(x, U16), U32) for x in (low, high))
+    return L.Scalar("or", (a, L.Scalar("shl", (b, L.Const(16, U32)), U32)), U32)
+
+
+def unguarded(value: Expr, lane: str) -> tuple[Expr, Expr | None]:
+    """The value without the guard of its load, and the guard: the value is 0 where that does not
+    hold. Of a load and casts of it, and only if `lane` does not move the guard."""
+    if isinstance(value, L.Cast):
+        inner, guard = unguarded(value.value, lane)
+        return replace(value, value=inner), guard
+    if isinstance(value, Load) and value.guard is not None:
+        if lane not in A.expression_names(value.guard):
+            return replace(value, guard=None), value.guard
+    return value, None
+
+
+def loads_of(value: Expr) -> list[Load]:
+    return [e for e in L.walk(value) if isinstance(e, Load)]
+
+
+def _at(index: Index, env: dict[str, Index]) -> Index:
+    return merge(ty.substitute(index, env)) if isinstance(index, ty.Dim) else index
