@@ -24,8 +24,11 @@ CHANNELS = (64, 256, 512)
 EDGE, FEATURES = 24, 64
 USUAL = (Fraction(0), Fraction(1), Fraction(-1), Fraction(2), Fraction(-2))
 WAYS: tuple[tuple[str, int, Any], ...] = (
-    ("direct", 0, None), ("F(2x2)", 2, None), ("F(4x4)", 4, None), ("F(4x4), points 1 and 2", 4, USUAL),
-)  # fmt: skip
+    ("direct", 0, None),
+    ("F(2x2)", 2, None),
+    ("F(4x4)", 4, None),
+    ("F(4x4) at 1 and 2", 4, USUAL),
+)
 
 
 @contextmanager
