@@ -108,12 +108,14 @@ class Lowered:
         if plan.table:
             text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
             module.raw_global("graph_constants", text)
-        printed: set[str] = set()
-        for kernel in plan.kernels:
-            if kernel.name not in printed:
-                printed.add(kernel.name)
-                print_kernel(module, kernel.scheduled.func)
+        module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
+        functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
+        for func in functions.values():
+            print_kernel(module, func)
         print_entry(module, "graph_entry", plan.launches, plan.slots)
+        if plan.setup:
+            module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
+            print_entry(module, "graph_setup", plan.setup, {})
         print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
         return module.render()
 
@@ -151,9 +153,11 @@ class Lowered:
         if stage == "passes":
             return f"{self.optimised}\n\n{self.optimised.graph}"
         if stage == "loops":
-            return "\n\n".join(str(k.naive.func) for k in self.kernels)
+            kernels = (*self.plan.setup_kernels, *self.kernels)
+            return "\n\n".join(str(k.naive.func) for k in kernels)
         if stage == "schedule":
-            return "\n\n".join(str(k.scheduled.func) for k in self.kernels)
+            kernels = (*self.plan.setup_kernels, *self.kernels)
+            return "\n\n".join(str(f) for k in kernels for f in k.functions)
         if stage == "llvm":
             return self.llvm
         if stage == "asm":
@@ -177,6 +181,9 @@ class Built:
     messages: tuple[str, ...]
     constants: tuple[np.ndarray, ...]
     kernels: tuple[str, ...]
+    kept: tuple[int, int] = (0, 0)
+    """Bytes that `graph_setup` writes when the code is loaded, and those that it needs meanwhile.
+    """
     source: str = "compiled"
 
 
@@ -281,6 +288,7 @@ def build_graph(graph: Graph, **options: Any) -> Built:
             for c, g in zip(built.constants, given, strict=True)
         ],
         "kernels": list(built.kernels),
+        "kept": list(built.kept),
     }
     blobs = {"code": built.code}
     for k, constant in enumerate(built.constants):
@@ -311,6 +319,7 @@ def _build(lowered: Lowered) -> Built:
         plan.messages,
         tuple(literal.array for literal in plan.table),
         tuple(k.name for k in plan.kernels),
+        (plan.kept, plan.setup_arena),
     )
 
 
@@ -331,6 +340,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
         tuple(meta["messages"]),
         tuple(constants),
         tuple(meta["kernels"]),
+        (meta["kept"][0], meta["kept"][1]),
         "disk cache",
     )
 
@@ -417,7 +427,29 @@ def load_entry(built: Built) -> tuple[int, int, object]:
             _programs[base] = built.messages
         place = ctypes.c_int64.from_address(loaded.address("graph_code_base"))
         place.value = base << _BASE_BITS
-    return loaded.address("graph_entry"), loaded.address("graph_shapes"), (loaded, built.constants)
+    kept = _set_up(loaded, built) if built.kept[0] else None
+    keep = (loaded, built.constants, kept)
+    return loaded.address("graph_entry"), loaded.address("graph_shapes"), keep
+
+
+def _set_up(loaded: graphc_runtime.LoadedObject, built: Built) -> np.ndarray:
+    """Runs what depends on constants only. Answers the block that holds its results."""
+    kept, scratch = (_aligned(nbytes) for nbytes in built.kept)
+    ctypes.c_void_p.from_address(loaded.address("graph_kept")).value = kept.ctypes.data
+    runtime, owner = graphc_runtime.runtime_pointer()
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_void_p,) * 4)(loaded.address("graph_setup"))
+    code = run(None, None, scratch.ctypes.data, runtime)
+    del owner
+    if code:
+        raise error_of(code)
+    return kept
+
+
+def _aligned(nbytes: int) -> np.ndarray:
+    """Bytes that begin at a multiple of 64."""
+    block = np.empty(nbytes + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + nbytes]
 
 
 def specialization(

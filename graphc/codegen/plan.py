@@ -3,11 +3,14 @@
 Buffers are the entry's inputs, its results, constants inside the object or in a table, and
 temporaries in one arena. A temporary's bytes are free again after the last kernel that reads it; a
 symbolic size is only given to an equal one.
+
+What depends on constants only, and the packing of constants, runs once, when the code is loaded:
+the program `graph_setup` writes it into a block that every call reads, `graph_kept`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +19,7 @@ from .. import types as ty
 from ..ir import Graph, Literal, Node, Value, make, param
 from ..loops import ir as L
 from ..loops.lower import Lowered, lower
-from ..loops.schedule import Machine, schedule
+from ..loops.schedule import Machine, Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent
@@ -27,6 +30,11 @@ EMBED_BYTES = 16 << 10
 """Constants up to this size are data of the object;
 larger ones stay arrays, and the object has a table of pointers.
 """
+KEPT_BYTES = 64 << 20
+KEPT_GROWTH = 4
+"""A value that depends on constants only is kept between calls if it has at most KEPT_BYTES, or
+KEPT_GROWTH times the bytes that it is made of.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +44,37 @@ class Kernel:
     name: str
     node: Node
     naive: Lowered
-    scheduled: Lowered
+    schedule: Scheduled
+
+    @property
+    def scheduled(self) -> Lowered:
+        """The loops that run in a call."""
+        return self.schedule.main
+
+    @property
+    def functions(self) -> tuple[L.LoopFunc, ...]:
+        """All its loops: what packs constants for it, and itself."""
+        packing = self.schedule.packing
+        return (self.scheduled.func,) if packing is None else (packing, self.scheduled.func)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that is printed for one graph.
 
-    `slots` gives the place of each symbol in the entry's extents; `dims` all results' extents one
-    after another; `arena` bytes (perhaps symbolic); `messages` the texts of error codes 1, 2...
+    `setup` and `setup_kernels` are what runs when the code is loaded: it writes `kept` bytes, and
+    needs `setup_arena` bytes while it runs. `slots` gives the place of each symbol in the entry's
+    extents; `dims` all results' extents one after another; `arena` bytes (perhaps symbolic);
+    `messages` the texts of error codes 1, 2...
     """
 
     graph: Graph
     kernels: tuple[Kernel, ...]
     launches: tuple[Launch, ...]
+    setup_kernels: tuple[Kernel, ...]
+    setup: tuple[Launch, ...]
+    kept: int
+    setup_arena: int
     slots: dict[str, int]
     dims: tuple[Extent, ...]
     arena: Extent
@@ -173,6 +198,7 @@ def plan(
     `check_finite` reports the first op that makes a NaN or an infinity.
     """
     graph = separate_aliases(distinct_results(graph), aliases or {})
+    constants: set[Value] = set()
     slots: dict[str, int] = {s: k for k, s in enumerate(graph.symbols)}
     strides: dict[Value, tuple[L.Index, ...]] = {}
     for k in strided:
@@ -189,16 +215,38 @@ def plan(
     for k, node in enumerate(graph.nodes):
         for value in node.operands:
             last_use[value] = k
-    arena = _Arena()
+    arena, kept, scratch = _Arena(), _Arena(), _Arena()
     kernels: list[Kernel] = []
     launches: list[Launch] = []
+    setup_kernels: list[Kernel] = []
+    setup: list[Launch] = []
+    packed: dict[tuple[str, tuple[tuple[str, object], ...]], list[tuple[str, object]]] = {}
     messages: list[str] = []
-    known: dict[str, Kernel] = {}
+    known: dict[tuple[str, tuple[str, ...]], Kernel] = {}
     for k, node in enumerate(graph.nodes):
         if node.op.name == "constant":
             _place_constant(node, places, embedded, table)
+            constants.update(node.results)
             continue
-        kernel = _kernel(node, machine, strides, known, messages, check_finite)
+        early = constants.issuperset(node.operands) and not check_finite and _is_kept(graph, node)
+        kernel = _kernel(
+            node, machine, strides, known, messages, check_finite, () if early else constants
+        )
+        if early and not kernel.naive.messages:
+            constants.update(node.results)
+            setup_kernels.append(kernel)
+            for value in node.results:
+                places[value] = ("kept", kept.take(value.type.nbytes))
+            temps = [
+                (t, scratch.take(ty.product(t.shape) * t.dtype.nbytes))
+                for t in kernel.scheduled.temps
+            ]
+            arguments = [places[v] for v in (*node.operands, *node.results)]
+            arguments += [("arena", offset) for _, offset in temps]
+            setup.append(Launch(kernel.name, tuple(arguments), ()))
+            for temp, offset in temps:
+                scratch.give(offset, ty.product(temp.shape) * temp.dtype.nbytes)
+            continue
         kernels.append(kernel)
         for value in node.results:
             if value not in places:
@@ -208,6 +256,17 @@ def plan(
         ]
         arguments = [places[v] for v in (*node.operands, *node.results)]
         arguments += [("arena", offset) for _, offset in temps]
+        if kernel.schedule.packing is not None:
+            inputs = tuple(places[v] for v in node.operands if v in constants)
+            name = kernel.schedule.packing.name
+            if (name, inputs) not in packed:
+                blocks: list[tuple[str, object]] = [
+                    ("kept", kept.take(ty.product(t.shape) * t.dtype.nbytes))
+                    for t in kernel.schedule.packed
+                ]
+                packed[name, inputs] = blocks
+                setup.append(Launch(name, (*inputs, *blocks), ()))
+            arguments += packed[name, inputs]
         launches.append(Launch(kernel.name, tuple(arguments), kernel.scheduled.func.symbols))
         for temp, offset in temps:
             arena.give(offset, ty.product(temp.shape) * temp.dtype.nbytes)
@@ -217,10 +276,22 @@ def plan(
                 assert isinstance(offset, (int, Dim))
                 arena.give(offset, value.type.nbytes)
     dims = tuple(e for v in graph.results for e in v.type.shape)
+    assert isinstance(kept.top, int) and isinstance(scratch.top, int)
     return Plan(
-        graph, tuple(kernels), tuple(launches), slots, dims, arena.top,
-        tuple(embedded), tuple(table), tuple(messages),
+        graph, tuple(kernels), tuple(launches), tuple(setup_kernels), tuple(setup), kept.top,
+        scratch.top, slots, dims, arena.top, tuple(embedded), tuple(table), tuple(messages),
     )  # fmt: skip
+
+
+def _is_kept(graph: Graph, node: Node) -> bool:
+    """Whether what depends on constants only is worth its memory between calls."""
+    if not node.operands or node.attrs["body"].symbols:
+        return False
+    if any(value in graph.results for value in node.results):
+        return False
+    made = sum(v.type.nbytes for v in node.results)
+    given = sum(v.type.nbytes for v in node.operands)
+    return isinstance(made, int) and made <= max(KEPT_BYTES, KEPT_GROWTH * given)
 
 
 def _place_constant(
@@ -245,9 +316,10 @@ def _kernel(
     node: Node,
     machine: Machine,
     strides: dict[Value, tuple[L.Index, ...]],
-    known: dict[str, Kernel],
+    known: dict[tuple[str, tuple[str, ...]], Kernel],
     messages: list[str],
     check_finite: bool,
+    constants: Collection[Value],
 ) -> Kernel:
     body = node.attrs["body"]
     own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
@@ -262,12 +334,16 @@ def _kernel(
             func.name, func.params, func.symbols, tuple(_shift(s, first) for s in func.body)
         )
         naive = Lowered(func, naive.inputs, naive.outputs, naive.temps, naive.messages)
-    key = print_loops(L.LoopFunc("kernel", naive.func.params, naive.func.symbols, naive.func.body))
+    text = print_loops(L.LoopFunc("kernel", naive.func.params, naive.func.symbols, naive.func.body))
+    names = tuple(
+        b.name for v, b in zip(node.operands, naive.inputs, strict=True) if v in constants
+    )
+    key = (text, names)
     found = known.get(key)
     if found is None:
-        found = Kernel(name, node, naive, schedule(naive, machine))
+        found = Kernel(name, node, naive, schedule_for(naive, machine, names))
         known[key] = found
-    return Kernel(found.name, node, found.naive, found.scheduled)
+    return Kernel(found.name, node, found.naive, found.schedule)
 
 
 def _shift(stmt: L.Stmt, first: int) -> L.Stmt:

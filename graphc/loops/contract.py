@@ -23,13 +23,13 @@ Figures and the choice of tiles: `shapes.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
 from ..types import BOOL, Dim
 from . import ir as L
-from .contraction import Contraction, Operand, match
+from .contraction import Contraction, Operand, match, with_more_rows
 from .lower import IDENTITY, KIND_OF, expr_names, index_names
 from .shapes import Shape, choose
 
@@ -38,6 +38,8 @@ Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
 Vectorize = Callable[[L.For], list[L.Stmt]]
 LINES = 16
 """Lines of a matrix that are packed together."""
+FEW_ROWS = 12
+"""Fewer rows than this are joined with a loop around them."""
 GAP = 16
 """Elements between the rows of a packed block, so that they do not share sets of the first
 cache."""
@@ -45,25 +47,44 @@ cache."""
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """The blocks of one nest, and the temporaries that they pack into."""
+    """The blocks of one nest: what packs the columns for all rows, the rest, and the temporaries
+    that are packed into.
+    """
 
+    packing: tuple[L.Stmt, ...]
     body: tuple[L.Stmt, ...]
     temps: tuple[L.Buffer, ...]
+    constant: bool
+    """Whether `packing` reads constants only, so that it may run once for all calls."""
 
 
 def contract(
     loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
-    vectorize: Vectorize,
+    vectorize: Vectorize, constants: Collection[str] = (),
 ) -> Scheduled | None:  # fmt: skip
     """The nest in register blocks; None where it is no contraction or too small to be one.
 
-    `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes.
+    `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes,
+    `constants` are the names of the buffers that hold the same in every call.
     """
     nest = match(loop)
     if nest is None:
         return None
-    shape = choose(nest, vector_bytes, registers)
-    return None if shape is None else _Writer(nest, shape, fresh, rename, vectorize).write()
+    nest = with_more_rows(nest, FEW_ROWS, fresh)
+    constant = _columns_are_constant(nest, constants)
+    shape = choose(nest, vector_bytes, registers, constant)
+    if shape is None:
+        return None
+    return _Writer(nest, shape, fresh, rename, vectorize).write(constant)
+
+
+def _columns_are_constant(nest: Contraction, constants: Collection[str]) -> bool:
+    if not constants or not isinstance(nest.depth, int):
+        return False
+    if not all(isinstance(loop.extent, int) for loop in (*nest.batch, nest.columns)):
+        return False
+    loads = [e for o in nest.column_operands for e in L.walk(o.value) if isinstance(e, L.Load)]
+    return all(e.buffer.name in constants for e in loads)
 
 
 class _Writer:
@@ -77,11 +98,13 @@ class _Writer:
         self.temps: list[L.Buffer] = []
         self.lanes, self.height = shape.lanes, shape.height
         self.panels: dict[L.Expr, L.Buffer] = {}
-        """Columns that are packed: (panel, term, lane)."""
+        """Columns that are packed: (batch, panel, term, lane)."""
+        self.first: dict[L.Expr, L.Index] = {}
+        """The first panel of the batch."""
         self.blocks: dict[L.Expr, tuple[L.Buffer, Layout]] = {}
         """Rows that are packed."""
 
-    def write(self) -> Scheduled:
+    def write(self, constant: bool) -> Scheduled:
         nest = self.nest
         columns = nest.columns.extent
         self.whole, self.rest = columns // self.lanes, columns % self.lanes
@@ -92,41 +115,60 @@ class _Writer:
         elif self.shape.pack_columns == "local":
             inside = self.pack_columns("local", "serial")
         kind = nest.rows.kind if not nest.batch else "serial"
-        body = (*inside, *self.row_blocks(kind))
+        blocks = self.column_groups(kind) if self.shape.by_columns else self.row_blocks(kind)
+        body = (*inside, *blocks)
         for loop in reversed(nest.batch):
             body = (replace(loop, body=tuple(body)),)
-        return Scheduled((*first, *body), tuple(self.temps))
+        return Scheduled(tuple(first), body, tuple(self.temps), constant)
 
     # ----------------------------------------------------------------------------------- packing
     def pack_columns(self, space: str, kind: str) -> list[L.Stmt]:
         """panel[p, term, l] = the operand; lanes beyond the last column are 0."""
         out: list[L.Stmt] = []
-        depth = self.nest.depth
         panels = (self.nest.columns.extent + self.lanes - 1) // self.lanes
         for operand in self.nest.column_operands:
-            extent = panels * depth * self.lanes
-            access = "temp"
+            around = self.around(operand) if space == "global" else ()
+            batch: L.Index = 0
+            for loop in around:
+                batch = batch * loop.extent + Dim.symbol(loop.var)
+            self.first[operand.value] = batch * panels
+            number = panels * ty.product(tuple(loop.extent for loop in around))
             panel = L.Buffer(
-                self.fresh("panel"), operand.value.dtype, (extent,), None, space, access, 64
-            )
+                self.fresh("panel"), operand.value.dtype, (number * self.nest.depth * self.lanes,),
+                None, space, "temp", 64,
+            )  # fmt: skip
             self.panels[operand.value] = panel
+            stmts: list[L.Stmt] = []
             if space == "global":
                 self.temps.append(panel)
             else:
                 out.append(L.Alloc(panel))
+            within = "serial" if around else kind
             if self.whole != 0 and self.is_wide(operand):
-                out += self.pack_wide(operand, panel, kind)
+                stmts += self.pack_wide(operand, panel, within)
             elif self.whole != 0:
                 p = self.fresh("p")
                 body = self.pack_panel(operand, panel, Dim.symbol(p), self.lanes)
-                out.append(L.For(p, self.whole, kind, tuple(body)))
+                stmts.append(L.For(p, self.whole, within, tuple(body)))
             if self.rest != 0:
                 body = self.pack_panel(operand, panel, self.whole, self.rest)
                 if isinstance(self.rest, int):
-                    out.append(L.For(self.fresh("p"), 1, kind, tuple(body)))
+                    stmts.append(L.For(self.fresh("p"), 1, within, tuple(body)))
                 else:
-                    out.append(L.If(_positive(self.rest), tuple(body)))
+                    stmts.append(L.If(_positive(self.rest), tuple(body)))
+            for k, loop in reversed(list(enumerate(around))):
+                stmts = [L.For(loop.var, loop.extent, "serial" if k else kind, tuple(stmts))]
+            out += self.rename(tuple(stmts)) if around else stmts
         return out
+
+    def around(self, operand: Operand) -> tuple[L.For, ...]:
+        """The loops around the nest that move an operand."""
+        names = expr_names(operand.value)
+        return tuple(loop for loop in self.nest.batch if loop.var in names)
+
+    def place(self, value: L.Expr, panel: L.Index, term: L.Index, lane: L.Index) -> L.Index:
+        """Where an element of packed columns lies in its buffer."""
+        return ((self.first[value] + panel) * self.nest.depth + term) * self.lanes + lane
 
     def is_wide(self, operand: Operand) -> bool:
         """Whether columns lie one after the other in long lines, of which a panel is a small part:
@@ -161,7 +203,7 @@ class _Writer:
         lane, terms = self.fresh("l"), self.terms(part=part)
         column = place * self.lanes + Dim.symbol(lane)
         env: dict[str, L.Index] = {self.nest.columns.var: column, **terms.env}
-        target = (place * self.nest.depth + terms.flat) * self.lanes + Dim.symbol(lane)
+        target = self.place(operand.value, place, terms.flat, Dim.symbol(lane))
         value = _substituted(operand.value, env)
         if count == self.lanes:
             store: tuple[L.Stmt, ...] = (L.Store(panel, (target,), value),)
@@ -194,8 +236,7 @@ class _Writer:
                 self.nest.reduction[-1].var: term,
                 self.nest.columns.var: place * self.lanes + start,
             }
-            flat = self.nest.flat(env)
-            target = (place * self.nest.depth + flat) * self.lanes + start
+            target = self.place(operand.value, place, self.nest.flat(env), start)
             source = tuple(_at(i, env) for i in load.index)
             return L.Transpose(panel, (target,), self.lanes, load.buffer, source, step, size)
 
@@ -278,22 +319,48 @@ class _Writer:
                 out.append(L.For(row, rest, kind, tuple(body)))
         return out
 
+    def column_groups(self, kind: str) -> list[L.Stmt]:
+        """All columns against all rows: groups of panels, that few rows pass one after another."""
+        rows, size, group = self.nest.rows.extent, self.shape.block_rows, self.shape.group
+        assert isinstance(rows, int) and isinstance(self.whole, int)
+        step = self.panel_group if self.shape.slice else self.panels_at_once
+
+        def inside(first: L.Index, panels: int, rest: L.Index) -> tuple[L.Stmt, ...]:
+            out: list[L.Stmt] = []
+            for start in range(0, rows, size):
+                out += step(start, min(size, rows - start), first, panels, rest)
+            return tuple(out)
+
+        var = self.fresh("bg")
+        number, left = divmod(self.whole, group)
+        out: list[L.Stmt] = [L.For(var, number, kind, inside(Dim.symbol(var) * group, group, 0))]
+        if left or self.rest != 0:
+            last = inside(number * group, left, self.rest)
+            out.append(L.For(self.fresh("bg"), 1, kind, last))
+        return out
+
     def row_block(self, start: L.Index, count: int) -> list[L.Stmt]:
         """`count` rows against all columns."""
         if self.shape.slice:
             return self.sliced_block(start, count)
+        return self.panels_at_once(start, count, 0, self.whole, self.rest)
+
+    def panels_at_once(
+        self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
+    ) -> list[L.Stmt]:
+        """Whole panels from `first`, then one of `rest` columns; all terms."""
         self.blocks = {}
         out = self.pack_rows(start, count, None) if self.shape.pack_rows else []
-        if self.whole != 0:
+        if panels != 0:
             p = self.fresh("bj")
-            inside = self.tiles(start, count, Dim.symbol(p), self.lanes)
-            out.append(L.For(p, self.whole, "serial", tuple(inside)))
-        if self.rest != 0:
-            last = self.tiles(start, count, self.whole, self.rest)
-            if isinstance(self.rest, int):
+            inside = self.tiles(start, count, first + Dim.symbol(p), self.lanes)
+            out.append(L.For(p, panels, "serial", tuple(inside)))
+        if rest != 0:
+            last = self.tiles(start, count, self.whole, rest)
+            if isinstance(rest, int):
                 out += last
             else:
-                out.append(L.If(_positive(self.rest), tuple(last)))
+                out.append(L.If(_positive(rest), tuple(last)))
         return out
 
     def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:
@@ -395,9 +462,7 @@ class _Writer:
         sums: list[L.Stmt] = []
         after: list[L.Stmt] = []
         packed = {
-            value: L.Load(
-                panel, ((place * nest.depth + terms.flat) * self.lanes + Dim.symbol(lane),)
-            )
+            value: L.Load(panel, (self.place(value, place, terms.flat, Dim.symbol(lane)),))
             for value, panel in self.panels.items()
         }
         for u in range(height):

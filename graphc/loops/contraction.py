@@ -9,7 +9,7 @@ not fit is None: the ordinary schedule serves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
@@ -111,6 +111,51 @@ def match(loop: L.For) -> Contraction | None:
     return Contraction(
         tuple(batch), rows, columns, before, tuple(reduction), sums, after,
         tuple(found["rows"]), tuple(found["columns"]),
+    )  # fmt: skip
+
+
+def with_more_rows(nest: Contraction, least: int, fresh: Callable[[str], str]) -> Contraction:
+    """The nest with loops around it made rows of it, until there are `least` rows: the lines of a
+    small image, all against the same columns.
+    """
+    while nest.batch:
+        loop, rows = nest.batch[-1], nest.rows
+        if not isinstance(rows.extent, int) or not isinstance(loop.extent, int):
+            return nest
+        names = {loop.var} & set[str]().union(*(expr_names(o.value) for o in nest.column_operands))
+        if rows.extent >= least or loop.extent < 2 or names:
+            return nest
+        row = fresh("row")
+        env: dict[str, L.Index] = {
+            loop.var: Dim.symbol(row) // rows.extent,
+            rows.var: Dim.symbol(row) % rows.extent,
+        }
+        joined = replace(rows, var=row, extent=loop.extent * rows.extent, kind=loop.kind)
+        nest = _substituted(nest, env, joined)
+    return nest
+
+
+def _substituted(nest: Contraction, env: dict[str, L.Index], rows: L.For) -> Contraction:
+    """The nest with other rows, and one loop less around it."""
+
+    def at(index: L.Index) -> L.Index:
+        return ty.substitute(index, env) if isinstance(index, Dim) else index
+
+    def fix_all(stmts: tuple[L.Stmt, ...]) -> tuple[L.Stmt, ...]:
+        return tuple(L.substitute(s, env) for s in stmts)
+
+    def moved(operand: Operand, is_row: bool) -> Operand:
+        value = L.map_expr(operand.value, at) if is_row else operand.value
+        batched = any(loop.var in expr_names(value) for loop in nest.batch[:-1])
+        if not is_row:
+            return replace(operand, batched=batched)
+        return replace(operand, value=value, batched=batched, along=None, window=None)
+
+    sums = tuple(s for s in fix_all(nest.sums) if isinstance(s, L.Accumulate))
+    return Contraction(
+        nest.batch[:-1], rows, nest.columns, fix_all(nest.before), nest.reduction, sums,
+        fix_all(nest.after), tuple(moved(o, True) for o in nest.row_operands),
+        tuple(moved(o, False) for o in nest.column_operands),
     )  # fmt: skip
 
 

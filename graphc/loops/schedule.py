@@ -18,7 +18,7 @@ and lanes are combined in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
@@ -57,9 +57,12 @@ class Machine:
 class Scheduler:
     """Schedules one function; holds the names it makes and the temporaries it adds."""
 
-    def __init__(self, machine: Machine):
-        self.machine = machine
+    def __init__(self, machine: Machine, constants: Collection[str] = ()):
+        self.machine, self.constants = machine, constants
         self.temps: list[L.Buffer] = []
+        self.packing: list[L.Stmt] = []
+        """What packs constants."""
+        self.packed: list[L.Buffer] = []
         self.count = 0
         self.large = True
 
@@ -88,11 +91,18 @@ class Scheduler:
             return self.inner(replace(loop, kind="serial"))
         machine = self.machine
         blocks = contract(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
-        )
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
+            self.map_lanes, self.constants,
+        )  # fmt: skip
         if blocks is not None:
-            self.temps.extend(blocks.temps)
-            return [_serial(s) for s in blocks.body] if small else list(blocks.body)
+            body = [*blocks.packing, *blocks.body]
+            if blocks.constant:
+                self.packing.extend(blocks.packing)
+                self.packed.extend(blocks.temps)
+                body = list(blocks.body)
+            else:
+                self.temps.extend(blocks.temps)
+            return [_serial(s) for s in body] if small else body
         bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             return bands
@@ -338,15 +348,32 @@ class Scheduler:
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """What a call runs, and what packs constants for it, once for all calls."""
+
+    main: Lowered
+    """Temporaries that the schedule needs are further parameters; what is packed stands last."""
+    packing: L.LoopFunc | None = None
+    """Its parameters: the inputs that are constants, then what is packed."""
+    packed: tuple[L.Buffer, ...] = ()
+
+
 def schedule(lowered: Lowered, machine: Machine) -> Lowered:
     """The scheduled function, with the temporaries that the schedule needs
     as further parameters.
     """
+    return schedule_for(lowered, machine, ()).main
+
+
+def schedule_for(lowered: Lowered, machine: Machine, constants: Collection[str]) -> Scheduled:
+    """The same where some inputs, given by name, hold the same in every call."""
     func = collapse(flatten(lowered.func))
     func = cache_rows(func)
-    scheduler = Scheduler(machine)
+    scheduler = Scheduler(machine, constants)
     body = scheduler.function(func)
-    params = (*func.params, *scheduler.temps)
+    packed = tuple(scheduler.packed)
+    params = (*func.params, *scheduler.temps, *packed)
     symbols = dict.fromkeys(func.symbols)
     for temp in scheduler.temps:
         for extent in temp.shape:
@@ -355,13 +382,18 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
         body = mark_streaming(body, machine)
     func = L.LoopFunc(func.name, params, tuple(symbols), body)
     inputs, outputs = len(lowered.inputs), len(lowered.outputs)
-    return Lowered(
+    main = Lowered(
         func,
         params[:inputs],
         params[inputs : inputs + outputs],
-        params[inputs + outputs :],
+        params[inputs + outputs : len(params) - len(packed)],
         lowered.messages,
     )
+    if not packed:
+        return Scheduled(main)
+    read = tuple(b for b in main.inputs if b.name in constants)
+    packing = L.LoopFunc(f"{func.name}_packing", (*read, *packed), (), tuple(scheduler.packing))
+    return Scheduled(main, packing, packed)
 
 
 def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:

@@ -21,6 +21,10 @@ TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
 """A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
+MANY_ROWS = 112
+MANY_COLUMNS = 256
+WIDE_BLOCK_BYTES = 320 << 10
+"""The same where all rows pass a group of panels."""
 IN_PLACE_BYTES = 512 << 10
 """Columns up to this size stay in the second cache: they are read in place if they can be."""
 LOCAL_BYTES = 128 << 10
@@ -52,7 +56,9 @@ class Shape:
     next are begun; 0 for all.
     """
     group: int = 0
-    """Panels that share one pass over the slices."""
+    """Panels that share one pass over the slices, or over the rows."""
+    by_columns: bool = False
+    """Workers share groups of panels: there are few rows."""
 
     def lanes_for(self, count: L.Index) -> int:
         """The lanes of a panel of which `count` are there."""
@@ -62,8 +68,12 @@ class Shape:
         return lanes
 
 
-def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None:
-    """The shape; None where the ordinary schedule is right."""
+def choose(
+    nest: Contraction, vector_bytes: int, registers: int, constant: bool = False
+) -> Shape | None:
+    """The shape; None where the ordinary schedule is right. Columns that are `constant` cost
+    nothing to pack.
+    """
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     nbytes = max(4, *(s.buffer.dtype.nbytes for s in nest.sums))
     vector = max(2, vector_bytes // nbytes)
@@ -76,7 +86,7 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
     if few and not in_place:
         return None  # sums along the terms read every column once, in place
     lanes, height = _tile(nest, vector, registers)
-    pack_columns = _columns(nest, in_place, height)
+    pack_columns = _columns(nest, in_place, height, constant)
     if pack_columns is None:
         return None
     readable = all(_is_readable(o) for o in nest.row_operands)
@@ -91,6 +101,8 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
     if block is None:
         return None
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if pack_columns == "once" and _is_by_columns(nest):
+        return _by_columns(nest, shape, deep)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
@@ -98,6 +110,31 @@ def choose(nest: Contraction, vector_bytes: int, registers: int) -> Shape | None
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
+
+
+def _is_by_columns(nest: Contraction) -> bool:
+    """Whether there are too few rows for workers to share, and many columns."""
+    rows, columns = nest.rows.extent, nest.columns.extent
+    if nest.batch or not isinstance(nest.depth, int):
+        return False
+    few = isinstance(rows, int) and rows < MANY_ROWS
+    return few and isinstance(columns, int) and columns >= MANY_COLUMNS
+
+
+def _by_columns(nest: Contraction, shape: Shape, deep: int) -> Shape:
+    """The shape for workers that share the columns: all rows in as few blocks as hold them."""
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    outer = nest.reduction[0].extent
+    assert isinstance(rows, int) and isinstance(columns, int) and isinstance(depth, int)
+    if deep and isinstance(outer, int):
+        depth = depth // outer * deep
+    blocks = -(-_block_bytes(nest, rows, depth) // WIDE_BLOCK_BYTES) if shape.pack_rows else 1
+    tiles = -(-rows // shape.height)
+    block = min(rows, -(-tiles // blocks) * shape.height)
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * shape.lanes
+    group = max(1, columns // shape.lanes // BLOCKS)
+    group = max(group, 4) if not deep else min(max(group, 4), max(1, GROUP_BYTES // bytes_))
+    return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
 
 
 def _slice(nest: Contraction, pack_columns: str) -> int:
@@ -133,12 +170,13 @@ def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
                 width //= 2
         return width * vector, min(6, tallest[width])
     terms = depth if isinstance(depth, int) else 256
+    shared = not nest.batch and not _is_by_columns(nest)
     best: tuple[float, int, int] | None = None
     for width in widths:
         if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
             continue
         for height in range(min(rows, tallest[width]), 0, -1):
-            cost = _cost(rows, columns, width, height, vector, terms, not nest.batch)
+            cost = _cost(rows, columns, width, height, vector, terms, shared)
             if best is None or cost < best[0]:
                 best = (cost, width, height)
     assert best is not None
@@ -168,7 +206,7 @@ def _cost(
     )
 
 
-def _columns(nest: Contraction, in_place: bool, height: int) -> str | None:
+def _columns(nest: Contraction, in_place: bool, height: int, constant: bool) -> str | None:
     """Whether and where columns are packed; None where they cannot be."""
     rows, depth, columns = nest.rows.extent, nest.depth, nest.columns.extent
     nbytes = sum(o.dtype_bytes for o in nest.column_operands)
@@ -177,7 +215,7 @@ def _columns(nest: Contraction, in_place: bool, height: int) -> str | None:
     small = isinstance(size, int) and size <= IN_PLACE_BYTES
     if in_place and (small or not many):
         return ""
-    if not any(o.batched for o in nest.column_operands):
+    if constant or not any(o.batched for o in nest.column_operands):
         return "once"
     if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(depth, int):
         return "local"
