@@ -42,11 +42,16 @@ POINTS = {
 usual 1 and 2, whose powers lie further apart; all powers are exact (docs/numerics.md)."""
 
 # Costs in multiply-adds of the direct sum, measured on one core with AVX-512 over the layers of
-# VGG16: what does not run at the speed of registers.
-ELEMENT_COST = 20
-"""Of an element of a transformed image, or of a result before its transform: written, read."""
+# VGG16 and ResNet50 (benchmarks/winograd_layers.py): what does not run at the speed of registers.
+ELEMENT_COSTS = (10, 20)
+"""Of an element of a transformed image, or of a result before its transform, to be written and
+read: in the second cache, and beyond it."""
+CACHED = 1 << 18
+"""Elements of both that the second cache holds."""
 FILTER_COST = 11
-"""Of an element of a transformed filter: to make it, or to read it for the product."""
+"""Of making an element of a transformed filter."""
+FILTER_READ = 6
+"""Of reading it: from memory, since there are many."""
 OVERHEAD = 1.1
 """Of a product of tiles, whose rows are fewer."""
 WORTH = 0.8
@@ -129,11 +134,12 @@ def edge(
     filters = channels * features
     best, found = WORTH * 9 * batch * height * width * filters, 0
     for m in POINTS:
-        tiles = batch * _tiles(height, m) * _tiles(width, m)
-        product = max(OVERHEAD * tiles * filters, FILTER_COST * filters)
-        moved = ELEMENT_COST * tiles * (channels + features)
+        places, tiles = (m + 2) ** 2, batch * _tiles(height, m) * _tiles(width, m)
+        product = max(OVERHEAD * tiles, FILTER_READ) * filters
+        elements = tiles * (channels + features)
+        moved = ELEMENT_COSTS[places * elements > CACHED] * elements
         made = 0 if constant else FILTER_COST * filters
-        cost = (m + 2) ** 2 * (product + moved + made)
+        cost = places * (product + moved + made)
         if cost < best:
             best, found = cost, m
     return found
