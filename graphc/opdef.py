@@ -74,6 +74,7 @@ class OpDef:
             is cheap.
         written_out: `lower` wants a number as the index along the axis `attrs["axis"]`: loops over
             it are written out, and what the results along that axis share is computed once.
+        stored: the result is written to memory; a kernel begins with it.
         pure: no effect besides the result (an index that can be out of range is still pure: it
             reports).
         numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
@@ -96,6 +97,7 @@ class OpDef:
     linear: tuple[int, ...] = ()
     cost: int = 1
     written_out: bool = False
+    stored: bool = False
     pure: bool = True
     numpy: tuple[Any, ...] = ()
     samples: Callable[[], Iterable[Sample]] = lambda: ()

@@ -254,7 +254,7 @@ def _grow(
             users = readers(node)
         open_to = [k for k in users if node not in endings or not _repeats(k, node)]
         home = None
-        if node.op.kind != "opaque":
+        if node.op.kind != "opaque" and not node.op.stored:
             home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
