@@ -21,5 +21,4 @@ from . import reduction as reduction
 later("conv", "contraction", lambda: import_module(".convolution", __name__))
 later("reduce_window", "reduction", lambda: import_module(".window", __name__))
 later("tiles", "movement", lambda: import_module(".tiles", __name__))
-later("keep", "elementwise", lambda: import_module(".tiles", __name__))
 later("mix", "reduction", lambda: import_module(".tiles", __name__))

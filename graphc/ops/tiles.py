@@ -17,7 +17,7 @@ from ..loops.ir import Expr, Index, both, cast, const, scalar
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import DType, Extent, TensorType
 from .checks import check_axes, check_rank
-from .define import Element, check_count, check_kind, samples_of
+from .define import Element, check_count, check_kind
 from .reduction import wide
 from .slicing import choose
 from .window import constant
@@ -150,33 +150,10 @@ def _times(weight: float, x: Expr, dtype: DType) -> Expr:
     return scalar("neg", x) if weight == -1 else scalar("mul", x, const(weight, dtype))
 
 
-# ---------------------------------------------------------------------------------------- keep
-
-
-def _infer_keep(types: Sequence[TensorType]) -> TensorType:
-    check_count("keep", types, 1)
-    return types[0]
-
-
 # -------------------------------------------------------------------------------------- cards
 
 
 _t = ty.parse_type
-
-KEEP = register(
-    OpDef(
-        name="keep",
-        doc="x, in memory in this order of axes: its readers take it from there",
-        kind="elementwise",
-        infer=lambda types, attrs: _infer_keep(types),
-        evaluate=lambda operands, attrs: np.array(operands[0]),
-        lower=lambda args, type: args[0],
-        source="numpy.ascontiguousarray",
-        linear=(0,),
-        stored=True,
-        samples=samples_of("biufc", 1, -3.0, 3.0),
-    )
-)
 
 TILES = register(
     OpDef(
