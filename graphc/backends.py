@@ -6,12 +6,12 @@ for `debug="evaluate"`. `debug="nan"` is compiled, with a check after every op.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime.forking import ForkLock, uninterrupted
 
 from . import types as ty
 from .errors import GraphcError, LoweringError
@@ -116,9 +116,10 @@ class Native:
     def callable(self, miss: Any) -> Any:
         import graphc_runtime
 
-        from .compile import ensure_native, raise_error
+        with uninterrupted:
+            from .compile import ensure_native, raise_error
 
-        ensure_native()
+            ensure_native()
         return graphc_runtime.compiled_type()(miss, raise_error)
 
 
@@ -138,23 +139,24 @@ class NativeExecutable:
     """
 
     def __init__(self, traced: TracedFunction, **options: bool):
-        from .compile import ensure_native, raise_error
+        with uninterrupted:
+            from .compile import ensure_native, raise_error
 
-        ensure_native()
+            ensure_native()
         self._traced, self._options = traced, options
         self._aliases = _aliases(traced)
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
         self._function: Any = None
         self._variants: set[tuple[int, ...]] = set()
         self._copies = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._add(())
 
     def _add(self, strided: tuple[int, ...]) -> None:
         """Compiles the program for arrays that may have any strides at these positions."""
-        from .compile import build_graph, load_entry
+        with uninterrupted, self._lock:
+            from .compile import build_graph, load_entry
 
-        with self._lock:
             if strided in self._variants:
                 return
             aliases = tuple(self._aliases.items())

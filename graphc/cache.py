@@ -21,13 +21,14 @@ import json
 import os
 import stat
 import struct
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from graphc_runtime.forking import ForkLock
 
 from . import environment
 from .errors import GraphcError
@@ -104,7 +105,7 @@ class Cache:
         self.folder: Path | None = default_folder() if folder is None else Path(folder)
         self.limit_bytes = limit_bytes
         self.hits = self.misses = self.damaged = self.evicted = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._usable = False
         self._nbytes: int | None = (
             None  # an estimate: other processes write too; eviction counts anew

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import ir
 from . import types as ty
+from .errors import ShapeMismatch
 from .ir import Literal, Node, SourceLine, Value
 from .locations import refuse, user_line
 from .ops import build
@@ -145,6 +146,11 @@ def current_trace() -> Trace | None:
     return traces[-1] if traces else None
 
 
+def active_traces() -> int:
+    """How many traces are active on this thread, one inside the other."""
+    return len(_active.traces)
+
+
 def enter(trace: Trace) -> None:
     """Makes a trace the active one of this thread."""
     _active.traces = (*_active.traces, trace)
@@ -165,12 +171,21 @@ def mark(depth: int = 1) -> None:
 # ------------------------------------------------------------------------------------------ cells
 
 
+MAX_RANK = 64
+"""NumPy's limit of axes."""
+
+
 class Cell:
     """A mutable array of a trace. `weak`: a Python number, which takes the dtype it meets."""
 
     __slots__ = ("__weakref__", "_base", "_path", "_reason", "_value", "_version", "owner", "weak")
 
     def __init__(self, trace: Trace, value: Value, weak: bool = False):
+        if len(value.type.shape) > MAX_RANK:
+            refuse(
+                f"an array of {value.type.rank} axes is made, and NumPy's have at most {MAX_RANK}",
+                ShapeMismatch,
+            )
         self.owner = trace
         self.weak = weak
         self._value = value

@@ -14,16 +14,16 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import re
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime.forking import ForkLock, stored_property
 
 from . import cache, environment
 from . import types as ty
@@ -57,7 +57,7 @@ class Lowered:
     direct: bool = False
     """No rewrite trades digits for speed. So it is under check_finite, which blames single ops."""
 
-    @cached_property
+    @stored_property
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
         # warm starts from the disk cache do not need the passes
@@ -65,7 +65,7 @@ class Lowered:
 
         return run(self.graph, DIRECT if self.direct or self.check_finite else PIPELINE)
 
-    @cached_property
+    @stored_property
     def plan(self) -> Any:
         """Kernels in running order, and the place of every buffer."""
         from .codegen.plan import plan
@@ -92,7 +92,7 @@ class Lowered:
         """The kernels that a call runs, in order."""
         return self.plan.kernels
 
-    @cached_property
+    @stored_property
     def llvm(self) -> str:
         """LLVM IR text: kernels, the entry, the shapes function, constants."""
         from .codegen.llvm import Module, print_entry, print_kernel, print_shapes
@@ -119,7 +119,7 @@ class Lowered:
         print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
         return module.render()
 
-    @cached_property
+    @stored_property
     def object(self) -> bytes:
         """Object code."""
         return builder.build_object(self.llvm, self.machine)
@@ -135,7 +135,7 @@ class Lowered:
             total = total + value.type.nbytes
         return total
 
-    @cached_property
+    @stored_property
     def cuda(self) -> str:
         """CUDA C of all kernels."""
         from .codegen.cuda import print_cuda, translation_unit
@@ -347,7 +347,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
 
 # ----------------------------------------------------------------------------------------- loading
 
-_native_lock = threading.Lock()
+_native_lock = ForkLock()
 _native_ready = False
 
 

@@ -2,8 +2,8 @@
 
 An index is read once into a `Plan`: the basic part (slices, numbers, None) is a path of steps,
 which is a view; the part that is data (integer arrays, traced numbers) is a gather, or a scatter
-when written. Traced boolean masks have no shape in a graph: reading one gives a `Selection`
-(graphc/selection.py), writing through one is a select.
+when written. Traced boolean masks and slices of unknown extent are taken out before
+(graphc/masks.py).
 """
 
 from __future__ import annotations
@@ -23,14 +23,9 @@ from .ops import build
 from .ops.complexes import REAL
 from .ops.indexing import GATHER, SCATTER
 from .ops.movement import RESHAPE, TRANSPOSE
-from .types import BOOL, I64, Dim, Extent
+from .types import I64, Dim, Extent
 from .views import Reshape, Slice
-
-MASK_REMEDY = (
-    "how many elements a traced mask selects is not known while tracing. Write np.where(mask, a, "
-    "b) to choose elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or "
-    "x[mask] = f(y[mask])"
-)
+from .windows import Window, is_traced, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def _item(one: Any, trace: Trace) -> list[Any]:
     if isinstance(one, Cell):
         known = one.known()
         if known is None:
-            return [_traced(one)]
+            return [_Array(_integers(one.value))]
         one = known if known.ndim else known[()]
     if isinstance(one, (bool, np.bool_)):
         return [_Flag(bool(one))]
@@ -121,12 +116,6 @@ def _has_cell(items: Any) -> bool:
     return any(_has_cell(i) if isinstance(i, (list, tuple)) else isinstance(i, Cell) for i in items)
 
 
-def _traced(cell: Cell) -> _Array:
-    if cell.type.dtype is BOOL:
-        return refuse(f"a traced boolean mask stands among other indices: {MASK_REMEDY}")
-    return _Array(_integers(cell.value))
-
-
 def _integers(value: Value) -> Value:
     if not value.dtype.is_integer:
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
@@ -152,7 +141,7 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
     """What an index means for an array of that shape.
 
     Raises:
-        IndexError: as NumPy. TraceError: for traced masks and traced slice bounds.
+        IndexError: as NumPy.
     """
     items = _items(index, trace)
     numbers_only = len(items) == len(shape) and all(isinstance(i, (int, Dim)) for i in items)
@@ -164,6 +153,7 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
     step: list[int] = []
     out: list[Extent] = []
     data: list[tuple[int, int, _Array]] = []  # position among the slots, axis of the view, index
+    windows: list[Window] = []
     axis = 0
     for position, slot in enumerate(slots):
         if slot is None:
@@ -173,7 +163,11 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
             out.append(1 if slot.value else 0)
             continue
         n = shape[axis]
-        if isinstance(slot, slice):
+        if isinstance(slot, slice) and is_traced(slot):
+            windows.append(window(slot, n, len(out), trace))
+            first, many, stride = 0, n, 1
+            out.append(n)
+        elif isinstance(slot, slice):
             first, many, stride = _slice(slot, n, trace)
             out.append(many)
         elif isinstance(slot, _Array) or gathers_numbers:
@@ -206,6 +200,9 @@ def plan(index: Any, shape: tuple[Extent, ...], trace: Trace) -> Plan:
         steps.append(Slice(tuple(start), tuple(count), tuple(step)))
     if tuple(out) != tuple(count):
         steps.append(Reshape(tuple(out)))
+    for one in windows:
+        steps.append(one)
+        out[one.axis] = one.extent
     if not data:
         return Plan(tuple(steps), is_scalar=numbers_only)
     return _with_data(tuple(steps), tuple(out), data)
@@ -282,12 +279,6 @@ def _slice(asked: slice, n: Extent, trace: Trace) -> tuple[Extent, Extent, int]:
 def _bound(bound: Any) -> Extent | None:
     if bound is None or isinstance(bound, Dim):
         return bound
-    if isinstance(bound, Cell) and bound.known() is None:
-        refuse(
-            "a bound of a slice is traced: the extent of the result would depend on data. For a "
-            "window of known length write np.take(x, i + np.arange(length), axis=0), or make the "
-            "bound static (static_argnames)"
-        )
     return operator.index(bound)  # type: ignore[arg-type] # Tracer has it
 
 
@@ -301,30 +292,6 @@ def _from_start(bound: Extent, n: Extent, trace: Trace) -> Extent:
 
 
 # ----------------------------------------------------------------------------------- read and write
-
-
-def mask_of(x: Cell, index: Any) -> Cell | None:
-    """The traced mask, when the index is one (`x[mask]`, `x[mask, ...]`, `x[mask, :]`)."""
-    given = index if isinstance(index, tuple) else (index,)
-    if not given or not isinstance(given[0], Cell):
-        return None
-    mask = given[0]
-    rest = all(i is Ellipsis or (isinstance(i, slice) and i == slice(None)) for i in given[1:])
-    if mask.type.dtype is not BOOL or not rest or mask.type.rank == 0 or mask.known() is not None:
-        return None
-    if mask.type.rank > x.type.rank or mask.type.shape != x.type.shape[: mask.type.rank]:
-        raise IndexError(
-            f"boolean index did not match indexed array: the array is {x.type}, the mask "
-            f"{mask.type}"
-        )
-    return mask
-
-
-def over(mask: Value, shape: tuple[Extent, ...]) -> Value:
-    """A mask of the leading axes as a mask of the whole shape."""
-    tail = (1,) * (len(shape) - len(mask.shape))
-    whole = RESHAPE(mask, shape=(*mask.shape, *tail)) if tail else mask
-    return build.broadcast_to(whole, shape)
 
 
 def read(x: Any, index: Any) -> Any:

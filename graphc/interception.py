@@ -10,16 +10,17 @@ caller, and when compiled code is (callsites.py), which takes what it gets for a
 from __future__ import annotations
 
 import functools
+import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from graphc_runtime.forking import ForkLock
 
 from . import types as ty
 from .callsites import is_direct
-from .cell import Cell, current_trace, mark
+from .cell import Cell, active_traces, current_trace, mark
 from .errors import TypeMismatch
 from .indexing import _has_cell
 from .locations import is_library_code, refuse
@@ -254,7 +255,7 @@ class _Joining:
 
 # ----------------------------------------------------------------------- putting in, taking out
 
-_lock = threading.Lock()
+_lock = ForkLock()
 _active = 0
 _originals: list[tuple[Any, str, Any]] = []
 _wrappers: dict[Any, Any] = {}
@@ -280,11 +281,14 @@ def install() -> None:
     global _active
     with _lock:
         _active += 1
-        if _active > 1:
-            return
-        for module, name, wrapper in _cached_replacements():
-            _originals.append((module, name, getattr(module, name)))
-            setattr(module, name, wrapper)
+        if _active == 1:
+            _put_in()
+
+
+def _put_in() -> None:
+    for module, name, wrapper in _cached_replacements():
+        _originals.append((module, name, getattr(module, name)))
+        setattr(module, name, wrapper)
 
 
 _made: list[tuple[Any, str, Any]] = []
@@ -292,9 +296,9 @@ _made: list[tuple[Any, str, Any]] = []
 
 def _cached_replacements() -> list[tuple[Any, str, Any]]:
     if not _made:
-        _made.extend(_replacements())
-        for module, name, wrapper in _made:
-            _wrappers[id(getattr(module, name))] = wrapper
+        made = _replacements()
+        _wrappers.update({id(getattr(module, name)): wrapper for module, name, wrapper in made})
+        _made.extend(made)
     return _made
 
 
@@ -303,11 +307,27 @@ def remove() -> None:
     global _active
     with _lock:
         _active -= 1
-        if _active:
-            return
-        for module, name, original in reversed(_originals):
-            setattr(module, name, original)
-        _originals.clear()
+        if not _active:
+            _take_out()
+
+
+def _take_out() -> None:
+    for module, name, original in reversed(_originals):
+        setattr(module, name, original)
+    _originals.clear()
+
+
+def _begin_anew() -> None:
+    """In a forked child: the threads that were tracing are not there."""
+    global _active
+    _take_out()  # another thread may have been in the midst of either
+    _active = active_traces()
+    if _active:
+        _put_in()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def wrapper_of(function: Any) -> Any:

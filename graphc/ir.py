@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
+from graphc_runtime.forking import stored_property
 
 from . import types as ty
 from .opdef import OpDef, register
@@ -171,7 +171,7 @@ class Graph:
         """
         return Graph(name, tuple(params), tuple(reachable(results)), tuple(results))
 
-    @cached_property
+    @stored_property
     def users(self) -> dict[Value, list[Node]]:
         """The nodes that read each value (a node that reads it twice is listed twice).
 
@@ -183,7 +183,7 @@ class Graph:
                 found.setdefault(operand, []).append(node)
         return found
 
-    @cached_property
+    @stored_property
     def symbols(self) -> tuple[str, ...]:
         """The names of symbolic extents that the parameters' types mention,
         in order of appearance.

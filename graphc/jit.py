@@ -9,12 +9,12 @@ costs little.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from graphc_runtime.forking import ForkLock, stored_property
 
 from . import specs
 from . import types as ty
@@ -53,7 +53,7 @@ class Program:
 
     call: Call
     reason: str
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: ForkLock = field(default_factory=ForkLock)
     traced: TracedFunction | None = None
     executable: Executable | None = None
 
@@ -130,7 +130,7 @@ class Front:
         self._precision = precision
         self._backend = backend
         self._programs: dict[Any, Program] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._hits = self._misses = 0
 
     # -- calls
@@ -272,7 +272,7 @@ class Lowered:
     def graph(self) -> Graph:
         return self.traced.graph
 
-    @functools.cached_property
+    @stored_property
     def stages(self) -> Stages:
         """What the compiler made of the graph."""
         return self._front.backend.lower(self.traced.graph)

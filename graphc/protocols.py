@@ -15,10 +15,11 @@ import numpy as np
 from . import types as ty
 from . import views
 from .cell import Cell, mark
-from .errors import GraphcError, ShapeMismatch, TypeMismatch
-from .indexing import mask_of, plan
+from .errors import GraphcError, ShapeMismatch, TraceError, TypeMismatch
+from .indexing import plan
 from .ir import Value
 from .locations import refuse
+from .masks import find
 from .ops import build
 from .ops.elementwise import NEG
 from .ops.indexing import SCATTER
@@ -281,11 +282,10 @@ def _at(cell: Any, ufunc: np.ufunc, x: Any, index: Any, value: Any = None) -> No
     """`ufunc.at(x, index, value)`: an element that is named twice is changed twice."""
     if not isinstance(x, Cell):
         refuse(f"numpy.{ufunc.__name__}.at {REAL_ARRAY}")
-    mask = mask_of(x, index)
-    found = None if mask is not None else plan(index, x.type.shape, x.owner)
+    found = None if find(x, index) is not None else plan(index, x.type.shape, x.owner)
     if found is None or not found.axes:
         operands = (x[index],) if value is None else (x[index], value)  # type: ignore[index]
-        x[index] = call_ufunc(x, ufunc, "__call__", operands, {})  # type: ignore[index]
+        x[index] = ufunc(*operands)  # type: ignore[index]
         return
     combine = _SCATTERS.get(ufunc)
     if combine is None or (ufunc in (np.logical_or, np.logical_and) and x.type.dtype is not BOOL):
@@ -340,9 +340,14 @@ def call_function(cell: Any, function: Any, args: Sequence[Any], kwargs: dict[st
     ):
         refuse(f"{name} {REAL_ARRAY}")
     run = implementation(function)
-    if run is not None:
+    if run is None:
+        return _on_known(cell, function, args, kwargs, name)
+    try:
         return run(*args, **kwargs)
-    return _on_known(cell, function, args, kwargs, name)
+    except TraceError:  # the shape of the result depends on data, which may be known
+        if not all(map(_is_known, (*args, *kwargs.values()))):
+            raise
+        return _on_known(cell, function, args, kwargs, name)
 
 
 def _on_known(
@@ -416,9 +421,21 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
     dst.write(new)
 
 
-def _putmask(a: Any, mask: Any, values: Any) -> None:
-    """numpy.putmask for values that broadcast (NumPy repeats them otherwise)."""
-    _copyto(a, values, "unsafe", mask)
+def _nonzero(a: Any) -> Any:
+    """numpy.nonzero: without a size, of a traced array, something that is only an index."""
+    return a.nonzero()
+
+
+def _flatnonzero(a: Any) -> Any:
+    """numpy.flatnonzero, likewise."""
+    return views.ravel(a).nonzero()[0]
+
+
+def _where(condition: Any, *branches: Any) -> Any:
+    """numpy.where; of one argument, numpy.nonzero."""
+    if not branches and isinstance(condition, Cell):
+        return _nonzero(condition)
+    return namespace().where(condition, *branches)
 
 
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
@@ -440,7 +457,9 @@ _SPECIAL: dict[Any, Callable[..., Any]] = {
     np.shares_memory: lambda a, b, max_work=None: _share(a, b),
     np.may_share_memory: lambda a, b, max_work=None: _share(a, b),
     np.copyto: _copyto,
-    np.putmask: _putmask,
+    np.nonzero: _nonzero,
+    np.flatnonzero: _flatnonzero,
+    np.where: _where,
     np.fill_diagonal: _fill_diagonal,
 }
 

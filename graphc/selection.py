@@ -1,9 +1,9 @@
 """The result of x[mask] with a traced mask: elements whose number is not known while tracing.
 
 `z[mask] = z[mask]**2 + c[mask]` is how NumPy programs update where a condition holds. A `Selection`
-keeps the whole array and the mask: elementwise operations compute everywhere, the assignment back
-selects, and reductions reduce with `where=`. What needs the number of elements is refused with the
-remedy.
+keeps the whole view and the mask (graphc/masks.py): elementwise operations compute everywhere, the
+assignment back selects, and reductions reduce with `where=`. What needs the number of elements is
+refused with the remedy.
 """
 
 from __future__ import annotations
@@ -13,27 +13,36 @@ from typing import Any
 import numpy as np
 
 from . import types as ty
-from .cell import Cell, mark
-from .indexing import MASK_REMEDY, over
-from .ir import Value
+from .cell import mark
+from .indexing import read, write
 from .locations import refuse
+from .masks import MASK_REMEDY, SLICE_REMEDY, Masked, same
 from .operators import Operators
 from .ops import build
 from .ops.complexes import SELECT
 from .protocols import call_ufunc, namespace
+from .views import axes_of
 
-_REDUCTIONS = ("sum", "prod", "mean", "std", "var", "any", "all")
+_REDUCTIONS = ("sum", "prod", "mean", "std", "var", "any", "all", "max", "min")
 
 
 class Selection(Operators):
-    """x[mask]: `source` is the whole array, `mask` says which elements are meant."""
+    """x[mask]: `source` is the whole view, `meant` says which elements of it."""
 
-    __slots__ = ("mask", "source")
+    __slots__ = ("meant", "source")
     __hash__ = None
 
-    def __init__(self, source: Any, mask: Value):
+    def __init__(self, source: Any, meant: Masked):
         self.source = source
-        self.mask = mask
+        self.meant = meant
+
+    @property
+    def what(self) -> str:
+        """How it came to be, in the user's terms."""
+        return "x[mask]" if self.meant.remedy is MASK_REMEDY else "x[:n] of a traced n"
+
+    def _with(self, source: Any) -> Selection:
+        return Selection(source, self.meant)
 
     @property
     def dtype(self) -> np.dtype:
@@ -41,7 +50,7 @@ class Selection(Operators):
 
     @property
     def ndim(self) -> int:
-        return 1 + self.source.ndim - len(self.mask.shape)
+        return self.source.ndim - self.meant.lost
 
     def _apply(self, ufunc: np.ufunc, *operands: Any, **options: Any) -> Any:
         mark(2)
@@ -55,106 +64,144 @@ class Selection(Operators):
                 f"Cannot cast ufunc '{ufunc.__name__}' output from {found.dtype!r} to "
                 f"{self.dtype!r} with casting rule 'same_kind'"
             )
-        return Selection(found.source.astype(self.dtype), self.mask)
+        return self._with(found.source.astype(self.dtype))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "reduce" and ufunc in _REDUCE:
-            return getattr(self, _REDUCE[ufunc])()
+            axis = options.pop("axis", 0)
+            return self._reduced(_REDUCE[ufunc], *inputs[1:], axis=axis, **_given(options))
         if method != "__call__" or options.get("out") is not None or ufunc.signature is not None:
-            return refuse(f"numpy.{ufunc.__name__} of x[mask]: {MASK_REMEDY}")
+            return refuse(f"numpy.{ufunc.__name__} of {self.what}: {self.meant.remedy}")
         operands = []
         for one in inputs:
             if isinstance(one, Selection):
-                if not same(one.mask, self.mask):
-                    return refuse("arrays selected by different traced masks meet: " + MASK_REMEDY)
+                if not self._is_like(one):
+                    return refuse(
+                        "arrays selected by different traced masks meet: " + self.meant.remedy
+                    )
                 operands.append(one.source)
             elif np.ndim(one) == 0:
                 operands.append(one)
             else:
-                return refuse(f"x[mask] meets an array of {np.ndim(one)} axes: {MASK_REMEDY}")
+                return refuse(
+                    f"{self.what} meets an array of {np.ndim(one)} axes: {self.meant.remedy}"
+                )
         found = call_ufunc(self.source, ufunc, "__call__", operands, options)
-        if isinstance(found, tuple):
-            return tuple(Selection(f, self.mask) for f in found)
-        return Selection(found, self.mask)
+        return tuple(map(self._with, found)) if isinstance(found, tuple) else self._with(found)
+
+    def _is_like(self, other: Selection) -> bool:
+        a, b = self.meant, other.meant
+        return a.axes == b.axes and same(a.mask, b.mask)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         name = function.__name__
-        plain = (
-            len(args) == 1 and args[0] is self and not any(v is not None for v in kwargs.values())
-        )
-        if plain and name in (*_REDUCTIONS, "max", "min", "amax", "amin", "real", "imag"):
-            found = getattr(self, name.removeprefix("a") if name in ("amax", "amin") else name)
-            return found() if callable(found) else found
-        return refuse(f"numpy.{name} of x[mask]: {MASK_REMEDY}")
+        name = {"amax": "max", "amin": "min"}.get(name, name)
+        if name in ("real", "imag"):
+            return getattr(self, name)
+        if name in _REDUCTIONS and args and args[0] is self:
+            return self._reduced(name, *args[1:], **_given(kwargs))
+        if name == "size" and len(args) == 1:
+            return self.size
+        return refuse(f"numpy.{name} of {self.what}: {self.meant.remedy}")
 
     def astype(self, dtype: Any, **options: Any) -> Selection:
         """The elements in another dtype."""
-        return Selection(self.source.astype(dtype), self.mask)
+        return self._with(self.source.astype(dtype))
 
     def copy(self) -> Selection:
         """The elements again."""
-        return self
+        return self._with(self.source.copy())
 
     @property
     def real(self) -> Selection:
-        return Selection(self.source.real, self.mask)
+        return self._with(self.source.real)
 
     @property
     def imag(self) -> Selection:
-        return Selection(self.source.imag, self.mask)
+        return self._with(self.source.imag)
 
-    def _reduced(self, name: str, **options: Any) -> Any:
+    def _where(self) -> Any:
+        """The mask over the whole view."""
+        return self.source.fresh(build.broadcast_to(self.meant.mask, self.source.type.shape))
+
+    def _axes(self, axis: Any) -> tuple[int, ...]:
+        """Axes of the selected elements as axes of the view."""
+        covered, lost = self.meant.axes, self.meant.lost
+        if axis is None:
+            return tuple(range(self.source.ndim))
+        found: list[int] = []
+        for a in axes_of(axis, self.ndim):
+            if lost and a == covered[0]:
+                found.extend(covered)
+            else:
+                found.append(a + lost if lost and a > covered[0] else a)
+        return tuple(found)
+
+    def _reduced(self, name: str, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
         mark(2)
-        where = self.source.fresh(over(self.mask, self.source.type.shape))
-        return getattr(namespace(), name)(self.source, where=where, **options)
+        if self.meant.lost < 0 or options.keys() - {"keepdims", "ddof", "correction", "initial"}:
+            return refuse(f"numpy.{name} of {self.what}: {self.meant.remedy}")
+        axes = self._axes(axis)
+        if not set(self.meant.axes) <= set(axes) or (options.get("keepdims") and self.meant.lost):
+            return refuse(
+                f"numpy.{name} of {self.what} along other axes than the one whose extent is not "
+                f"known: {self.meant.remedy}"
+            )
+        if dtype is not None:
+            options["dtype"] = dtype
+        if name in ("max", "min"):
+            options.setdefault("initial", _limit(self.dtype, -1 if name == "max" else 1))
+        every = len(axes) == self.source.ndim and not options.get("keepdims")
+        return getattr(namespace(), name)(
+            self.source, axis=None if every else axes, where=self._where(), **options
+        )
 
-    def sum(self) -> Any:
+    def sum(self, *args: Any, **options: Any) -> Any:
         """The sum of the selected elements."""
-        return self._reduced("sum")
+        return self._reduced("sum", *args, **options)
 
-    def prod(self) -> Any:
+    def prod(self, *args: Any, **options: Any) -> Any:
         """The product of the selected elements."""
-        return self._reduced("prod")
+        return self._reduced("prod", *args, **options)
 
-    def mean(self) -> Any:
+    def mean(self, *args: Any, **options: Any) -> Any:
         """The mean of the selected elements."""
-        return self._reduced("mean")
+        return self._reduced("mean", *args, **options)
 
-    def std(self) -> Any:
+    def std(self, *args: Any, **options: Any) -> Any:
         """The standard deviation of the selected elements."""
-        return self._reduced("std")
+        return self._reduced("std", *args, **options)
 
-    def var(self) -> Any:
+    def var(self, *args: Any, **options: Any) -> Any:
         """The variance of the selected elements."""
-        return self._reduced("var")
+        return self._reduced("var", *args, **options)
 
-    def any(self) -> Any:
+    def any(self, *args: Any, **options: Any) -> Any:
         """Whether a selected element is true."""
-        return self._reduced("any")
+        return self._reduced("any", *args, **options)
 
-    def all(self) -> Any:
+    def all(self, *args: Any, **options: Any) -> Any:
         """Whether all selected elements are true."""
-        return self._reduced("all")
+        return self._reduced("all", *args, **options)
 
-    def max(self) -> Any:
+    def max(self, *args: Any, **options: Any) -> Any:
         """The greatest selected element; the dtype's least when there is none (NumPy raises)."""
-        return self._reduced("max", initial=_limit(self.dtype, -1))
+        return self._reduced("max", *args, **options)
 
-    def min(self) -> Any:
+    def min(self, *args: Any, **options: Any) -> Any:
         """The least selected element; the dtype's greatest when there is none (NumPy raises)."""
-        return self._reduced("min", initial=_limit(self.dtype, 1))
+        return self._reduced("min", *args, **options)
 
     @property
     def size(self) -> Any:
         """How many elements are selected, a traced number."""
         mark()
-        where = self.source.fresh(over(self.mask, self.source.type.shape))
-        found = namespace().sum(where)
+        found = namespace().sum(self._where())
         found.weak = True  # NumPy's size is a Python number
         return found
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        return refuse("x[mask] is used as an array: " + MASK_REMEDY)
+        return refuse(f"{self.what} is used as an array: {self.meant.remedy}")
 
     __array__ = __iter__ = __len__ = __bool__ = __getitem__ = __setitem__ = __index__ = (
         __float__
@@ -164,7 +211,7 @@ class Selection(Operators):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return refuse(f"the attribute {name} of x[mask]: {MASK_REMEDY}")
+        return refuse(f"the attribute {name} of {self.what}: {self.meant.remedy}")
 
     def __repr__(self) -> str:
         return f"Selection({self.source!r} under a mask)"
@@ -185,47 +232,56 @@ def _limit(dtype: np.dtype, sign: int) -> Any:
         return sign > 0
     if dtype.kind in "iu":
         return int(np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min)
-    return sign * np.inf
+    return sign * np.inf if dtype.kind == "f" else complex(sign * np.inf, sign * np.inf)
 
 
-def same(a: Value, b: Value, depth: int = 12) -> bool:
-    """Whether two values are the same expression (compared to a bounded depth)."""
-    if a is b:
-        return True
-    x, y = a.node, b.node
-    if depth == 0 or x.op is not y.op or a.index != b.index or a.type != b.type or not x.operands:
-        return (
-            x.op is y.op
-            and not x.operands
-            and x.attrs == y.attrs
-            and x.op.name in ("full", "constant", "iota")
-        )
-    if len(x.operands) != len(y.operands) or x.attrs != y.attrs:
-        return False
-    return all(same(p, q, depth - 1) for p, q in zip(x.operands, y.operands, strict=True))
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that say something."""
+    quiet = (None, False, np._NoValue)  # type: ignore[attr-defined]
+    return {k: v for k, v in options.items() if not any(v is q for q in quiet)}
 
 
-def write_masked(x: Any, mask: Cell, value: Any) -> None:
-    """x[mask] = value under a traced mask."""
-    shape = x.type.shape
-    chosen = over(mask.value, shape)
+def read_masked(x: Any, meant: Masked) -> Selection:
+    """x[index], where how many elements that is depends on data."""
+    view = read(x, meant.index)
+    return Selection(view.fresh(view.value), meant)
+
+
+def write_masked(x: Any, meant: Masked, value: Any) -> None:
+    """x[index] = value, where to how many elements depends on data."""
+    view = read(x, meant.index)
+    shape = view.type.shape
     if isinstance(value, Selection):
-        if not same(value.mask, mask.value):
-            refuse("x[mask] = y[other] under different traced masks: " + MASK_REMEDY)
+        if value.meant.axes != meant.axes or not same(value.meant.mask, meant.mask):
+            refuse("x[mask] = y[other] under different traced masks: " + meant.remedy)
         if value.source.type.shape != shape:
             refuse(
-                f"x[mask] = y[mask] where x is {x.type} and y is {value.source.type}; the shapes "
-                "must be equal"
+                f"x[mask] = y[mask] where x is {view.type} and y is {value.source.type}; the "
+                "shapes must be equal"
             )
-        new = x.assigned(value.source, shape)
+        value = value.source
     else:
-        tail = shape[mask.type.rank :]
-        rank = len(getattr(value, "shape", np.shape(value) if not hasattr(value, "shape") else ()))
-        if rank > len(tail) and ty.product(np.shape(value)) != 1:
-            refuse(
-                f"x[mask] = value with an array of {rank} axes: how many elements the traced mask "
-                "selects is not known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = "
-                "np.where(mask, y, x)"
-            )
-        new = x.assigned(value, shape)
-    x.write(SELECT(build.broadcast_to(chosen, shape), new, x.value))
+        value = _spread(value, view, meant)
+    new = x.assigned(value, shape)
+    mask = build.broadcast_to(meant.mask, shape)
+    write(x, meant.index, view.fresh(SELECT(mask, new, view.value)))
+
+
+def _spread(value: Any, view: Any, meant: Masked) -> Any:
+    """A value for the selected elements as one that broadcasts to the whole view."""
+    given = tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+    if ty.product(given) == 1 or meant.lost < 0:
+        return value
+    last = view.type.rank - meant.axes[-1]  # how many axes there are from the last masked one on
+    wrong = [a for a in meant.axes if len(given) >= (n := view.type.rank - a) and given[-n] != 1]
+    if len(given) < last or (not meant.lost and not wrong):
+        return value
+    if meant.lost and given[-last] == 1:
+        return np.expand_dims(value, tuple(len(given) - last + 1 + k for k in range(meant.lost)))
+    return refuse(
+        f"x[mask] = value with an array of {len(given)} axes: how many elements the traced mask "
+        "selects is not known. Write x[mask] = y[mask] for a y of x's shape, or x[...] = "
+        "np.where(mask, y, x)"
+        if meant.remedy is not SLICE_REMEDY
+        else f"x[:n] = value with an array of {len(given)} axes and a traced n: {SLICE_REMEDY}"
+    )

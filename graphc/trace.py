@@ -21,6 +21,7 @@ from .cell import Trace, enter, leave
 from .errors import GraphcError, TraceError
 from .ir import Graph, SourceLine, Value, param
 from .locations import is_library_code
+from .masks import NONZERO_REMEDY, Positions
 from .ops import build
 from .selection import Selection
 from .tracer import Tracer, as_value, current_trace, is_traced, wrap
@@ -160,6 +161,11 @@ def _locate(error: GraphcError) -> None:
         error.add_note(f"at {line}")
 
 
+def _line_of(function: Any) -> str:
+    code = getattr(function, "__code__", None)
+    return f" (at {code.co_filename}:{code.co_firstlineno} in {code.co_name})" if code else ""
+
+
 def _results(
     returned: Any, name: str, function: Any
 ) -> tuple[tuple[Result, ...], list[Value], pytrees.Structure]:
@@ -169,13 +175,16 @@ def _results(
     for position, leaf in enumerate(leaves):
         if isinstance(leaf, Selection):
             which = pytrees.paths("result", tree)[position]
-            code = getattr(function, "__code__", None)
-            line = (
-                f" (at {code.co_filename}:{code.co_firstlineno} in {code.co_name})" if code else ""
-            )
             raise TraceError(
-                f"{name} returns {which}, which is x[mask] with a traced mask: its extent is not "
-                f"known. Return np.where(mask, x, fill) or the mask together with x{line}"
+                f"{name} returns {which}, which is {leaf.what} with a traced mask or bound: its "
+                "extent is not known. Return np.where(mask, x, fill) or the mask together with x"
+                f"{_line_of(function)}"
+            )
+        if isinstance(leaf, Positions):
+            which = pytrees.paths("result", tree)[position]
+            raise TraceError(
+                f"{name} returns {which}, the positions of nonzero elements: {NONZERO_REMEDY}"
+                f"{_line_of(function)}"
             )
         if isinstance(leaf, Tracer):
             form = "python" if leaf.weak else "scalar" if not leaf.type.rank else "array"

@@ -16,14 +16,15 @@ from . import types as ty
 from . import views
 from .cell import Cell, as_value, current_trace, mark
 from .elements import Elements
-from .indexing import assigned, mask_of, read, write
+from .indexing import assigned, read, write
 from .ir import Value
 from .locations import is_library_frame, refuse
+from .masks import find, positions
 from .operators import Operators
 from .ops import build
 from .ops.elementwise import BITCAST
 from .protocols import call_function, call_ufunc, namespace
-from .selection import Selection, write_masked
+from .selection import Selection, read_masked, write_masked
 from .types import BOOL, I64, Dim
 
 _ARITHMETIC = frozenset(
@@ -191,18 +192,16 @@ class Tracer(Elements, Operators):
     # -- indexing
     def __getitem__(self, index: Any) -> Any:
         mark()
-        mask = mask_of(self, index)
-        if mask is not None:
-            return Selection(self.fresh(self.value), mask.value)
-        return read(self, index)
+        meant = find(self, index)
+        return read(self, index) if meant is None else read_masked(self, meant)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         mark()
-        mask = mask_of(self, index)
-        if mask is not None:
-            write_masked(self, mask, value)
-            return
-        write(self, index, value)
+        meant = find(self, index)
+        if meant is None:
+            write(self, index, value)
+        else:
+            write_masked(self, meant, value)
 
     def assigned(self, value: Any, shape: Any) -> Value:
         """A value as it is stored into elements of this array."""
@@ -342,6 +341,14 @@ class Tracer(Elements, Operators):
         mark()
         self.write(namespace().sort(self, axis=axis).value)
 
+    def nonzero(self) -> Any:
+        """numpy.nonzero: arrays where the elements are known, an index otherwise."""
+        mark()
+        known = self.known()
+        if known is None:
+            return positions(self)
+        return tuple(self.fresh(build.constant(i)) for i in known.nonzero())
+
     def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
         """numpy.compress of the array."""
         mark()
@@ -370,7 +377,6 @@ class Tracer(Elements, Operators):
     dot, trace = _method("dot"), _method("trace")
     max, min = _method("max"), _method("min")
     mean, std, var = _method("mean"), _method("std"), _method("var")
-    nonzero = _method("nonzero")
     prod, sum = _method("prod"), _method("sum")
     ptp = _method("ptp")
     repeat, round, take = _method("repeat"), _method("round"), _method("take")
@@ -380,10 +386,26 @@ class Tracer(Elements, Operators):
 class Flat:
     """`x.flat`: the elements in C order."""
 
-    __slots__ = ("_x",)
+    __slots__ = ("_next", "_x")
 
     def __init__(self, x: Tracer):
         self._x = x
+        self._next = 0
+
+    @property
+    def coords(self) -> tuple[int, ...]:
+        """The index of the element that `next` answers."""
+        place, found = self._next, []
+        for n in reversed(self._x.shape):
+            place, coordinate = divmod(place, max(int(n), 1))
+            found.append(coordinate)
+        return tuple(reversed(found))
+
+    def __next__(self) -> Any:
+        if self._next >= len(self):
+            raise StopIteration
+        self._next += 1
+        return self._all()[self._next - 1]
 
     def _all(self) -> Any:
         return self._x.share(views.Reshape((self._x.size,)))

@@ -18,7 +18,6 @@ import os
 import platform
 import struct
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from . import fallback, specialization
+from .forking import ForkLock
 from .loader import LoadedObject, ObjectError, load, process_address
 from .specialization import Specialization
 
@@ -119,7 +119,7 @@ class _Native:
         self.handler: object = None
 
 
-_lock = threading.Lock()
+_lock = ForkLock()
 _native: _Native | None = None
 _path = CallPath("fallback", "the native runtime was not installed in this process")
 _threads_without_native = 1

@@ -9,13 +9,13 @@ unless the native pool is there.
 from __future__ import annotations
 
 import ctypes
-import threading
 import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .forking import ForkLock
 from .specialization import ArgumentSpec, OutputSpec, Specialization
 
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -74,7 +74,7 @@ class Compiled:
         self._miss, self._error = miss, error
         self._specializations: tuple[Specialization, ...] = ()
         self._counts = [0, 0]  # hits, misses
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import platform
-import threading
+
+from .forking import ForkLock
 
 __all__ = ["MappingError", "fill", "libc", "map_memory", "process_address"]
 
@@ -34,7 +35,7 @@ class _Libc:
         self.dlsym.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 
 
-_lock = threading.Lock()
+_lock = ForkLock()
 _libc_found: _Libc | None = None
 _addresses: dict[str, int | None] = {}
 _math_handle: int | None = None

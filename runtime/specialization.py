@@ -11,10 +11,11 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+
+from .forking import stored_property
 
 __all__ = ["ArgumentSpec", "OutputSpec", "Specialization", "SpecializationError"]
 
@@ -167,7 +168,7 @@ class Specialization:
                 f"output {number} differs from argument {output.alias}, which it is"
             )
 
-    @cached_property
+    @stored_property
     def slots(self) -> int:
         """How many extents the entry gets."""
         return len(self.symbols) + sum(len(a.shape) for a in self.arguments if a.strided)

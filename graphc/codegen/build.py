@@ -10,34 +10,26 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+
+from graphc_runtime.forking import ForkLock, uninterrupted
 
 from ..errors import BuildError
 from .target import Target
 
-_lock = threading.Lock()
+_lock = ForkLock()
 """LLVM's global context is not safe for two threads at once."""
-
-
-_loading = threading.Lock()
+_loading = ForkLock()
 _loaded: list[Any] = []
-
-if hasattr(os, "register_at_fork"):
-    for held in (
-        _loading,
-        _lock,
-    ):  # a forked child must not inherit a lock that a thread of its parent held
-        os.register_at_fork(
-            before=held.acquire, after_in_parent=held.release, after_in_child=held.release
-        )
 
 
 def _llvm() -> Any:
     """llvmlite's binding, initialised once."""
     if _loaded:
         return _loaded[0]
-    with _loading:
+    with uninterrupted, _loading:
         if not _loaded:
             _without_builder()
             import llvmlite.binding as llvm  # 25 ms and 100 MB: only when something is compiled
@@ -80,8 +72,9 @@ def _map_library() -> None:
 
 
 def _load() -> None:
-    _map_library()
-    _llvm()
+    with uninterrupted:
+        _map_library()
+        _llvm()
 
 
 def prefetch() -> None:
@@ -135,31 +128,48 @@ def optimise(module: Any, machine: Any, level: int) -> None:
     passes.run(module, builder)
 
 
+def _alone(build: Callable[[], Any]) -> Any:
+    """What a function answers that has LLVM for itself.
+
+    What it made is disposed of inside too, which takes llvmlite's lock: a fork at that moment would
+    leave it held in the child.
+    """
+    with uninterrupted, _lock:
+        return build()
+
+
 def build_object(text: str, target: Target, level: int = 2) -> bytes:
     """Object code (ELF, position independent) of LLVM IR text.
 
     Raises:
         BuildError: with LLVM's words.
     """
-    with _lock:
+
+    def build() -> bytes:
         machine = _machine(target, level)
         module = _parse(text, target, machine)
         optimise(module, machine, level)
         return machine.emit_object(module)
 
+    return _alone(build)
+
 
 def build_assembly(text: str, target: Target, level: int = 2) -> str:
     """The assembly of LLVM IR text, as it would be built."""
-    with _lock:
+
+    def build() -> str:
         machine = _machine(target, level)
         module = _parse(text, target, machine)
         optimise(module, machine, level)
         return machine.emit_assembly(module)
 
+    return _alone(build)
+
 
 def build_native(text: str, target: Target) -> bytes:
     """Object code of the runtime's own LLVM IR, through LLVM's whole pipeline."""
-    with _lock:
+
+    def build() -> bytes:
         llvm = _llvm()
         machine = _machine(target, 2)
         module = _parse(text, target, machine)
@@ -168,3 +178,5 @@ def build_native(text: str, target: Target) -> bytes:
         )
         builder.getModulePassManager().run(module, builder)
         return machine.emit_object(module)
+
+    return _alone(build)

@@ -79,6 +79,8 @@ def host_fingerprint() -> str:
     Source: /proc/cpuinfo.
     """
     kept = ("flags", "Features", "model name", "CPU part", "model\t")
-    facts = [platform.machine(), platform.system(), platform.processor()]
-    facts += [line for line in _cpuinfo() if line.startswith(kept)]
+    facts = [platform.machine(), platform.system()]
+    described = [line for line in _cpuinfo() if line.startswith(kept)]
+    # platform.processor() starts a process (4 ms), which a fork at that moment may wait for
+    facts += described or [platform.processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

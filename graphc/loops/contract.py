@@ -29,7 +29,8 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import BOOL, Dim
 from . import ir as L
-from .contraction import Contraction, Operand, match, with_more_rows
+from . import shapes
+from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .lower import IDENTITY, KIND_OF, expr_names, index_names
 from .shapes import Shape, choose
 
@@ -70,7 +71,7 @@ def contract(
     nest = match(loop)
     if nest is None:
         return None
-    nest = with_more_rows(nest, FEW_ROWS, fresh)
+    nest = joined(with_more_rows(nest, FEW_ROWS, fresh), shapes.SLICE_TERMS, shapes.TASKS, fresh)
     constant = _columns_are_constant(nest, constants)
     shape = choose(nest, vector_bytes, registers, constant)
     if shape is None:

@@ -30,6 +30,8 @@ class Operand:
     """Its stride along its own axis (rows or columns); None where it is no single load."""
     deep: L.Index | None
     """Its stride along the innermost loop of the reduction."""
+    runs: bool = False
+    """Whether memory runs along its own axis, guarded or not, and not along the reduction."""
     window: tuple[str, int] | None = None
     """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
     as an image does on a position and a place in the window.
@@ -81,7 +83,7 @@ def match(loop: L.For) -> Contraction | None:
         return None
     if any(isinstance(s, L.Alloc) and s.buffer.space != "register" for s in before):
         return None
-    sums = inlined(reduction[-1].body)
+    sums = inlined(reduction[-1].body, before)
     if sums is None:
         return None
     batch_names = frozenset(one.var for one in batch)
@@ -101,6 +103,7 @@ def match(loop: L.For) -> Contraction | None:
             bool(batch_names & names),
             None if offset is None else _stride(offset, own),
             None if offset is None else _stride(offset, inner),
+            _runs(part, own, inner),
             _window(part, own, reduction),
         )
         side = found["rows" if own == rows.var else "columns"]
@@ -135,6 +138,55 @@ def with_more_rows(nest: Contraction, least: int, fresh: Callable[[str], str]) -
     return nest
 
 
+def joined(nest: Contraction, terms: int, tasks: int, fresh: Callable[[str], str]) -> Contraction:
+    """The nest with outer loops of its reduction made one, until one iteration has at most `terms`
+    terms, and with the outermost loops around made one, until there are `tasks` iterations.
+    """
+    outer, inner = nest.reduction[0].extent, nest.reduction[1:]
+    if all(o.window is None for o in nest.row_operands) and inner:
+        size = ty.product(tuple(loop.extent for loop in inner))
+        if isinstance(outer, int) and isinstance(size, int) and size > terms:
+            first, second = nest.reduction[:2]
+            one, env = _one_loop(first, second, fresh("r"))
+            nest = _moved(replace(nest, reduction=(one, *nest.reduction[2:])), env)
+            return joined(nest, terms, tasks, fresh)
+    if len(nest.batch) > 1 and isinstance(nest.batch[0].extent, int):
+        first, second = nest.batch[:2]
+        if nest.batch[0].extent < tasks and isinstance(second.extent, int):
+            one, env = _one_loop(first, second, fresh("b"))
+            nest = _moved(replace(nest, batch=(one, *nest.batch[2:])), env)
+            return joined(nest, terms, tasks, fresh)
+    return nest
+
+
+def _one_loop(outer: L.For, inner: L.For, name: str) -> tuple[L.For, dict[str, L.Index]]:
+    """Two loops as one, and their variables in it."""
+    env: dict[str, L.Index] = {
+        outer.var: Dim.symbol(name) // inner.extent,
+        inner.var: Dim.symbol(name) % inner.extent,
+    }
+    return replace(outer, var=name, extent=outer.extent * inner.extent), env
+
+
+def _moved(nest: Contraction, env: dict[str, L.Index]) -> Contraction:
+    """The nest with variables of loops around it, or of the reduction, replaced everywhere."""
+
+    def at(index: L.Index) -> L.Index:
+        return ty.substitute(index, env) if isinstance(index, Dim) else index
+
+    def fix(stmts: tuple[L.Stmt, ...]) -> tuple[L.Stmt, ...]:
+        return tuple(L.substitute(s, env) for s in stmts)
+
+    def fix_all(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        return tuple(replace(o, value=L.map_expr(o.value, at)) for o in operands)
+
+    sums = tuple(s for s in fix(nest.sums) if isinstance(s, L.Accumulate))
+    return replace(
+        nest, before=fix(nest.before), sums=sums, after=fix(nest.after),
+        row_operands=fix_all(nest.row_operands), column_operands=fix_all(nest.column_operands),
+    )  # fmt: skip
+
+
 def _substituted(nest: Contraction, env: dict[str, L.Index], rows: L.For) -> Contraction:
     """The nest with other rows, and one loop less around it."""
 
@@ -149,7 +201,7 @@ def _substituted(nest: Contraction, env: dict[str, L.Index], rows: L.For) -> Con
         batched = any(loop.var in expr_names(value) for loop in nest.batch[:-1])
         if not is_row:
             return replace(operand, batched=batched)
-        return replace(operand, value=value, batched=batched, along=None, window=None)
+        return replace(operand, value=value, batched=batched, along=None, runs=False, window=None)
 
     sums = tuple(s for s in fix_all(nest.sums) if isinstance(s, L.Accumulate))
     return Contraction(
@@ -171,14 +223,22 @@ def _chain(loop: L.Stmt) -> list[L.For]:
     return loops
 
 
-def inlined(body: Sequence[L.Stmt]) -> tuple[L.Accumulate, ...] | None:
-    """The sums of a reduction's body with its Lets written out; None where there is more."""
+def inlined(
+    body: Sequence[L.Stmt], before: Sequence[L.Stmt] = ()
+) -> tuple[L.Accumulate, ...] | None:
+    """The sums of a reduction's body with its Lets written out; None where there is more.
+
+    Those before the reduction are written out too: an operand is packed elsewhere.
+    """
     values: dict[str, L.Expr] = {}
     sums: list[L.Accumulate] = []
 
     def leaf(expr: L.Expr) -> L.Expr:
         return values.get(expr.name, expr) if isinstance(expr, L.Name) else expr
 
+    for stmt in before:
+        if isinstance(stmt, L.Let):
+            values[stmt.name] = L.map_expr(stmt.value, lambda i: i, leaf)
     for stmt in body:
         if isinstance(stmt, L.Let) and not sums:
             values[stmt.name] = L.map_expr(stmt.value, lambda i: i, leaf)
@@ -219,6 +279,16 @@ def _parts(sums: Sequence[L.Accumulate], row: str, column: str) -> Iterator[L.Ex
 
     for one in sums:
         yield from visit(one.value)
+
+
+def _runs(expr: L.Expr, own: str, inner: str) -> bool:
+    """See `Operand.runs`: of every load in the operand."""
+    loads = [one for one in L.walk(expr) if isinstance(one, L.Load)]
+    steps = [
+        (_stride(o, own), _stride(o, inner))
+        for o in (one.buffer.offset(one.index) for one in loads)
+    ]
+    return bool(steps) and all(along == 1 and deep != 1 for along, deep in steps)
 
 
 def _window(expr: L.Expr, own: str, reduction: Sequence[L.For]) -> tuple[str, int] | None:

@@ -5,11 +5,11 @@ tracer.
 from __future__ import annotations
 
 import sys
-import threading
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+from graphc_runtime.forking import ForkLock
 
 from . import creation, elementwise, indexing, joining, rearranging, reductions, static
 from .dispatch import ENTRIES, public
@@ -55,7 +55,7 @@ _names: dict[str, Any] = {name: getattr(np, name) for name in static.PLAIN}
 
 
 _complete: list[bool] = []
-_lock = threading.RLock()
+_lock = ForkLock()
 
 
 def _enter() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from .. import types as ty
-from ..errors import TypeMismatch
 from ..ir import Value
 from ..ops import build
 from ..ops import elementwise as e
@@ -98,19 +97,17 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 
 def extreme(kind: str, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Value:
-    x = value(a)
-    if x.dtype.is_complex:
-        if given(initial) or where is not True:
-            raise TypeMismatch(f"{kind} of complex numbers takes neither initial nor where")
-        return _extreme_complex(kind, x, axis, keepdims)
     ufunc = u.maximum if kind == "max" else u.minimum
-    x = masked(broadcast_where(x, where), where, kind)
+    x = masked(broadcast_where(value(a), where), where, kind)
     axes = axes_of(axis, len(x.shape))
     if given(initial) and builtins.any(x.shape[d] == 0 for d in axes):
         shape = tuple(n for d, n in enumerate(x.shape) if d not in axes)
         found = build.broadcast_to(value(initial, x.dtype), shape)
         return keep(found, x, axes) if flag(keepdims) else found
-    found = reduce(kind, x, axes, keepdims)
+    if x.dtype.is_complex:
+        found = _extreme_complex(kind, x, axis, keepdims)
+    else:
+        found = reduce(kind, x, axes, keepdims)
     return ufunc(found, value(initial, x.dtype)) if given(initial) else found
 
 

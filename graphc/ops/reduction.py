@@ -77,6 +77,8 @@ def identity(kind: str, dtype: DType) -> Any:
         return kind != "max" if dtype is BOOL else (-1 if dtype.kind == "i" else 2**dtype.bits - 1)
     if dtype.is_float:
         return np.inf if kind == "min" else -np.inf
+    if dtype.is_complex:
+        return complex(np.inf, np.inf) if kind == "min" else complex(-np.inf, -np.inf)
     limits = np.iinfo(dtype.numpy)
     return limits.max if kind == "min" else limits.min
 

@@ -40,6 +40,11 @@ that live.
 """
 MAX_MERGED = 512
 """Ops in one kernel of several independent nests."""
+MAX_BRANCHES = 16
+"""Under how many conditions one value may be computed: an update reads its first operand where the
+second does not lie, and when the second is a part of the first (u[0] = u[1], the edges of a
+simulation), each such line doubles the number.
+"""
 MAX_FRAMES = 450
 """Python frames that the lowering of one element may need: it calls itself along operands."""
 CHEAP = 3
@@ -69,6 +74,8 @@ RECENT = 32
 Index = tuple[Extent, ...]
 Entry = tuple[Index, tuple[str, ...]]
 """Where a value is read: its index, and the loops around that place, outermost first."""
+Branch = int
+"""The conditions around a place, as a hash of the nodes that made them; 0 where there is none."""
 
 
 class Kernel:
@@ -76,6 +83,7 @@ class Kernel:
 
     __slots__ = (
         "again",
+        "branches",
         "contracts",
         "entries",
         "extents",
@@ -104,6 +112,8 @@ class Kernel:
         """Values of which one iteration reads many elements: an op is written out over them."""
         self.frames: dict[Value, int] = {}
         """How deep the lowering is when it asks for a value."""
+        self.branches: dict[Value, set[Branch]] = {}
+        """Under which conditions a value is asked for; each has code of its own."""
 
     def root_entry(self, shape: tuple[Extent, ...]) -> Entry | None:
         """Where a result of that shape is written."""
@@ -147,11 +157,15 @@ class Kernel:
         for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
             for value, number in theirs.items():
                 mine[value] = max(number, mine.get(value, 0))
+        for value, branches in other.branches.items():
+            self.branches.setdefault(value, set()).update(branches)
 
     def has_room(self, node: Node) -> bool:
         """Whether the lowering of one more op stays within bounds."""
         deep = max((self.frames.get(v, 0) for v in node.results), default=0)
-        return not self.opaque and len(self.nodes) < MAX_OPS and deep < MAX_FRAMES
+        if self.opaque or len(self.nodes) >= MAX_OPS or deep >= MAX_FRAMES:
+            return False
+        return all(len(self.branches.get(v, ())) <= MAX_BRANCHES for v in node.results)
 
 
 def fuse(graph: Graph) -> Graph:
@@ -531,21 +545,28 @@ def _add(kernel: Kernel, node: Node) -> None:
     for operand in node.operands:
         kernel.again[operand] = max(again, kernel.again.get(operand, 0))
         kernel.frames[operand] = max(deep, kernel.frames.get(operand, 0))
+    around = set().union(*(kernel.branches.get(v, ()) for v in node.results)) or {0}
+    if node.op.kind == "elementwise":
+        for operand in node.operands:
+            kernel.branches.setdefault(operand, set()).update(around)
     for entry in list(kernel.entries.get(node.results[0], ())):
         if node.op.kind == "elementwise" or node.op.written_out:
             for operand in node.operands:
                 kernel.entries.setdefault(operand, {}).setdefault(entry)
         elif node.op.lower is not None:
-            Probe(kernel, node, entry).run()
+            Probe(kernel, node, entry, around).run()
 
 
 class Probe:
     """A lowering context that only notes where operands are read."""
 
-    __slots__ = ("_chain", "_index", "_kernel", "_node", "attrs", "type", "types")
+    __slots__ = ("_around", "_chain", "_index", "_kernel", "_node", "_sides", "attrs", "type",
+                 "types")  # fmt: skip
 
-    def __init__(self, kernel: Kernel, node: Node, entry: Entry):
+    def __init__(self, kernel: Kernel, node: Node, entry: Entry, around: set[Branch]):
         self._kernel, self._node = kernel, node
+        self._around = around
+        self._sides: tuple[int, ...] = ()
         self._index, self._chain = entry
         self.attrs, self.type = node.attrs, node.results[0].type
         self.types: tuple[TensorType, ...] = tuple(v.type for v in node.operands)
@@ -565,6 +586,10 @@ class Probe:
         while chain and chain[-1] not in used and not any(u.startswith("data") for u in used):
             chain = chain[:-1]
         self._kernel.entries.setdefault(value, {}).setdefault((place, chain))
+        branches = self._around
+        if self._sides:
+            branches = {hash((b, id(self._node), self._sides)) for b in branches}
+        self._kernel.branches.setdefault(value, set()).update(branches)
         return _dummy(value.type)
 
     def simplify(self, index: Extent) -> Extent:
@@ -576,8 +601,13 @@ class Probe:
     def where(self, cond: L.Expr, a: Callable[[], Any], b: Callable[[], Any]) -> Any:
         if isinstance(cond, L.Const):
             return a() if cond.value else b()
+        sides = self._sides
+        self._sides = (*sides, 0)
         a()
-        return b()
+        self._sides = (*sides, 1)
+        element = b()
+        self._sides = sides
+        return element
 
     def index(self, expr: L.Expr) -> Extent:
         if isinstance(expr, L.Idx):

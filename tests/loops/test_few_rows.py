@@ -37,7 +37,7 @@ def small_image(batch: int, size: int, inside: int, outside: int, step: int = 1)
 def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Small things are treated as large ones are."""
     for name, value in (
-        ("MANY_COLUMNS", 16), ("IN_PLACE_BYTES", 0), ("SLICE_TERMS", 8),
+        ("MANY_COLUMNS", 16), ("IN_PLACE_BYTES", 0), ("DENSE_BYTES", 0), ("SLICE_TERMS", 8),
         ("WIDE_BLOCK_BYTES", 3000), ("GROUP_BYTES", 4000),
     ):  # fmt: skip
         monkeypatch.setattr(shapes, name, value)

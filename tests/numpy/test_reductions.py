@@ -78,6 +78,10 @@ def test_where_initial_dtype_mean_correction() -> None:
     check(np.max, x, axis=1, initial=0.5, where=m)
     check(np.min, x, axis=1, initial=0.5, where=m)
     check(np.max, np.zeros((0, 3)), axis=0, initial=1.0)
+    z = x + 1j * x[::-1]
+    check(np.max, z, axis=1, initial=0.5 - 1j, where=m)
+    check(np.min, z, axis=0, initial=1j, where=m, keepdims=True)
+    check(np.max, z, axis=(0, 1), initial=-9 + 0j, where=np.zeros_like(m))
     check(np.sum, x, initial=2.0, tolerance=1e-5)
     check(np.sum, x, dtype=np.float64)
     check(np.mean, data(5, dtype="i"), dtype=np.float32)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
+import graphc
 from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, Node, Value
@@ -453,3 +456,23 @@ def test_deep_graphs_are_lowered_from_a_deep_stack() -> None:
 
     graph = chain(300)
     assert below(300)
+
+
+def test_lines_copied_within_an_array_do_not_double_the_code() -> None:
+    """The edges of a simulation: each line reads the array before in two places, so that code for
+    every way through k lines would be 2^k long.
+    """
+
+    def program(u: Any) -> Any:
+        u = u.copy()
+        for _ in range(6):
+            u[0, :] = u[1, :]
+            u[-1, :] = u[-2, :]
+            u[:, 0] = u[:, 1]
+            u[:, -1] = u[:, -2]
+        return u
+
+    lowered = graphc.jit(program).lower(np.zeros((9, 8)))
+    assert len(lowered.text("schedule")) < 200_000
+    x = np.arange(72.0).reshape(9, 8)
+    np.testing.assert_array_equal(graphc.jit(program)(x), program(x))

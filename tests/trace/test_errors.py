@@ -91,8 +91,28 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (lambda x: x.copy().__setitem__(x > 1, x[x > 2]), "different traced masks"),
     (lambda x: x.copy().__setitem__(x > 1, x.T[x.T > 1]), "different traced masks"),
-    (lambda x: x[0, x[0] > 1], "mask stands among other indices"),
-    (lambda x: x[: x.astype(int)[0, 0]], r"bound of a slice is traced.*np\.take"),
+    (lambda x: x[[0, 1, 1], x[0] > 1], "mask stands among index arrays.*np.where"),
+    (lambda x: x[x[:, 0] > 1, x[0] > 1], "two traced boolean masks stand in one index"),
+    (lambda x: x[:, None][0, :, x[0] > 1], r"numbers stand apart in one index.*x\[:, i\]\[mask\]"),
+    (lambda x: np.nonzero(x)[0] + 1, r"positions of nonzero elements.*nonzero\(x, size=n"),
+    (lambda x: x[np.nonzero(x)[0]], "positions of some axes.*all axes together"),
+    (lambda x: np.where(x > 1), "returns result.*positions of nonzero elements.*size=n"),
+    (lambda x: x[: x.astype(int)[0, 0]], r"returns result.*x\[:n\].*extent is not known"),
+    (
+        lambda x: len(x[: x.astype(int)[0, 0]]),
+        r"bound of a slice is traced.*x\[i : i \+ length\].*np\.take.*static_argnames",
+    ),
+    (
+        lambda x: x.copy().__setitem__(slice(None, x.astype(int)[0, 0]), x),
+        r"x\[:n\] = value with an array of 2 axes and a traced n.*bound static",
+    ),
+    (lambda x: x[:: x.astype(int)[0, 0]], "the step of a slice is traced.*positive number"),
+    (lambda x: x[x.astype(int)[0, 0] :: -1], "goes backwards.*turns a window round"),
+    (
+        lambda x: x[x.astype(int)[0, 0] : x.astype(int)[0, 0] + 7],
+        "slice of 7 elements .* axis of extent 2.*no more elements",
+    ),
+    (lambda x: x.reshape((1,) * 63 + (2, 3)), "an array of 65 axes is made, .* at most 64"),
     (lambda x: x.resize(3, 2), r"x\.resize\(\) in place"),
     (lambda x: x.flags, "memory layout"),
     (lambda x: setattr(x, "shape", (3, 2)), r"write x = x\.reshape"),
@@ -199,6 +219,7 @@ def test_arguments() -> None:
         (([X, {1, 2}],), {}, r"argument x\[1\] is a set"),
         (([X],), {"static_argnames": "x"}, "argument x is static, and a list cannot be hashed"),
         ((np.array(["a"]),), {}, "argument x: dtype <U1 has no place in a graph"),
+        ((np.array([None]),), {}, "argument x: dtype object has no place in a graph"),
         ((np.ma.array([1.0]),), {}, "argument x is a MaskedArray"),
     ]:
         with pytest.raises(graphc.GraphcError, match=message):

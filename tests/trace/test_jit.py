@@ -273,6 +273,27 @@ def test_compiled_code() -> None:
     assert g.cache_info().programs == 1
 
 
+@pytest.mark.parametrize(
+    ("program", "kind", "message"),
+    [
+        (lambda x: np.zeros(1 << 45) + x, MemoryError, r"allocate 256\. TiB .* float64"),
+        (
+            lambda x: np.sort(np.zeros(1 << 44) + x)[:2],
+            MemoryError,
+            "unable to allocate 562949953421312 bytes of workspace",
+        ),
+        (lambda x: np.zeros((1 << 40, 1 << 40)) + x, ValueError, "array is too big"),
+    ],
+    ids=["result", "workspace", "overflow"],
+)
+def test_memory_that_cannot_be_had(program: Any, kind: type, message: str) -> None:
+    set_backend(None)
+    f = graphc.jit(program)
+    for _ in range(2):
+        with pytest.raises(kind, match=message):
+            f(1.0)
+
+
 def test_import_is_light() -> None:
     code = (
         "import sys, graphc\n"
