@@ -98,19 +98,20 @@ class Evaluation:
 class Native:
     """Machine code for this machine.
 
-    `check_finite`: an op that makes a NaN or an infinity is reported.
+    `check_finite`: an op that makes a NaN or an infinity is reported. `direct`: no rewrite trades
+    digits for speed.
     """
 
-    def __init__(self, check_finite: bool = False):
-        self._check_finite = check_finite
+    def __init__(self, check_finite: bool = False, direct: bool = False):
+        self._options = {"check_finite": check_finite, "direct": direct}
 
     def lower(self, graph: Graph) -> Stages:
         from .compile import lower_graph  # the compiler is loaded when something is compiled
 
-        return lower_graph(graph, check_finite=self._check_finite)
+        return lower_graph(graph, **self._options)
 
     def compile(self, traced: TracedFunction) -> Executable:
-        return NativeExecutable(traced, self._check_finite)
+        return NativeExecutable(traced, **self._options)
 
     def callable(self, miss: Any) -> Any:
         import graphc_runtime
@@ -137,12 +138,12 @@ class NativeExecutable:
     others for arrays of any strides.
     """
 
-    def __init__(self, traced: TracedFunction, check_finite: bool = False):
+    def __init__(self, traced: TracedFunction, **options: bool):
         with uninterrupted:
             from .compile import ensure_native, raise_error
 
             ensure_native()
-        self._traced, self._check_finite = traced, check_finite
+        self._traced, self._options = traced, options
         self._aliases = _aliases(traced)
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
         self._function: Any = None
@@ -158,8 +159,10 @@ class NativeExecutable:
 
             if strided in self._variants:
                 return
-            options = {"strided": strided, "check_finite": self._check_finite}
-            built = build_graph(self._traced.graph, aliases=tuple(self._aliases.items()), **options)
+            aliases = tuple(self._aliases.items())
+            built = build_graph(
+                self._traced.graph, strided=strided, aliases=aliases, **self._options
+            )
             loaded = load_entry(built)
             graphc_runtime.add_specialization(
                 self._run, self._spec(built, loaded, strided, plain=True)

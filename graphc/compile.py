@@ -35,7 +35,7 @@ from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "9"
+FORMAT = "10"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -54,13 +54,16 @@ class Lowered:
     aliases: tuple[tuple[int, int], ...] = ()
     """(result, parameter): the result is written over the donated parameter."""
     check_finite: bool = False
+    direct: bool = False
+    """No rewrite trades digits for speed. So it is under check_finite, which blames single ops."""
 
     @stored_property
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
-        from .passes.pipeline import run  # warm starts from the disk cache do not need the passes
+        # warm starts from the disk cache do not need the passes
+        from .passes.pipeline import DIRECT, PIPELINE, run
 
-        return run(self.graph)
+        return run(self.graph, DIRECT if self.direct or self.check_finite else PIPELINE)
 
     @stored_property
     def plan(self) -> Any:
@@ -196,7 +199,7 @@ def cache_parts(lowered: Lowered) -> dict[str, str]:
     return {
         "graph": print_graph(lowered.graph, summary=True),
         "constants": _digest(literals(lowered.graph)),
-        "options": repr((lowered.strided, lowered.aliases, lowered.check_finite)),
+        "options": repr((lowered.strided, lowered.aliases, lowered.check_finite, lowered.direct)),
         "machine": host_fingerprint(),
         "graphc": f"{VERSION}/{FORMAT}",
         "llvm": _llvm_version(),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .trace import TracedFunction
 
 DEBUG = (None, "nan", "evaluate")
+PRECISION = (None, "direct")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,11 @@ class Front:
         debug: str | None,
         name: str | None,
         backend: Backend | None,
+        precision: str | None = None,
     ):
+        if precision not in PRECISION:
+            expected = ", ".join(map(repr, PRECISION))
+            raise TypeError(f"precision is {precision!r}; expected one of {expected}")
         if debug not in DEBUG:
             raise TypeError(f"debug is {debug!r}; expected one of {', '.join(map(repr, DEBUG))}")
         self.function = function
@@ -122,6 +127,7 @@ class Front:
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.native: Any = None
         self._debug = debug
+        self._precision = precision
         self._backend = backend
         self._programs: dict[Any, Program] = {}
         self._lock = ForkLock()
@@ -192,7 +198,7 @@ class Front:
     def backend(self) -> Backend:
         """What compiles; loaded when it is first needed."""
         if self._backend is None:
-            self._backend = backend_for(self._debug)
+            self._backend = backend_for(self._debug, self._precision)
         return self._backend
 
     # -- looking
@@ -442,13 +448,13 @@ def set_backend(backend: Backend | None) -> Backend | None:
     return before
 
 
-def backend_for(debug: str | None) -> Backend:
+def backend_for(debug: str | None, precision: str | None = None) -> Backend:
     """The backend of a function."""
     from .backends import Evaluator, Native
 
     if debug == "evaluate":
         return Evaluator()
-    return _default or Native(check_finite=debug == "nan")
+    return _default or Native(debug == "nan", precision == "direct")
 
 
 def jit(
@@ -460,6 +466,7 @@ def jit(
     dims: Mapping[str, Any] | None = None,
     debug: str | None = None,
     name: str | None = None,
+    precision: str | None = None,
 ) -> Any:
     """Compiles a NumPy function at its first call, once per signature.
 
@@ -473,6 +480,8 @@ def jit(
         debug: "nan" reports the op and the line that made the first NaN or infinity; "evaluate"
             runs the graph's meaning in NumPy instead of compiled code.
         name: of the program in dumps and artifacts.
+        precision: "direct" sums every product of a convolution as it is written; None may multiply
+            less (Winograd) where that is faster and the error stays small (docs/numerics.md).
 
     Inside a traced function a jitted function is inlined.
     """
@@ -485,10 +494,13 @@ def jit(
             dims=dims,
             debug=debug,
             name=name,
+            precision=precision,
         )
     if not callable(function):
         raise TypeError(f"jit takes a function, got {type(function).__name__}")
-    front = Front(function, static_argnames, static_argnums, donate, dims, debug, name, None)
+    front = Front(
+        function, static_argnames, static_argnums, donate, dims, debug, name, None, precision
+    )
     made = _native(front)
     if made is None:
         made = Jitted(front)

@@ -72,6 +72,9 @@ class OpDef:
         linear: the operands in which the op is linear.
         cost: about how many arithmetic instructions an element takes; fusion recomputes only what
             is cheap.
+        written_out: `lower` wants a number as the index along the axis `attrs["axis"]`: loops over
+            it are written out, and what the results along that axis share is computed once.
+        stored: the result is written to memory; a kernel begins with it.
         pure: no effect besides the result (an index that can be out of range is still pure: it
             reports).
         numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
@@ -93,6 +96,8 @@ class OpDef:
     involution: bool = False
     linear: tuple[int, ...] = ()
     cost: int = 1
+    written_out: bool = False
+    stored: bool = False
     pure: bool = True
     numpy: tuple[Any, ...] = ()
     samples: Callable[[], Iterable[Sample]] = lambda: ()

@@ -12,6 +12,7 @@ Called by graphc/compile.py; never chooses an order for speed (that is `schedule
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +110,14 @@ class Lowering:
     row_caches: dict[Any, Buffer] = field(default_factory=dict)
     seen: list[Element] | None = None
     """While the body of a reduction is lowered under check_finite: the operands that it reads."""
+    asked: dict[tuple[Node, tuple[Index, ...]], bool] | None = None
+    """Where there is a dict, nothing but it is wanted: at which indices the ops are read that are
+    written out, and whether they are read by others than their like.
+    """
+    inside: bool = False
+    """Whether such an op asks."""
+    ready: dict[tuple[Value, tuple[Index, ...]], Element] = field(default_factory=dict)
+    """Elements that stand under no guard and serve every guard."""
     finite: dict[Node, Expr] = field(default_factory=dict)
     """Under check_finite, of a node that reduces: whether all that it read is finite."""
 
@@ -153,6 +162,8 @@ class Lowering:
         buffer = self.buffers.get(value)
         if buffer is not None:
             return self.load(buffer, index, value.type.dtype.is_complex)
+        if (value, index) in self.ready:
+            return self.ready[value, index]
         names: set[str] = set()
         for i in index:
             if isinstance(i, Dim):
@@ -177,6 +188,12 @@ class Lowering:
             raise LoweringError(
                 f"op {card.name} has no scalar form; it cannot stand inside a fused kernel"
             )
+        if card.written_out and self.asked is not None:
+            self.asked[node, index] = not self.inside
+            before, self.inside = self.inside, True
+            found = self.element(node.operands[0], index)  # at that place in every tile
+            self.inside = before
+            return found
         if card.kind == "elementwise":
             args = [self.element(v, index) for v in node.operands]
             return share(card.lower(args, node.results[0].type), self.bind)
@@ -535,7 +552,8 @@ def lower(
     outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
     state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)), check_finite)
     _lower_opaque(state, graph, outputs)
-    for nest in nests(graph.results, state.buffers):
+    whole = any(node.op.written_out for node in graph.nodes)
+    for nest in nests(graph.results, state.buffers, whole):
         _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])
         for k in nest:
             state.buffers.setdefault(graph.results[k], outputs[k])
@@ -571,9 +589,11 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
         state.root.memo.clear()
 
 
-def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]]:
+def nests(
+    results: Sequence[Value], done: dict[Value, Buffer], whole: bool = False
+) -> list[list[int]]:
     """Which results share a nest: those of equal shapes,
-    and those that are the rows of a larger one.
+    and, unless `whole`, those that are the rows of a larger one.
 
     They must have something to share: an op, or a parameter that both read. Nests of unrelated
     results (the updates of an optimizer) would read from too many places at once.
@@ -585,7 +605,8 @@ def nests(results: Sequence[Value], done: dict[Value, Buffer]) -> list[list[int]
             continue  # an opaque op has written it
         shape, touched = results[k].type.shape, _touched(results[k])
         for full, members, shared in groups:
-            if row_depth(full, shape) is not None and not touched.isdisjoint(shared):
+            fits = full == shape if whole else row_depth(full, shape) is not None
+            if fits and not touched.isdisjoint(shared):
                 members.append(k)
                 shared |= touched
                 break
@@ -622,26 +643,113 @@ def _lower_nest(state: Lowering, members: list[tuple[Value, Buffer]]) -> None:
     if not members:
         return
     full = max((v.type.shape for v, _ in members), key=len)
+    unrolled = _written_out(state, members, full)
     scopes: list[Scope] = []
-    for extent in full:
-        scopes.append(state.open(extent, "i"))
-    vars = tuple(Dim.symbol(s.var) for s in scopes)
+    vars: list[Index] = []
+    for axis, extent in enumerate(full):
+        count = unrolled.factors.get(axis, unrolled.blocks.get(axis, 1))
+        if count == extent and axis in unrolled.factors:
+            vars.append(0)
+            continue
+        scopes.append(state.open((extent + count - 1) // count, "i"))
+        vars.append(Dim.symbol(scopes[-1].var) * count)
+        if axis in unrolled.blocks:
+            scopes.append(state.open(count, "i"))
+            vars[-1] = vars[-1] + Dim.symbol(scopes[-1].var)
     levels: list[Scope] = [state.root, *scopes]
-    for value, buffer in members:
-        depth = row_depth(full, value.type.shape)
-        assert depth is not None
-        index = (*vars[:depth], *(0 for _ in range(value.type.rank - depth)))
-        before, state.scope = state.scope, levels[depth]
-        element = state.element(value, index)
-        _store(levels[depth], buffer, index, element)
-        state.scope = before
+    for steps in itertools.product(*(range(n) for n in unrolled.factors.values())):
+        place = list(vars)
+        cond: Expr | None = None
+        for axis, step in zip(unrolled.factors, steps, strict=True):
+            place[axis] = place[axis] + step
+            cond = L.both(cond, less(place[axis], full[axis], state.extents))
+        before, state.scope = state.scope, levels[-1]
+        if cond is not None:
+            for value, index in unrolled.at(place):
+                state.ready[value, index] = state.element(value, index)
+            cond = state.bind(cond)
+        for value, buffer in members:
+            depth = row_depth(full, value.type.shape)
+            assert depth is not None
+            index = (*place[:depth], *(0 for _ in range(value.type.rank - depth)))
+            # loops and axes are the same but where loops are written out, for members of full depth
+            home = levels[depth] if depth < len(full) else levels[-1]
+            state.scope, state.guard = home, cond
+            _store(home, buffer, index, state.element(value, index), cond)
+        state.scope, state.guard = before, None
+    state.ready.clear()
     for k, scope in reversed(list(enumerate(scopes))):
         state.close(scope, "parallel" if k == 0 else "serial")
 
 
-def _store(scope: Scope, buffer: Buffer, index: tuple[Index, ...], element: Element) -> None:
-    if isinstance(element, Pair):
-        scope.stmts.append(L.Store(buffer, (*index, 0), element.re))
-        scope.stmts.append(L.Store(buffer, (*index, 1), element.im))
-    else:
-        scope.stmts.append(L.Store(buffer, index, element))
+@dataclass(frozen=True, slots=True)
+class _WrittenOut:
+    """What becomes of the loops of a nest, by axis."""
+
+    factors: dict[int, int] = field(default_factory=dict)
+    """How many steps are written out, in the order of the axes."""
+    blocks: dict[int, int] = field(default_factory=dict)
+    """Extents of a second loop inside: an axis that was two, side by side, is two again."""
+    reads: tuple[tuple[Value, tuple[Index, ...]], ...] = ()
+    """What is read once for all of them, at indices made of `names`."""
+    names: tuple[str, ...] = ()
+
+    def at(self, place: Sequence[Index]) -> list[tuple[Value, tuple[Index, ...]]]:
+        """What is read for the element at a place."""
+        env = dict(zip(self.names, place, strict=True))
+        return [(v, tuple(ty.substitute(i, env) for i in index)) for v, index in self.reads]
+
+
+def _written_out(
+    state: Lowering, members: list[tuple[Value, Buffer]], full: tuple[Extent, ...]
+) -> _WrittenOut:
+    """Which loops of a nest are written out, because an op wants numbers as indices
+    (`OpDef.written_out`): whole short loops, or groups of m steps where it is read at i % m.
+    """
+    if not any(node.op.written_out for node in state.graph.nodes):
+        return _WrittenOut()
+    if any(value.type.shape != full for value, _ in members):
+        return _WrittenOut()
+    asked: dict[tuple[Node, tuple[Index, ...]], bool] = {}
+    trial = Lowering(state.graph, dict(state.buffers), asked=asked)
+    names = tuple(trial.open(extent, "i").var for extent in full)
+    vars = tuple(Dim.symbol(name) for name in names)
+    for value, _ in members:
+        trial.element(value, vars)
+    factors: dict[int, int] = {}
+    for node, index in asked:
+        axis = node.attrs["axis"]
+        period = node.results[0].shape[axis]
+        assert isinstance(period, int)
+        for k, (var, extent) in enumerate(zip(vars, full, strict=True)):
+            whole = index[axis] == var and isinstance(extent, int) and extent <= period
+            if whole or index[axis] == var % period:
+                factors.setdefault(k, extent if whole and isinstance(extent, int) else period)
+    outer = tuple((node.results[0], index) for (node, index), last in asked.items() if last)
+    blocks: dict[int, int] = {}
+    for value, index in outer:
+        for i, period in zip(index, value.type.shape, strict=True):
+            for k, (var, extent) in enumerate(zip(vars, full, strict=True)):
+                inner = isinstance(period, int) and extent != period and i == var % period
+                if inner and isinstance(i, Dim) and extent % period == 0 and k not in factors:
+                    blocks.setdefault(k, int(period))
+    return _WrittenOut(dict(sorted(factors.items())), blocks, outer, names)
+
+
+def _store(
+    scope: Scope,
+    buffer: Buffer,
+    index: tuple[Index, ...],
+    element: Element,
+    cond: Expr | None = None,
+) -> None:
+    """Stores an element, where the condition holds."""
+    stores: tuple[Stmt, ...] = (
+        (
+            L.Store(buffer, (*index, 0), element.re),
+            L.Store(buffer, (*index, 1), element.im),
+        )
+        if isinstance(element, Pair)
+        else (L.Store(buffer, index, element),)
+    )
+    scope.stmts.extend(stores if cond is None else (L.If(cond, stores),))

@@ -77,6 +77,7 @@ def conv(
     x: Any, kernel: Any, stride: Any = 1, padding: Any = "valid", *, dilation: Any = 1,
     input_dilation: Any = 1, groups: Any = 1, layout: str | None = None,
     kernel_layout: str | None = None, result_layout: str | None = None, dtype: Any = None,
+    precision: str | None = None,
 ) -> Value:  # fmt: skip
     """The convolution of images in 1, 2, 3 or more dimensions (the kernel is not reversed).
 
@@ -84,7 +85,8 @@ def conv(
     space; negative ones cut. `dilation` spreads the kernel, `input_dilation` the images. With
     `groups` the channels fall into so many groups, and a kernel sees one of them. `dtype`: what
     products are added and answered in, a wider dtype of the same kind; f16 and bf16 are added in
-    f32 in any case.
+    f32 in any case. `precision`: "direct" adds every product as it is written, None may multiply
+    less where that is faster (docs/numerics.md).
 
     Shapes: x [n, h, w, groups*i], kernel [k, l, i, o] -> [n, p, q, o], in the default layouts
     Source: jax.lax.conv_general_dilated; torch.nn.functional.conv2d; tf.nn.convolution
@@ -94,7 +96,11 @@ def conv(
         a.shape, b.shape, stride, padding, dilation, input_dilation, groups,
         (layout, kernel_layout, result_layout),
     )  # fmt: skip
-    named = {"lhs": f.lhs, "rhs": f.rhs, "out": f.out}
+    if precision not in (None, "direct"):
+        raise TypeError(f"conv: precision is {precision!r}; expected None or 'direct'")
+    named: dict[str, Any] = {"lhs": f.lhs, "rhs": f.rhs, "out": f.out}
+    if precision is not None:
+        named["precision"] = precision
     return _node(a, b, wide, f.windows, groups=f.groups, batch_groups=1, **named)
 
 

@@ -20,3 +20,5 @@ from . import reduction as reduction
 # few programs need these, and every process would pay for their import
 later("conv", "contraction", lambda: import_module(".convolution", __name__))
 later("reduce_window", "reduction", lambda: import_module(".window", __name__))
+later("tiles", "movement", lambda: import_module(".tiles", __name__))
+later("mix", "reduction", lambda: import_module(".tiles", __name__))

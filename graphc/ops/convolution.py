@@ -197,6 +197,7 @@ CONV = register(
             "XLA ConvGeneralDilated, but fewer than no windows are refused. `lhs`, `rhs`, `out` "
             "are axes: batch, channel, space; channel of the result, channel of lhs, space; batch, "
             "channel, space. An axis of 0 elements counts as 1 - lhs_dilation. `dtype` as in dot. "
+            "`precision` is \"direct\" where it must stay this sum (passes/winograd.py). "
             "An infinity in the kernel times the 0 of the padding is NaN"
         ),
         linear=(0, 1),

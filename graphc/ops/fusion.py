@@ -1,5 +1,5 @@
-"""Card: fusion, a node whose meaning is a sub-graph. The fusion pass makes them; each becomes one
-kernel.
+"""Cards of kernels: fusion, a node whose meaning is a sub-graph, of which the fusion pass makes one
+for each kernel; keep, with which a kernel begins.
 """
 
 from __future__ import annotations
@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import TypeMismatch
 from ..evaluate import evaluate
 from ..ir import Graph, param
 from ..opdef import Attrs, OpDef, Sample, register
 from ..types import BF16, C64, F32, F64, TensorType
 from .arithmetic import ADD, MUL
+from .define import check_count, samples_of
 from .transcendental import EXP
 
 
@@ -54,5 +57,29 @@ FUSION = register(
         source="graphc",
         cost=0,
         samples=_samples,
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------- keep
+
+
+def _infer_keep(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    check_count("keep", types, 1)
+    return types[0]
+
+
+KEEP = register(
+    OpDef(
+        name="keep",
+        doc="x, in memory in this order of axes: its readers take it from there",
+        kind="elementwise",
+        infer=_infer_keep,
+        evaluate=lambda operands, attrs: np.array(operands[0]),
+        lower=lambda args, type: args[0],
+        source="numpy.ascontiguousarray",
+        linear=(0,),
+        stored=True,
+        samples=samples_of("biufc", 1, -3.0, 3.0),
     )
 )

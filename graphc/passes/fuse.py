@@ -93,6 +93,7 @@ class Kernel:
         "reduces",
         "results",
         "shape",
+        "together",
     )
 
     def __init__(self, shape: tuple[Extent, ...]):
@@ -107,6 +108,8 @@ class Kernel:
         """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
         self.again: dict[Value, int] = {}
         """The cost of the ops between a value and the place from which it is computed again."""
+        self.together: set[Value] = set()
+        """Values of which one iteration reads many elements: an op is written out over them."""
         self.frames: dict[Value, int] = {}
         """How deep the lowering is when it asks for a value."""
         self.branches: dict[Value, set[Branch]] = {}
@@ -150,6 +153,7 @@ class Kernel:
         self.results.extend(v for v in other.results if v not in self.results)
         self.reduces |= other.reduces
         self.contracts |= other.contracts
+        self.together |= other.together
         for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
             for value, number in theirs.items():
                 mine[value] = max(number, mine.get(value, 0))
@@ -264,7 +268,7 @@ def _grow(
             users = readers(node)
         open_to = [k for k in users if node not in endings or not _repeats(k, node)]
         home = None
-        if node.op.kind != "opaque":
+        if node.op.kind != "opaque" and not node.op.stored:
             home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
@@ -334,8 +338,8 @@ def _joins_all(node: Node, users: list[Kernel]) -> bool:
 
 
 def _endings(graph: Graph) -> set[Node]:
-    """The maps that end a contraction: what follows it element by element and is read by no one
-    else on the way, such as a bias, an activation, a residual.
+    """The maps that end a contraction, or a sum over tiles: what follows it element by element and
+    is read by no one else on the way, such as a bias, an activation, a residual.
 
     They are computed where the contraction is, once for each element, and not by another
     contraction that reads each element many times over.
@@ -345,16 +349,24 @@ def _endings(graph: Graph) -> set[Node]:
         if node.op.kind == "elementwise":
             for value in node.operands:
                 source = value.node
-                if source.op.kind == "contraction" or source in found:
+                tiles = _is_free(source) and _unmoved(value).node.op.written_out
+                if tiles or source.op.kind == "contraction" or source in found:
                     if len(graph.users.get(value, ())) == 1 and value not in graph.results:
                         found.add(node)
     return found
 
 
+def _unmoved(value: Value) -> Value:
+    """The value under what only moves it."""
+    while value.node.op.kind == "movement" and _is_free(value.node):
+        value = value.node.operands[0]
+    return value
+
+
 def _repeats(kernel: Kernel, node: Node) -> bool:
-    """Whether the reductions of a kernel read the elements of a node many times over."""
+    """Whether a kernel reads the elements of a node many times over."""
     return any(
-        _waste(kernel, entry) > 1
+        _waste(kernel, entry) > 1 or _ratio(kernel, entry[1], value) > MAX_RATIO
         for value in node.results
         for entry in kernel.entries.get(value, ())
     )
@@ -403,9 +415,13 @@ def _fits(kernel: Kernel, node: Node) -> bool:
         return False
     value = node.results[0]
     waste = max(_waste(kernel, entry) for entry in entries)
+    if node.op.written_out:
+        return waste == 1 and len(entries) == 1 and _is_written_out(kernel, node, entries)
     ratio = max(_ratio(kernel, chain, value) for _, chain in entries)
     distinct = len({_renamed(kernel, entry) for entry in entries})
     if node.op.kind in ("reduction", "contraction"):
+        if value in kernel.together:
+            return False  # a loop for each element
         scopes = len({chain for _, chain in entries})
         plain = distinct == 1 and scopes == 1 and _is_plain(entries)
         return waste == 1 and ratio <= 1 and plain and _has_threads(kernel, node, entries)
@@ -418,6 +434,21 @@ def _fits(kernel: Kernel, node: Node) -> bool:
     if distinct > 4 or node.op.cost > CHEAP or before + node.op.cost > RECOMPUTED:
         return False
     kernel.again[value] = before + node.op.cost
+    return True
+
+
+def _is_written_out(kernel: Kernel, node: Node, entries: dict[Entry, None]) -> bool:
+    """Whether the lowering can write out the loop over the node's axis: one of the root, or the
+    rest of one divided by the axis's extent.
+    """
+    axis = node.attrs["axis"]
+    period = node.results[0].shape[axis]
+    for index, chain in entries:
+        if any(not var.startswith("i") for var in chain):
+            return False
+        vars = [v for v in chain if index[axis] in (Dim.symbol(v), Dim.symbol(v) % period)]
+        if isinstance(index[axis], Dim) and not vars:
+            return False
     return True
 
 
@@ -508,6 +539,8 @@ def _add(kernel: Kernel, node: Node) -> None:
         return
     again = max((kernel.again.get(v, 0) for v in node.results), default=0)
     deep = max((kernel.frames.get(v, 0) for v in node.results), default=0)
+    if node.op.written_out or not kernel.together.isdisjoint(node.results):
+        kernel.together.update(node.operands)
     deep += 3 if node.op.kind == "elementwise" else 8  # calls between an element and its operands'
     for operand in node.operands:
         kernel.again[operand] = max(again, kernel.again.get(operand, 0))
@@ -517,7 +550,7 @@ def _add(kernel: Kernel, node: Node) -> None:
         for operand in node.operands:
             kernel.branches.setdefault(operand, set()).update(around)
     for entry in list(kernel.entries.get(node.results[0], ())):
-        if node.op.kind == "elementwise":
+        if node.op.kind == "elementwise" or node.op.written_out:
             for operand in node.operands:
                 kernel.entries.setdefault(operand, {}).setdefault(entry)
         elif node.op.lower is not None:

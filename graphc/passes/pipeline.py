@@ -20,6 +20,7 @@ from .cse import cse
 from .fold import fold
 from .prune import prune
 from .stability import stability
+from .winograd import winograd
 
 Pass = Callable[[Graph], Graph]
 
@@ -53,11 +54,15 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
     SIMPLIFY,  # what stability made has constants, and values the program may have had already
+    winograd,  # what it makes is in canonical form, and has nothing that the others know
     fuse,  # last: every other pass sees single ops
 )
 
-EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not stability)
-"""The pipeline without the rewrites that change values for the better."""
+DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
+"""The pipeline without the rewrites that trade digits for speed."""
+
+EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not stability)
+"""The pipeline without those that change values for the better either."""
 
 
 @dataclass(frozen=True, slots=True)

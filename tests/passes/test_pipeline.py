@@ -14,9 +14,10 @@ from graphc.passes.algebraic import algebraic
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
-from graphc.passes.pipeline import EXACT, PIPELINE, SIMPLIFY, Repeat, run
+from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
+from graphc.passes.winograd import winograd
 from graphc.verify import verify
 from tests.random_graphs import assert_close, expression, random_graph, tolerances, where_finite
 
@@ -31,8 +32,10 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
-    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY)
-    assert PIPELINE[-1].__name__ == "fuse" and stability not in EXACT
+    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, winograd)
+    assert PIPELINE[-1].__name__ == "fuse"
+    assert DIRECT == (prune, SIMPLIFY, stability, SIMPLIFY, PIPELINE[-1])
+    assert EXACT == (prune, SIMPLIFY, SIMPLIFY, PIPELINE[-1])
 
 
 def test_records() -> None:
