@@ -47,6 +47,10 @@ from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 PRELUDE = Path(__file__).with_name("cuda_prelude.h")
 GRID_LIMITS = (2**31 - 1, 65535, 65535)
 MAX_SHARED_BYTES = 48 * 1024
+SHARING_WORDS = (64, 96)
+"""What a thread of 256 holds in register buffers, more than the first and at most the second, when
+128 registers are enough for it but the compiler may take a few more (f32 tiles: 129 on sm_90, 161
+for images). It is told not to: two such blocks share the 65536 registers of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class _Kernel:
         self.partials: dict[Key, _Partial] = {}
         self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
         self.shared_bytes = 0
+        self.register_bytes = 0
         self.fails = self.synchronizes = False
         self.shared_names: set[str] = set()
         self.apart = 0
@@ -167,7 +172,11 @@ class _Kernel:
         if self.fails:
             params.append("int* error")
         x, y, z = self.block
-        head = f'extern "C" __global__ void __launch_bounds__({x * y * z}) {name}(\n    '
+        least, most = (4 * words for words in SHARING_WORDS)
+        bounds = f"{x * y * z}"
+        if x * y * z == 256 and least < self.register_bytes <= most:
+            bounds += ", 2"
+        head = f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(\n    '
         source = head + ",\n    ".join(params) + ") {\n" + "\n".join(self.lines) + "\n}\n"
         return CudaKernel(
             source,
@@ -372,6 +381,7 @@ class _Kernel:
         name, ctype = self.name(buffer.name), C_TYPE[buffer.dtype]
         size = max(size, 1)
         if buffer.space != "shared":
+            self.register_bytes += size * buffer.dtype.nbytes
             self.emit(f"{ctype} {name}[{size}];")
             return
         copies = [

@@ -190,6 +190,8 @@ def test_kinds() -> None:
         assert f"gc_pack<{'__half' if dtype is F16 else '__nv_bfloat16'}, 8>" in text
     text = source(product(128, 64, 128))
     assert "gc_mma" not in text and text.count("*reinterpret_cast<const gc_pack<float, 4>*>(x") == 4
+    assert "__launch_bounds__(256, 2)" in source(product(4096, 64, 4096))
+    assert "__launch_bounds__(256)" in source(product(4096, 64, 4096, F64))
     for small in (product(4, 500, 500), product(500, 500, 4), product(64, 7, 64)):
         assert "__shared__ __align__" not in source(small)
 
