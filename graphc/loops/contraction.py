@@ -36,6 +36,10 @@ class Operand:
     """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
     as an image does on a position and a place in the window.
     """
+    parts: int = 1
+    """Terms in one word (`dots`), which is no number in memory: it is always packed."""
+    whole: L.Expr | None = None
+    """The value in all words but the last of the innermost loop, where that one ends in zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ def _moved(nest: Contraction, env: dict[str, L.Index]) -> Contraction:
         return tuple(L.substitute(s, env) for s in stmts)
 
     def fix_all(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
-        return tuple(replace(o, value=L.map_expr(o.value, at)) for o in operands)
+        return tuple(replace(o, value=L.map_expr(o.value, at), whole=None) for o in operands)
 
     sums = tuple(s for s in fix(nest.sums) if isinstance(s, L.Accumulate))
     return replace(

@@ -85,7 +85,7 @@ def choose(
         return None
     if isinstance(columns, int) and columns < vector // 2:
         return None
-    in_place = all(o.along == 1 for o in nest.column_operands)
+    in_place = all(o.along == 1 and o.parts == 1 for o in nest.column_operands)
     few = isinstance(rows, int) and rows < 8
     if few and not in_place:
         return None  # sums along the terms read every column once, in place
@@ -236,7 +236,11 @@ def _is_dense(nest: Contraction) -> bool:
 
 def _is_readable(operand: Operand) -> bool:
     """Rows that a tile may read where they are: numbers at constant distances."""
-    return isinstance(operand.along, int) and (operand.deep == 1 or operand.along == 1)
+    return (
+        operand.parts == 1
+        and isinstance(operand.along, int)
+        and (operand.deep == 1 or operand.along == 1)
+    )
 
 
 def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
