@@ -49,7 +49,7 @@ def _flat_convolution(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def _convolution(x: Any, w: Any) -> Any:
-    return gnn.conv(x, w, layout=("NHWC", "HWIO", "NHWC"))
+    return gnn.conv(x, w, layout="NHWC", kernel_layout="HWIO")
 
 
 def _with_one(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -528,6 +528,7 @@ class _Writer:
         terms = self.terms(part=part)
         before: list[L.Stmt] = []
         sums: list[L.Stmt] = []
+        ends: list[L.Stmt] = []
         after: list[L.Stmt] = []
         packed = {
             value: L.Load(panel, (self.place(value, place, terms.flat, Dim.symbol(lane)),))
@@ -542,21 +543,23 @@ class _Writer:
             totals = tuple(
                 _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
             )
-            start_, end = nest.before, nest.after
+            start_, rest, end = nest.before, (), nest.after
             if wait is not None:
-                start_, end = self.waited(wait, inside + u, lane, part)
+                start_, rest, end = self.waited(wait, inside + u, lane, part)
             if self.begin is not None and (part is None or part.last):
                 (total,), (operand,) = nest.sums, nest.column_operands
                 at = (self.first[operand.value] + place) * self.lanes + Dim.symbol(lane)
                 begin = L.Load(self.begin, (at,))
                 start_ = (*start_, L.Accumulate(total.buffer, total.index, "add", begin))
-            copy = self.rename(tuple(L.substitute(s, env) for s in (*start_, *totals, *end)))
+            stmts = (*start_, *totals, *rest, *end)
+            copy = self.rename(tuple(L.substitute(s, env) for s in stmts))
             split = len(start_), len(start_) + len(totals)
+            ends += copy[split[1] : split[1] + len(rest)]
             first, late = _needed(copy[: split[0]], copy[split[0] : split[1]])
             before += first
             sums += copy[split[0] : split[1]]
-            after += [*late, *copy[split[1] :]]
-        loops = terms.around(tuple(sums))
+            after += [*late, *copy[split[1] + len(rest) :]]
+        loops = [*terms.around(tuple(sums)), *ends]
         if mask is not None and (part is None or part.last):
             before = [_guarded(s, mask) for s in before]
             after = _masked(after, mask)
@@ -564,20 +567,21 @@ class _Writer:
 
     def waited(
         self, wait: _Waiting, row: L.Index, lane: str, part: Slice | None
-    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
-        """What stands before and after the sums of one slice of a row."""
+    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
+        """What stands before the sums of one slice of a row, what ends them, what follows."""
         assert part is not None
         place = (row * wait.width + wait.start + Dim.symbol(lane),)
         pairs = list(zip(self.nest.sums, wait.buffers, strict=True))
         if part.last:
-            early = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
-            return (*self.nest.before, *early), self.nest.after
+            # after its own terms: added to one by one, the others' sum would lose digits each time
+            rest = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
+            return self.nest.before, tuple(rest), self.nest.after
         begin: list[L.Stmt] = []
         for total, _ in pairs:
             zero = L.const(IDENTITY[KIND_OF[total.op]](total.buffer.dtype), total.buffer.dtype)
             begin += [L.Alloc(total.buffer), L.Store(total.buffer, total.index, zero)]
         end = [L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs]
-        return tuple(begin), tuple(end)
+        return tuple(begin), tuple(end), ()
 
     def terms(
         self, inner: int = 0, part: Slice | None = None, span: tuple[int, int] | None = None

@@ -26,7 +26,7 @@ from dataclasses import replace
 from .. import types as ty
 from ..types import BF16, BOOL, F32, I8, I16, I32, U8, U32, Dim, DType
 from . import ir as L
-from .contraction import Contraction, Operand
+from .contraction import Contraction, Operand, stride
 from .lower import expr_names
 
 SHIFT = L.Const(0x80808080, U32)
@@ -61,12 +61,16 @@ def dots(nest: Contraction, available: Collection[str]) -> tuple[Contraction, bo
     pair = (joined[1], joined[0]) if swapped else (joined[0], joined[1])
     total = replace(nest.sums[0], value=L.Scalar(op, pair, nest.sums[0].buffer.dtype))
     (row_operand,), (column_operand,) = nest.row_operands, nest.column_operands
+    placed = (
+        _placed(row_operand, row, nest.rows.var, inner.var),
+        _placed(column_operand, column, nest.columns.var, inner.var),
+    )
     grouped = replace(
         nest,
         reduction=(*nest.reduction[:-1], replace(inner, extent=words)),
         sums=(total,),
-        row_operands=(_operand(row_operand, count, joined[0], whole[0]),),
-        column_operands=(_operand(column_operand, count, joined[1], whole[1]),),
+        row_operands=(_operand(placed[0], count, joined[0], whole[0]),),
+        column_operands=(_operand(placed[1], count, joined[1], whole[1]),),
     )
     return grouped, shifted
 
@@ -91,6 +95,14 @@ def sums_of_columns(
         L.Store(begin, (place,), L.Scalar("neg", (L.Load(total, (0,)),), I32)),
     )
     return L.For(p, number, "serial", (L.For(lane, lanes, "vector", column),))
+
+
+def _placed(operand: Operand, factor: L.Expr, own: str, inner: str) -> Operand:
+    """The operand with the strides of its factor, which the cast around it hid."""
+    if not isinstance(factor, L.Load) or factor.guard is not None:
+        return operand
+    offset = factor.buffer.offset(factor.index)
+    return replace(operand, along=stride(offset, own), deep=stride(offset, inner))
 
 
 def _operand(operand: Operand, count: int, value: L.Expr, whole: L.Expr) -> Operand:

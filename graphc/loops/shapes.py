@@ -32,6 +32,10 @@ IN_PLACE_BYTES = 512 << 10
 LOCAL_BYTES = 128 << 10
 SLICE_TERMS = 512
 """Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
+SUM_TERMS = 384
+"""Terms that are added one by one where additions round: the error of a sum grows with them.
+OpenBLAS's slices for f32 are as long.
+"""
 GROUP_BYTES = 128 << 10
 """Sums that wait for their next slice."""
 """Columns of one batch that are packed on the stack."""
@@ -147,8 +151,9 @@ def _slice(nest: Contraction, pack_columns: str) -> int:
     if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns == "local":
         return 0
     inner = depth // outer
-    count = max(1, SLICE_TERMS // inner)
-    if outer <= 2 * count:
+    rounds = any(s.buffer.dtype.is_float for s in nest.sums)
+    count = max(1, (min(SUM_TERMS, SLICE_TERMS) if rounds else SLICE_TERMS) // inner)
+    if outer <= (count if rounds else 2 * count):
         return 0
     slices = -(-outer // count)
     return -(-outer // slices)

@@ -183,3 +183,15 @@ def test_subnormal_numbers_may_count_as_zero_in_sums_of_bf16() -> None:
     arrays[1][...] = 0
     (got,) = compiled(graph)(*arrays)
     assert np.all(np.isnan(got))
+
+
+@pytest.mark.parametrize("dtypes", PAIRS, ids=str)
+def test_transposed_operands(dtypes: tuple[DType, DType, DType]) -> None:
+    """Columns that run along the terms go through squares, the last of which may end in zeros."""
+    for k in (64, 67, 130):
+        for left, right in ((False, True), (True, False), (True, True)):
+            graph = product(40, k, 70, *dtypes, left=left, right=right)
+            arrays = arrays_of(graph)
+            (got,) = compiled(graph)(*arrays)
+            a, b = (x.T if t else x for x, t in zip(arrays, (left, right), strict=True))
+            assert_product(got, [a, b], dtypes[2])
