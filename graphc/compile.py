@@ -35,7 +35,7 @@ from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "10"
+FORMAT = "12"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -72,8 +72,7 @@ class Lowered:
         from .loops.schedule import Machine
 
         isa = self.isa
-        registers = 32 if isa.has_avx512 or isa.arch == "aarch64" else 16
-        machine = Machine(vector_bytes=isa.vector_bits // 8, registers=registers)
+        machine = Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
         return plan(
             self.optimised.graph, machine, self.strided, dict(self.aliases), self.check_finite
         )

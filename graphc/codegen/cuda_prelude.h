@@ -30,6 +30,30 @@ template <class To, class From> GC_DEVICE To gc_bitcast(From from) {
   return to;
 }
 
+// ------------------------------------------------------------------------------- words of parts
+
+template <class T> GC_DEVICE unsigned int gc_join2(T a, T b) {
+  return (unsigned int)gc_bitcast<unsigned short>(a) |
+         (unsigned int)gc_bitcast<unsigned short>(b) << 16;
+}
+template <class T> GC_DEVICE unsigned int gc_join4(T a, T b, T c, T d) {
+  return (unsigned int)(unsigned char)a | (unsigned int)(unsigned char)b << 8 |
+         (unsigned int)(unsigned char)c << 16 | (unsigned int)(unsigned char)d << 24;
+}
+GC_DEVICE int gc_dot_u8_i8(unsigned int a, unsigned int b) {
+  int total = 0;  // at most 4 * 255 * 128
+  for (int k = 0; k < 32; k += 8) total += (int)(unsigned char)(a >> k) * (signed char)(b >> k);
+  return total;
+}
+GC_DEVICE int gc_dot_i16(unsigned int a, unsigned int b) {
+  unsigned int low = (unsigned int)((short)a * (short)b);
+  return (int)(low + (unsigned int)((short)(a >> 16) * (short)(b >> 16)));
+}
+GC_DEVICE float gc_dot_bf16(unsigned int a, unsigned int b) {
+  float high = gc_bitcast<float>(a & 0xffff0000u) * gc_bitcast<float>(b & 0xffff0000u);
+  return gc_bitcast<float>(a << 16) * gc_bitcast<float>(b << 16) + high;
+}
+
 // ------------------------------------------------------------------------------ index arithmetic
 
 // Python's // and % of indices: b > 0, a of any sign.

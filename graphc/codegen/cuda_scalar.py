@@ -68,6 +68,8 @@ _INTEGER_PRELUDE = frozenset(
     | {"and", "or", "xor", "shl", "shr", "popcount", "gcd", "lcm"}
 )
 
+_WORDS = frozenset({"join2", "join4", "dot_bf16", "dot_i16", "dot_u8_i8"})
+
 REDUCERS = frozenset({"add", "mul", "min", "max", "and", "or", "xor"})
 """The ops that have a `gc_reduce_` functor: those of an Accumulate."""
 
@@ -159,6 +161,8 @@ def operation(op: str, args: list[str], dtype: DType) -> str:
 
 
 def _operation(op: str, args: list[str], dtype: DType) -> str | None:
+    if op in _WORDS:
+        return _call(f"gc_{op}", args)
     if dtype.is_float and is_narrow(dtype):
         return _narrow_operation(op, args, dtype)
     if op in _INFIX:

@@ -23,7 +23,8 @@ from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cost import grain_of
 from ..loops.lower import IDENTITY, expr_names, index_names
-from ..types import BOOL, I64, Dim, DType
+from ..types import BOOL, I64, U8, U16, U32, Dim, DType
+from . import dot_llvm
 from .llvm_builder import Builder, Module, Val, memory_type
 from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
 from .scalar_llvm import emit as emit_scalar
@@ -51,6 +52,8 @@ class Printer:
         self.lane: str | None = None
         self.lanes = 1
         self.mask: Val | None = None
+        self.first = False
+        """Whether the mask is a constant, and the first lane is all that is left."""
         self.outlined = 0
         self.reciprocals: dict[str, Reciprocal] = {}
         """Of divisors of the loops around, made before these."""
@@ -193,14 +196,23 @@ class Printer:
 
             self.b.branch(cond, arm(stmt.then), arm(stmt.otherwise))
             return
-        outer = self.mask
+        outer, first = self.mask, self.first
         self.mask = cond if outer is None else self.b.and_(outer, cond)
+        self.first = outer is None and self._is_first(stmt.cond)
         self.block(stmt.then)
+        self.first = first
         if stmt.otherwise:
             negated = self.b.not_(cond)
             self.mask = negated if outer is None else self.b.and_(outer, negated)
             self.block(stmt.otherwise)
         self.mask = outer
+
+    def _is_first(self, cond: L.Expr) -> bool:
+        """Whether a condition says lane < 1."""
+        if not isinstance(cond, L.Scalar) or cond.op != "lt" or self.lane is None:
+            return False
+        left, right = (self.fold(a.index) if isinstance(a, L.Idx) else None for a in cond.args)
+        return left == Dim.symbol(self.lane) and right == 1
 
     def alloc(self, buffer: L.Buffer) -> None:
         count = self.fold(ty.product(buffer.shape))
@@ -359,6 +371,10 @@ class Printer:
             self.b.store(pointer, value, mask=self._once(None))
             return
         value = self.b.splat(value, self.lanes)
+        if stride == 1 and self.first:
+            # LLVM (22) writes such a masked store of truncated numbers in their former width
+            self.b.store(pointer, self.b.extract(value, 0))
+            return
         if stride == 1:
             streaming = streaming and self.streaming
             wide = self.lanes * buffer.dtype.nbytes
@@ -396,11 +412,15 @@ class Printer:
 
     def accumulate(self, stmt: L.Accumulate) -> None:
         place = self._place(stmt.buffer)
-        value = self.expr(stmt.value)
         offset = self._offset(place, stmt.buffer, stmt.index)
         before = L.Load(stmt.buffer, stmt.index)
         across = self.lane is not None and not self._is_vector(offset)
+        dot = stmt.value if isinstance(stmt.value, L.Scalar) and stmt.op == "add" else None
+        if dot is not None and (across or not dot.op.startswith("dot_")):
+            dot = None
+        value = self.expr(stmt.value) if dot is None else None
         if across:
+            assert value is not None
             value = self.b.splat(value, self.lanes)
             if self.mask is not None:
                 value = self.b.select(self.mask, value, _neutral(self.b, stmt.op, value))
@@ -414,8 +434,13 @@ class Printer:
             self.mask, self.lane = mask, lane
             return
         old = self.load(before)
-        with self.b.reassociate():
-            new = self.b.combine(stmt.op, *self._level(old, value))
+        if dot is not None:
+            factors = (self.expr(a) for a in dot.args)
+            new = dot_llvm.accumulate(self.b, dot.op, *self._level(old, *factors))
+        else:
+            assert value is not None
+            with self.b.reassociate():
+                new = self.b.combine(stmt.op, *self._level(old, value))
         if self.mask is not None and stmt.buffer.space == "register":
             new = self.b.select(
                 self.mask, self.b.splat(new, self.lanes), self.b.splat(old, self.lanes)
@@ -470,6 +495,8 @@ class Printer:
         if isinstance(expr, L.Load):
             return self.load(expr)
         if isinstance(expr, L.Scalar):
+            if expr.op.startswith("join"):
+                return self.joined(expr)
             args = [self.expr(a) for a in expr.args]
             dtype = expr.args[0].dtype
             if expr.op == "div" and args[0].lanes > args[1].lanes == 1 and dtype in RANGE:
@@ -488,6 +515,30 @@ class Printer:
         if cond.lanes == 1 and max(a.lanes, b.lanes) == 1:
             return self.b.select(cond, a, b)
         return self.b.select(*self._level(cond, a, b))
+
+    def joined(self, expr: L.Scalar) -> Val:
+        """A word of parts; neighbours in memory are one load."""
+        count, bits = len(expr.args), expr.args[0].dtype.bits
+        loads = [a for a in expr.args if isinstance(a, L.Load) and a.guard is None]
+        if len(loads) == count and len({a.buffer.name for a in loads}) == 1:
+            buffer, mask = loads[0].buffer, self.mask
+            place = self._place(buffer)
+            offsets = [self._offset(place, buffer, a.index) for a in loads]
+            stride, rest = self._split(offsets[0])
+            adjacent = all(o - offsets[0] == k for k, o in enumerate(offsets))
+            if adjacent and place.lanes == 1 and (self.lane is None or stride == count):
+                if not self._is_vector(rest):
+                    pointer = self.b.gep(place.pointer, self.index(rest), buffer.dtype)
+                    return self.b.load(pointer, U32, self.lanes, align=bits // 8, mask=mask)
+        parts = [self._bits(a, U16 if bits == 16 else U8) for a in expr.args]
+        return dot_llvm.join(self.b, self._level(*parts))
+
+    def _bits(self, expr: L.Expr, dtype: DType) -> Val:
+        """The bits of a value; those of memory are not converted on the way."""
+        if isinstance(expr, L.Load):
+            return self.load(replace(expr, buffer=replace(expr.buffer, dtype=dtype)))
+        value = self.expr(expr)
+        return self.b.bitcast(value, dtype)
 
     def index(self, index: L.Index) -> Val:
         """The value of an index: a scalar i64, or a vector where lanes differ."""

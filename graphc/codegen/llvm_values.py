@@ -52,6 +52,32 @@ class Isa:
         return self.arch == "x86_64" and {"avx512f", "avx512vl", "avx512dq"} <= self.features
 
     @property
+    def registers(self) -> int:
+        """Vector registers for sums and their operands. AArch64 has 32, but no operands in memory:
+        some are left for numbers under way, without which a tile of 8 x 14 is spilled.
+        """
+        if self.arch == "aarch64":
+            return 28
+        return 32 if self.has_avx512 else 16
+
+    @property
+    def has_vnni(self) -> bool:
+        """Sums of products of bytes or 16-bit integers, in every length of vectors."""
+        return (self.has_avx512 and "avx512vnni" in self.features) or "avxvnni" in self.features
+
+    @property
+    def dots(self) -> frozenset[str]:
+        """The dots of `loops/scalar.py` that are an instruction of vectors."""
+        if self.arch != "x86_64":
+            return frozenset()
+        found = {"dot_i16"}  # SSE2's pmaddwd at least
+        if self.has_vnni:
+            found.add("dot_u8_i8")
+        if self.has_avx512 and "avx512bf16" in self.features:
+            found.add("dot_bf16")
+        return frozenset(found)
+
+    @property
     def has_mask_tests(self) -> bool:
         """ktest for masks of 8 to 64 lanes."""
         return self.has_avx512 and "avx512bw" in self.features

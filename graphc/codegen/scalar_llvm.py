@@ -3,8 +3,8 @@
     emit(builder, "tanh", [x], F32) -> Val
 
 `args` are Vals of one dtype, the `dtype` given, and of one number of lanes (a scalar among vectors
-is splat). The result has that dtype, or is BOOL for comparisons and tests. Meaning: the op's
-`numpy`.
+is splat). The result has the dtype that the op `gives`: mostly that one, or BOOL for comparisons
+and tests. Meaning: the op's `numpy`.
 
 Cheap ops become instructions in place. The functions of `codegen/math` become a call of an internal
 function per (op, dtype, lanes), which LLVM inlines where it is used at most `Module.inline_limit`
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from ..errors import LoweringError
 from ..loops.scalar import SCALAR_OPS
 from ..types import BF16, BOOL, F16, F32, I16, DType
-from . import integer_llvm
+from . import dot_llvm, integer_llvm
 from .llvm_builder import Builder, Val, register_type
 from .math import FUNCTIONS
 from .math.lanes import V
@@ -33,12 +33,14 @@ def emit(b: Builder, name: str, args: Sequence[Val], dtype: DType) -> Val:
         LoweringError: when the op does not admit the dtype.
     """
     op = SCALAR_OPS[name]
-    if dtype.kind not in op.kinds or len(args) != op.arity:
+    if not op.takes(dtype) or len(args) != op.arity:
         raise LoweringError(f"{name} does not take {len(args)} operands of {dtype}")
     lanes = max(a.lanes for a in args)
     args = [b.splat(a, lanes) for a in args]
     if name in _DIRECT:
         return _DIRECT[name](b, *args)
+    if name in dot_llvm.OPS:
+        return dot_llvm.emit(b, name, list(args))
     if dtype is BOOL or dtype.is_integer:
         return integer_llvm.emit(b, name, list(args), dtype)
     if dtype in (F16, BF16):

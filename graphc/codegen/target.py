@@ -58,9 +58,14 @@ def host_isa() -> Isa:
     for line in _cpuinfo():
         if line.startswith("flags"):
             flags = line.partition(":")[2].split()
-            features = ",".join(f"+{flag.replace('sse4_', 'sse4.')}" for flag in flags)
+            features = ",".join(f"+{_llvm_name(flag)}" for flag in flags)
             return Isa.of(arch, features)
     return host_target().isa
+
+
+def _llvm_name(flag: str) -> str:
+    """LLVM's name of a feature, from the system's."""
+    return flag.replace("sse4_", "sse4.").replace("avx512_", "avx512").replace("avx_", "avx")
 
 
 def _cpuinfo() -> list[str]:

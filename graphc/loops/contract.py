@@ -27,10 +27,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
-from ..types import BOOL, Dim
+from ..types import BOOL, I32, Dim
 from . import ir as L
 from . import shapes
 from .contraction import Contraction, Operand, joined, match, with_more_rows
+from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names, index_names
 from .shapes import Shape, choose
 
@@ -61,22 +62,26 @@ class Scheduled:
 
 def contract(
     loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
-    vectorize: Vectorize, constants: Collection[str] = (),
+    vectorize: Vectorize, constants: Collection[str] = (), available: Collection[str] = (),
 ) -> Scheduled | None:  # fmt: skip
     """The nest in register blocks; None where it is no contraction or too small to be one.
 
     `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes,
-    `constants` are the names of the buffers that hold the same in every call.
+    `constants` are the names of the buffers that hold the same in every call, `available` the dots
+    that the target has.
     """
     nest = match(loop)
     if nest is None:
         return None
-    nest = joined(with_more_rows(nest, FEW_ROWS, fresh), shapes.SLICE_TERMS, shapes.TASKS, fresh)
-    constant = _columns_are_constant(nest, constants)
-    shape = choose(nest, vector_bytes, registers, constant)
-    if shape is None:
-        return None
-    return _Writer(nest, shape, fresh, rename, vectorize).write(constant)
+    nest = with_more_rows(nest, FEW_ROWS, fresh)
+    words = dots(nest, available)
+    for one, shifted in (words, (nest, False)) if words is not None else ((nest, False),):
+        one = joined(one, shapes.SLICE_TERMS, shapes.TASKS, fresh)
+        constant = _columns_are_constant(one, constants)
+        shape = choose(one, vector_bytes, registers, constant)
+        if shape is not None:
+            return _Writer(one, shape, fresh, rename, vectorize, shifted).write(constant)
+    return None
 
 
 def _columns_are_constant(nest: Contraction, constants: Collection[str]) -> bool:
@@ -92,8 +97,9 @@ class _Writer:
     """Writes the blocks of one contraction."""
 
     def __init__(
-        self, nest: Contraction, shape: Shape, fresh: Fresh, rename: Rename, vectorize: Vectorize
-    ):
+        self, nest: Contraction, shape: Shape, fresh: Fresh, rename: Rename, vectorize: Vectorize,
+        shifted: bool = False,
+    ):  # fmt: skip
         self.nest, self.shape = nest, shape
         self.fresh, self.rename, self.vectorize = fresh, rename, vectorize
         self.temps: list[L.Buffer] = []
@@ -104,6 +110,9 @@ class _Writer:
         """The first panel of the batch."""
         self.blocks: dict[L.Expr, tuple[L.Buffer, Layout]] = {}
         """Rows that are packed."""
+        self.shifted = shifted
+        self.begin: L.Buffer | None = None
+        """Where the rows are shifted (see `dots`): what the sums of a column begin at."""
 
     def write(self, constant: bool) -> Scheduled:
         nest = self.nest
@@ -160,6 +169,18 @@ class _Writer:
             for k, loop in reversed(list(enumerate(around))):
                 stmts = [L.For(loop.var, loop.extent, "serial" if k else kind, tuple(stmts))]
             out += self.rename(tuple(stmts)) if around else stmts
+            if self.shifted:
+                self.begin = replace(
+                    panel, name=self.fresh("begin"), dtype=I32, shape=(number * self.lanes,)
+                )
+                loop = sums_of_columns(
+                    panel, self.begin, number, self.nest.depth, self.lanes, self.fresh
+                )
+                out += [replace(loop, kind=kind)]
+                if space == "global":
+                    self.temps.append(self.begin)
+                else:
+                    out.insert(0, L.Alloc(self.begin))
         return out
 
     def around(self, operand: Operand) -> tuple[L.For, ...]:
@@ -201,11 +222,24 @@ class _Writer:
         self, operand: Operand, panel: L.Buffer, place: L.Index, count: L.Index, part: Slice | None
     ) -> list[L.Stmt]:
         """A panel of columns in lanes; `part` of its terms."""
-        lane, terms = self.fresh("l"), self.terms(part=part)
+        pieces = self.pieces(operand, None)
+        if part is not None:
+            pieces = [(operand.value, self.terms(part=part))]
+        out: list[L.Stmt] = []
+        for value, terms in pieces:
+            out += self.copied_terms(operand, value, terms, panel, place, count)
+        return out
+
+    def copied_terms(
+        self, operand: Operand, value: L.Expr, terms: _Terms, panel: L.Buffer, place: L.Index,
+        count: L.Index,
+    ) -> list[L.Stmt]:  # fmt: skip
+        """Terms of a panel, whose value is that of an operand there."""
+        lane = self.fresh("l")
         column = place * self.lanes + Dim.symbol(lane)
         env: dict[str, L.Index] = {self.nest.columns.var: column, **terms.env}
         target = self.place(operand.value, place, terms.flat, Dim.symbol(lane))
-        value = _substituted(operand.value, env)
+        value = _substituted(value, env)
         if count == self.lanes:
             store: tuple[L.Stmt, ...] = (L.Store(panel, (target,), value),)
         else:
@@ -224,35 +258,46 @@ class _Writer:
         load, deep = operand.value, self.nest.reduction[-1].extent
         step, nbytes = operand.along, operand.dtype_bytes
         size = min(self.lanes, max(2, 64 // nbytes))
-        if not isinstance(load, L.Load) or operand.deep != 1 or not isinstance(step, int):
+        if operand.deep != 1 or not isinstance(step, int):
+            return None
+        if not isinstance(load, L.Load) and operand.parts == 1:
             return None
         if count != self.lanes or not isinstance(deep, int) or deep < size or nbytes < 4:
             return None
         square, group = self.fresh("k"), self.fresh("g")
         terms = self.terms(inner=1)
 
-        def move(term: L.Index, start: L.Index) -> L.Stmt:
+        def move(term: L.Index, start: L.Index, value: L.Expr) -> tuple[L.Stmt, ...]:
             env: dict[str, L.Index] = {
                 **terms.env,
                 self.nest.reduction[-1].var: term,
                 self.nest.columns.var: place * self.lanes + start,
             }
             target = self.place(operand.value, place, self.nest.flat(env), start)
-            source = tuple(_at(i, env) for i in load.index)
-            return L.Transpose(panel, (target,), self.lanes, load.buffer, source, step, size)
+            if isinstance(value, L.Load):
+                source = tuple(_at(i, env) for i in value.index)
+                buffer = value.buffer
+                return (L.Transpose(panel, (target,), self.lanes, buffer, source, step, size),)
+            stage = L.Buffer(self.fresh("stage"), value.dtype, (size * size,), None, "local")
+            line, word = self.fresh("c"), self.fresh("k")
+            env[self.nest.reduction[-1].var] = term + Dim.symbol(word)
+            env[self.nest.columns.var] = place * self.lanes + start + Dim.symbol(line)
+            at = (Dim.symbol(line) * size + Dim.symbol(word),)
+            copy = L.For(word, size, "vector", (L.Store(stage, at, _substituted(value, env)),))
+            square = L.Transpose(panel, (target,), self.lanes, stage, (0,), size, size)
+            return (L.Alloc(stage), L.For(line, size, "serial", (copy,)), square)
 
         start = Dim.symbol(group) * size
         groups = self.lanes // size
+        squares = deep // size if operand.whole is None else (deep - 1) // size
+        each = move(Dim.symbol(square) * size, start, operand.whole or load)
         out: list[L.Stmt] = [
-            L.For(
-                square, deep // size, "serial",
-                (L.For(group, groups, "serial", (move(Dim.symbol(square) * size, start),)),),
-            )
-        ]  # fmt: skip
-        if deep % size:  # the last square begins earlier and writes some terms again
+            L.For(square, squares, "serial", (L.For(group, groups, "serial", each),))
+        ]
+        if deep != squares * size:  # the last begins earlier and writes some terms again
             again = self.fresh("g")
-            last = move(deep - size, Dim.symbol(again) * size)
-            out.append(L.For(again, groups, "serial", (last,)))
+            last = move(deep - size, Dim.symbol(again) * size, load)
+            out.append(L.For(again, groups, "serial", last))
         return terms.around(tuple(out))
 
     def pack_rows(self, start: L.Index, count: int, part: Slice | None) -> list[L.Stmt]:
@@ -265,29 +310,51 @@ class _Writer:
             )
             self.blocks[operand.value] = (block, layout)
             out.append(L.Alloc(block))
-            row, terms = self.fresh("i"), self.terms(part=part)
-            env: dict[str, L.Index] = {self.nest.rows.var: start + Dim.symbol(row), **terms.env}
-            if layout.window is not None:  # each place of the image once, not once in each window
-                var, scale = layout.window
-                loops = tuple(
-                    (name, scale * (count - 1) + extent if loop.var == var else extent)
-                    for loop, (name, extent) in zip(self.nest.reduction, terms.loops, strict=True)
-                )
-                terms = replace(terms, loops=loops)
-                env[self.nest.rows.var] = start
-                target = layout.place(0, terms.names)
-                store = L.Store(block, (target,), _substituted(operand.value, env))
-                out += terms.vector((store,), self.vectorize)
-                continue
-            target = layout.place(Dim.symbol(row), terms.names)
-            store = L.Store(block, (target,), _substituted(operand.value, env))
-            if self.shape.rows_inner:
-                along = self.vectorize(L.For(row, count, "serial", (store,)))
-                out += terms.around(tuple(along))
-            else:
-                copy = terms.vector((store,), self.vectorize)
-                out.append(L.For(row, count, "serial", tuple(copy)))
+            for value, terms in self.pieces(operand, part):
+                out += self.copied_rows(start, count, value, terms, block, layout)
         return out
+
+    def pieces(self, operand: Operand, part: Slice | None) -> list[tuple[L.Expr, _Terms]]:
+        """The values of an operand, and the terms where they hold: words that are whole, and the
+        last of the innermost loop.
+        """
+        extent = self.nest.reduction[-1].extent
+        if operand.whole is None or not isinstance(extent, int):
+            return [(operand.value, self.terms(part=part))]
+        if part is not None and len(self.nest.reduction) == 1:
+            if not part.last:
+                return [(operand.whole, self.terms(part=part))]
+            extent = part.extent
+        last = (operand.value, self.terms(part=part, span=(extent - 1, 1)))
+        if extent == 1:
+            return [last]
+        return [(operand.whole, self.terms(part=part, span=(0, extent - 1))), last]
+
+    def copied_rows(
+        self, start: L.Index, count: int, value: L.Expr, terms: _Terms, block: L.Buffer,
+        layout: Layout,
+    ) -> list[L.Stmt]:  # fmt: skip
+        """Terms of `count` rows."""
+        row = self.fresh("i")
+        env: dict[str, L.Index] = {self.nest.rows.var: start + Dim.symbol(row), **terms.env}
+        if layout.window is not None:  # each place of the image once, not once in each window
+            var, scale = layout.window
+            loops = tuple(
+                (name, scale * (count - 1) + extent if loop.var == var else extent)
+                for loop, (name, extent) in zip(self.nest.reduction, terms.loops, strict=True)
+            )
+            terms = replace(terms, loops=loops)
+            env[self.nest.rows.var] = start
+            target = layout.place(0, terms.names)
+            store = L.Store(block, (target,), _substituted(value, env))
+            return terms.vector((store,), self.vectorize)
+        target = layout.place(Dim.symbol(row), terms.names)
+        store = L.Store(block, (target,), _substituted(value, env))
+        if self.shape.rows_inner:
+            along = self.vectorize(L.For(row, count, "serial", (store,)))
+            return terms.around(tuple(along))
+        copy = terms.vector((store,), self.vectorize)
+        return [L.For(row, count, "serial", tuple(copy))]
 
     def layout(self, operand: Operand, part: Slice | None) -> Layout:
         """How a block of a row operand is laid out."""
@@ -461,6 +528,7 @@ class _Writer:
         terms = self.terms(part=part)
         before: list[L.Stmt] = []
         sums: list[L.Stmt] = []
+        ends: list[L.Stmt] = []
         after: list[L.Stmt] = []
         packed = {
             value: L.Load(panel, (self.place(value, place, terms.flat, Dim.symbol(lane)),))
@@ -475,16 +543,23 @@ class _Writer:
             totals = tuple(
                 _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
             )
-            start_, end = nest.before, nest.after
+            start_, rest, end = nest.before, (), nest.after
             if wait is not None:
-                start_, end = self.waited(wait, inside + u, lane, part)
-            copy = self.rename(tuple(L.substitute(s, env) for s in (*start_, *totals, *end)))
+                start_, rest, end = self.waited(wait, inside + u, lane, part)
+            if self.begin is not None and (part is None or part.last):
+                (total,), (operand,) = nest.sums, nest.column_operands
+                at = (self.first[operand.value] + place) * self.lanes + Dim.symbol(lane)
+                begin = L.Load(self.begin, (at,))
+                start_ = (*start_, L.Accumulate(total.buffer, total.index, "add", begin))
+            stmts = (*start_, *totals, *rest, *end)
+            copy = self.rename(tuple(L.substitute(s, env) for s in stmts))
             split = len(start_), len(start_) + len(totals)
+            ends += copy[split[1] : split[1] + len(rest)]
             first, late = _needed(copy[: split[0]], copy[split[0] : split[1]])
             before += first
             sums += copy[split[0] : split[1]]
-            after += [*late, *copy[split[1] :]]
-        loops = terms.around(tuple(sums))
+            after += [*late, *copy[split[1] + len(rest) :]]
+        loops = [*terms.around(tuple(sums)), *ends]
         if mask is not None and (part is None or part.last):
             before = [_guarded(s, mask) for s in before]
             after = _masked(after, mask)
@@ -492,23 +567,28 @@ class _Writer:
 
     def waited(
         self, wait: _Waiting, row: L.Index, lane: str, part: Slice | None
-    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
-        """What stands before and after the sums of one slice of a row."""
+    ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
+        """What stands before the sums of one slice of a row, what ends them, what follows."""
         assert part is not None
         place = (row * wait.width + wait.start + Dim.symbol(lane),)
         pairs = list(zip(self.nest.sums, wait.buffers, strict=True))
         if part.last:
-            early = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
-            return (*self.nest.before, *early), self.nest.after
+            # after its own terms: added to one by one, the others' sum would lose digits each time
+            rest = [L.Accumulate(s.buffer, s.index, s.op, L.Load(w, place)) for s, w in pairs]
+            return self.nest.before, tuple(rest), self.nest.after
         begin: list[L.Stmt] = []
         for total, _ in pairs:
             zero = L.const(IDENTITY[KIND_OF[total.op]](total.buffer.dtype), total.buffer.dtype)
             begin += [L.Alloc(total.buffer), L.Store(total.buffer, total.index, zero)]
         end = [L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs]
-        return tuple(begin), tuple(end)
+        return tuple(begin), tuple(end), ()
 
-    def terms(self, inner: int = 0, part: Slice | None = None) -> _Terms:
-        """Fresh loops over the reduction (over a slice of it), but for its `inner` innermost."""
+    def terms(
+        self, inner: int = 0, part: Slice | None = None, span: tuple[int, int] | None = None
+    ) -> _Terms:
+        """Fresh loops over the reduction (over a slice of it), but for its `inner` innermost; of
+        the last loop only `span`: its first iteration, and how many.
+        """
         loops = self.nest.reduction[: len(self.nest.reduction) - inner]
         names = [self.fresh("r") for _ in loops]
         extents = [loop.extent for loop in loops]
@@ -519,6 +599,10 @@ class _Writer:
         if part is not None:
             extents[0] = part.extent
             env[loops[0].var] = part.start + Dim.symbol(names[0])
+        if span is not None:
+            extents[-1] = span[1]
+            env[loops[-1].var] = env[loops[-1].var] + span[0]
+            within[loops[-1].var] = within[loops[-1].var] + span[0]
         return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), within)
 
 
@@ -540,6 +624,8 @@ class _Terms:
     def vector(self, body: tuple[L.Stmt, ...], vectorize: Vectorize) -> list[L.Stmt]:
         """The same with the innermost loop in lanes."""
         *outer, (name, extent) = self.loops
+        if extent == 1:
+            return self.around(body)
         inner = tuple(vectorize(L.For(name, extent, "serial", body)))
         return replace(self, loops=tuple(outer)).around(inner)
 

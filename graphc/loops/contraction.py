@@ -36,6 +36,10 @@ class Operand:
     """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
     as an image does on a position and a place in the window.
     """
+    parts: int = 1
+    """Terms in one word (`dots`), which is no number in memory: it is always packed."""
+    whole: L.Expr | None = None
+    """The value in all words but the last of the innermost loop, where that one ends in zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,8 @@ def match(loop: L.For) -> Contraction | None:
             part,
             part.dtype.nbytes,
             bool(batch_names & names),
-            None if offset is None else _stride(offset, own),
-            None if offset is None else _stride(offset, inner),
+            None if offset is None else stride(offset, own),
+            None if offset is None else stride(offset, inner),
             _runs(part, own, inner),
             _window(part, own, reduction),
         )
@@ -178,7 +182,7 @@ def _moved(nest: Contraction, env: dict[str, L.Index]) -> Contraction:
         return tuple(L.substitute(s, env) for s in stmts)
 
     def fix_all(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
-        return tuple(replace(o, value=L.map_expr(o.value, at)) for o in operands)
+        return tuple(replace(o, value=L.map_expr(o.value, at), whole=None) for o in operands)
 
     sums = tuple(s for s in fix(nest.sums) if isinstance(s, L.Accumulate))
     return replace(
@@ -285,8 +289,7 @@ def _runs(expr: L.Expr, own: str, inner: str) -> bool:
     """See `Operand.runs`: of every load in the operand."""
     loads = [one for one in L.walk(expr) if isinstance(one, L.Load)]
     steps = [
-        (_stride(o, own), _stride(o, inner))
-        for o in (one.buffer.offset(one.index) for one in loads)
+        (stride(o, own), stride(o, inner)) for o in (one.buffer.offset(one.index) for one in loads)
     ]
     return bool(steps) and all(along == 1 and deep != 1 for along, deep in steps)
 
@@ -296,7 +299,7 @@ def _window(expr: L.Expr, own: str, reduction: Sequence[L.For]) -> tuple[str, in
     for loop in reduction[:-1]:
         found: set[L.Index | None] = set()
         for index in _indices(expr):
-            along, step = _stride(index, own), _stride(index, loop.var)
+            along, step = stride(index, own), stride(index, loop.var)
             if not isinstance(along, int) or not isinstance(step, int):
                 found.add(None)
             elif along or step:
@@ -316,7 +319,7 @@ def _indices(expr: L.Expr) -> Iterator[L.Index]:
             yield one.index
 
 
-def _stride(offset: L.Index, var: str) -> L.Index | None:
+def stride(offset: L.Index, var: str) -> L.Index | None:
     from .schedule import coefficient
 
     return coefficient(offset, var)

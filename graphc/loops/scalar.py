@@ -12,6 +12,13 @@ Rules that hold for every op:
   and `max` of zeros of both signs give either zero.
 - `fma` may round once or twice (contraction is allowed, see `codegen/llvm_builder.py`).
 
+Words of parts. A contraction of narrow numbers reads several terms at once: `join2` and `join4` lay
+numbers of 16 or 8 bits side by side in a u32, the first in the lowest bits, and `dot_...` of two
+such words is the sum of the products of their parts. Where the target has an instruction for it,
+an Accumulate of a dot is one. `dot_u8_i8` and `dot_i16` are sums of i32, exact modulo 2**32, never
+saturated. `dot_bf16` is a sum of f32: the products are exact, each addition rounds to f32, in
+either order; AVX512-BF16 takes subnormal numbers as 0, in operands, sums and results.
+
 Source: NumPy's ufuncs of the same meaning; C99 Annex F for the special values of the functions.
 """
 
@@ -24,6 +31,8 @@ from typing import Any
 
 import numpy as np
 
+from ..types import BF16, DTYPES, DType
+
 Array = Any
 
 
@@ -31,9 +40,9 @@ Array = Any
 class ScalarOp:
     """One scalar operation.
 
-    `kinds` lists the dtype kinds it admits ("b" bool, "i" signed, "u" unsigned, "f" float);
-    `result` is "same" or "bool"; `numpy` takes `arity` arrays of one dtype and returns an array of
-    the result dtype.
+    `kinds` lists the dtype kinds it admits ("b" bool, "i" signed, "u" unsigned, "f" float), `bits`
+    their width where there is only one; `result` is "same" or the name of a dtype; `numpy` takes
+    `arity` arrays of one dtype and returns an array of the result dtype.
     """
 
     name: str
@@ -42,6 +51,15 @@ class ScalarOp:
     result: str
     kinds: str
     numpy: Callable[..., Array]
+    bits: int = 0
+
+    def takes(self, dtype: DType) -> bool:
+        """Whether operands may have a dtype."""
+        return dtype.kind in self.kinds and self.bits in (0, dtype.bits)
+
+    def gives(self, dtype: DType) -> DType:
+        """The dtype of the value, of operands of a dtype."""
+        return dtype if self.result == "same" else DTYPES[self.result]
 
 
 SCALAR_OPS: dict[str, ScalarOp] = {}
@@ -274,3 +292,47 @@ _op("isnan", 1, "f", "is it NaN?", np.isnan, "bool")
 _op("isinf", 1, "f", "is it an infinity?", np.isinf, "bool")
 _op("isfinite", 1, "f", "is it neither NaN nor an infinity?", np.isfinite, "bool")
 _op("signbit", 1, "f", "is the sign bit set?", np.signbit, "bool")
+
+# ----------------------------------------------------------------------------------- words of parts
+
+
+def _join(*parts: Array) -> Array:
+    """The bits of the parts side by side, the first in the lowest."""
+    width = 32 // len(parts)
+    total = np.uint32(0)
+    for k, part in enumerate(parts):
+        bits = np.asarray(part).view(f"u{width // 8}").astype(np.uint32)
+        total = total | (bits << np.uint32(k * width))
+    return total
+
+
+def _split(word: Array, dtype: np.dtype) -> list[Array]:
+    """The parts of words, the lowest first."""
+    width = 8 * dtype.itemsize
+    bits = [np.asarray(word) >> np.uint32(k) for k in range(0, 32, width)]
+    return [b.astype(f"u{dtype.itemsize}").view(dtype) for b in bits]
+
+
+def _dot(a_dtype: Any, b_dtype: Any, sum_dtype: Any) -> Callable[..., Array]:
+    def dot(a: Array, b: Array) -> Array:
+        pairs = zip(_split(a, np.dtype(a_dtype)), _split(b, np.dtype(b_dtype)), strict=True)
+        total = np.asarray(0, sum_dtype)
+        for x, y in reversed(list(pairs)):
+            total = total + x.astype(sum_dtype) * y.astype(sum_dtype)
+        return total
+
+    return dot
+
+
+for _count, _kinds in ((2, "iuf"), (4, "iu")):
+    SCALAR_OPS[f"join{_count}"] = ScalarOp(
+        f"join{_count}", _count, f"{_count} numbers side by side in a word, the first lowest",
+        "u32", _kinds, _join, 32 // _count,
+    )  # fmt: skip
+for _name, _a, _b, _sum, _doc in (
+    ("dot_u8_i8", np.uint8, np.int8, "i32", "a0*b0 + .. + a3*b3 of u8 parts of a, i8 parts of b"),
+    ("dot_i16", np.int16, np.int16, "i32", "a0*b0 + a1*b1 of i16 parts"),
+    ("dot_bf16", BF16.numpy, BF16.numpy, "f32", "a0*b0 + a1*b1 of bf16 parts"),
+):
+    _function = _dot(_a, _b, DTYPES[_sum].numpy)
+    SCALAR_OPS[_name] = ScalarOp(_name, 2, _doc, _sum, "u", _function, 32)

@@ -55,6 +55,8 @@ class Machine:
 
     A kernel decides when it is called.
     """
+    dots: frozenset[str] = frozenset()
+    """The dots of words (`loops/scalar.py`) that are an instruction."""
 
 
 class Scheduler:
@@ -95,7 +97,7 @@ class Scheduler:
         machine = self.machine
         blocks = contract(
             loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
-            self.map_lanes, self.constants,
+            self.map_lanes, self.constants, machine.dots,
         )  # fmt: skip
         if blocks is not None:
             body = [*blocks.packing, *blocks.body]

@@ -32,6 +32,10 @@ IN_PLACE_BYTES = 512 << 10
 LOCAL_BYTES = 128 << 10
 SLICE_TERMS = 512
 """Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
+SUM_TERMS = 384
+"""Terms that are added one by one where additions round: the error of a sum grows with them.
+OpenBLAS's slices for f32 are as long.
+"""
 GROUP_BYTES = 128 << 10
 """Sums that wait for their next slice."""
 """Columns of one batch that are packed on the stack."""
@@ -85,7 +89,7 @@ def choose(
         return None
     if isinstance(columns, int) and columns < vector // 2:
         return None
-    in_place = all(o.along == 1 for o in nest.column_operands)
+    in_place = all(o.along == 1 and o.parts == 1 for o in nest.column_operands)
     few = isinstance(rows, int) and rows < 8
     if few and not in_place:
         return None  # sums along the terms read every column once, in place
@@ -147,8 +151,9 @@ def _slice(nest: Contraction, pack_columns: str) -> int:
     if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns == "local":
         return 0
     inner = depth // outer
-    count = max(1, SLICE_TERMS // inner)
-    if outer <= 2 * count:
+    rounds = any(s.buffer.dtype.is_float for s in nest.sums)
+    count = max(1, (min(SUM_TERMS, SLICE_TERMS) if rounds else SLICE_TERMS) // inner)
+    if outer <= (count if rounds else 2 * count):
         return 0
     slices = -(-outer // count)
     return -(-outer // slices)
@@ -236,7 +241,11 @@ def _is_dense(nest: Contraction) -> bool:
 
 def _is_readable(operand: Operand) -> bool:
     """Rows that a tile may read where they are: numbers at constant distances."""
-    return isinstance(operand.along, int) and (operand.deep == 1 or operand.along == 1)
+    return (
+        operand.parts == 1
+        and isinstance(operand.along, int)
+        and (operand.deep == 1 or operand.along == 1)
+    )
 
 
 def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:

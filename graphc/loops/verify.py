@@ -203,8 +203,8 @@ class _Checker:
         dtype = expr.args[0].dtype
         for position, arg in enumerate(expr.args):
             self.typed(arg, dtype, f"argument {position} of {expr.op}")
-        self.require(dtype.kind in op.kinds, f"{expr.op} does not take {dtype}")
-        result = BOOL if op.result == "bool" else dtype
+        self.require(op.takes(dtype), f"{expr.op} does not take {dtype}")
+        result = op.gives(dtype)
         self.require(expr.dtype is result, f"{expr.op} gives {result}, not {expr.dtype}")
 
     # -- statements

@@ -12,7 +12,7 @@ import numpy as np
 from graphc.codegen.llvm_builder import Builder, Isa, Module, Val
 from graphc.codegen.scalar_llvm import emit
 from graphc.loops.scalar import SCALAR_OPS
-from graphc.types import BOOL, I64, DType
+from graphc.types import I64, DType
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -82,7 +82,7 @@ class Compiled:
 
 
 def op_result(name: str, dtype: DType) -> DType:
-    return BOOL if SCALAR_OPS[name].result == "bool" else dtype
+    return SCALAR_OPS[name].gives(dtype)
 
 
 def op_kernel(module: Module, symbol: str, name: str, dtype: DType, lanes: int) -> None:

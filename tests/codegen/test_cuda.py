@@ -120,9 +120,9 @@ def scalar_func(dtype: DType, arity: int) -> tuple[LoopFunc, list[str]]:
     inputs = [Buffer(f"x{k}", dtype, (n,), access="in") for k in range(arity)]
     outputs, stores, names = [], [], []
     for name, op in SCALAR_OPS.items():
-        if op.arity != arity or dtype.kind not in op.kinds:
+        if op.arity != arity or not op.takes(dtype):
             continue
-        result = BOOL if op.result == "bool" else dtype
+        result = op.gives(dtype)
         out = Buffer(f"out_{name}", result, (n,), access="out")
         outputs.append(out)
         names.append(name)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 import graphc.ops  # noqa: F401  importing the cards registers them
+from graphc import types as ty
 from graphc.evaluate import evaluate
-from graphc.ir import PARAM
-from graphc.opdef import OpDef, cards
+from graphc.ir import PARAM, Graph
+from graphc.opdef import OpDef, cards, lookup
+from graphc.types import F32
 from tests.compiled import compiled
 from tests.ops.test_cards import one_node, operands
+from tests.programs import dot, tensor
 from tests.random_graphs import assert_close, tolerances
 
 CARDS = [c for c in cards() if c is not PARAM and c.name != "fusion"]
@@ -29,3 +32,17 @@ def test_card(card: OpDef) -> None:
         assert_close(actual, expected, tolerances(graph, arrays))
         count += 1
     assert count
+
+
+@pytest.mark.parametrize("dtype", [ty.BF16, ty.F16, ty.I8, ty.I16, ty.F32], ids=str)
+def test_one_column_left_over_is_all_that_is_written(dtype: ty.DType) -> None:
+    """LLVM writes 32 bits where a mask leaves one lane of truncated numbers."""
+    n, k, m = 12, 6, 65
+    rng = np.random.default_rng(7)
+    graph = Graph.of(
+        "f", (a := tensor(F32, n, k), b := tensor(F32, k, m, name="b")),
+        (lookup("cast")(dot(a, b), dtype=dtype),),
+    )  # fmt: skip
+    arrays = [rng.integers(-3, 4, p.shape).astype(np.float32) for p in graph.params]
+    (got,) = compiled(graph)(*arrays)
+    np.testing.assert_array_equal(got, (arrays[0] @ arrays[1]).astype(dtype.numpy))

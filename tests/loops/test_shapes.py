@@ -1,0 +1,87 @@
+"""The register tile of a contraction, by the width of vectors and the number of registers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from graphc import types as ty
+from graphc.codegen.target import Target
+from graphc.ir import Graph
+from graphc.loops import ir as L
+from graphc.loops.contraction import Contraction, match
+from graphc.loops.flatten import collapse, flatten
+from graphc.loops.lower import lower
+from graphc.loops.shapes import Shape, choose
+from graphc.types import C64, F32, F64, I32, DType
+from tests.compiled import lowered_graph
+from tests.programs import dot, tensor
+
+TILES = {
+    (16, 16): (8, 6),
+    (16, 32): (8, 14),
+    (32, 16): (16, 6),
+    (32, 32): (16, 14),
+    (64, 16): (32, 6),
+    (64, 32): (32, 14),
+}
+"""(vector_bytes, registers): (lanes, height) of a large product of f32."""
+
+
+def product(n: ty.Extent, k: ty.Extent, m: ty.Extent, dtype: DType) -> Graph:
+    a, b = tensor(dtype, n, k), tensor(dtype, k, m, name="b")
+    return Graph.of("f", (a, b), (dot(a, b),))
+
+
+def nest(graph: Graph) -> Contraction:
+    (loop,) = (s for s in collapse(flatten(lower(graph, "f").func)).body if isinstance(s, L.For))
+    found = match(loop)
+    assert found is not None
+    return found
+
+
+def shape(graph: Graph, vector_bytes: int, registers: int) -> Shape:
+    found = choose(nest(graph), vector_bytes, registers)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("machine", TILES, ids=str)
+def test_the_tile_fills_the_registers(machine: tuple[int, int]) -> None:
+    found = shape(product(1008, 512, 1024, F32), *machine)
+    assert (found.lanes, found.height) == TILES[machine]
+
+
+@pytest.mark.parametrize("machine", TILES, ids=str)
+@pytest.mark.parametrize("dtype", [F32, F64, I32, C64], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(1024, 1024, 1024), (128, 784, 128), (30, 40, 50), (8, 9, 16), (5, 300, 10)], ids=str
+)
+def test_the_tile_never_spills(
+    machine: tuple[int, int], dtype: DType, sizes: tuple[int, int, int]
+) -> None:
+    vector_bytes, registers = machine
+    one = nest(product(*sizes, dtype=dtype))
+    found = choose(one, vector_bytes, registers)
+    if found is None:
+        return
+    width = found.lanes // found.vector
+    assert found.vector == max(2, vector_bytes // dtype.real.nbytes)
+    assert found.lanes == width * found.vector
+    sums, columns, rows = len(one.sums), len(one.column_operands), len(one.row_operands)
+    assert sums * width * found.height + columns * width + rows <= registers
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_neon_keeps_its_tile_in_registers(dtype: DType) -> None:
+    """Cross-compiled: nothing here can run it."""
+    target = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon,+fp-armv8")
+    text = lowered_graph(product(96, 256, 128, dtype), target=target).text("asm")
+    blocks = re.split(r"(?m)^\.\w+:|\tb\.\w+\t.*$", text)
+    inner = max(blocks, key=lambda block: len(re.findall(r"\tfmla\t", block)))
+    found = shape(product(96, 256, 128, dtype), 16, target.isa.registers)
+    assert found.height == 12
+    assert len(re.findall(r"\tfmla\t", inner)) % (found.height * found.lanes // found.vector) == 0
+    assert not re.findall(r"\t(?:str|stp|stur)\t", inner), inner
+    assert not re.findall(r"\[sp", inner), inner
