@@ -58,9 +58,10 @@ class Lowered:
     @cached_property
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
-        from .passes.pipeline import run  # warm starts from the disk cache do not need the passes
+        # warm starts from the disk cache do not need the passes
+        from .passes.pipeline import PIPELINE, WHOLE, run
 
-        return run(self.graph)
+        return run(self.graph, WHOLE if self.check_finite else PIPELINE)
 
     @cached_property
     def plan(self) -> Any:

@@ -13,7 +13,8 @@ Called by graphc/compile.py; never chooses an order for speed (that is `schedule
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +104,8 @@ class Lowering:
     temps: list[Buffer] = field(default_factory=list)
     counter: int = 0
     scope: Scope = field(init=False)
+    floor: Scope | None = None
+    """Where an opaque card writes loops of its own: no element is computed outside of it."""
     guard: Expr | None = None
     guards: dict[str, Expr] = field(default_factory=dict)
     """Names that are 0 where an expression is false: guarded Loads, and casts of such."""
@@ -159,7 +162,7 @@ class Lowering:
                 names |= ty.symbols(i)
         if self.guard is not None:
             names |= expr_names(self.guard)
-        scope = self.scope_for(frozenset(names))
+        scope = self.scope_for(frozenset(names), self.floor)
         key = (value, index, self.guard)
         found = scope.memo.get(key)
         if found is None:
@@ -202,7 +205,7 @@ class Lowering:
                 self.bind(Load(buffer, (*index, 1), self.guard)),
             )
         scope = self.scope_for(
-            index_names(index) | (expr_names(self.guard) if self.guard else frozenset())
+            index_names(index) | (expr_names(self.guard) if self.guard else frozenset()), self.floor
         )
         key = (buffer.name, index, self.guard)
         found = scope.memo.get(key)
@@ -452,6 +455,70 @@ class Context:
         buffer = Buffer(self._state.fresh("tmp"), dtype, tuple(shape))
         self._state.temps.append(buffer)
         return buffer
+
+    # -- for opaque cards that write loops around elements of a sub-graph
+    def open(self, body: Graph, first: int = 0) -> None:
+        """The parameters of a sub-graph, but for the `first`, stand for the operands."""
+        for value, operand in zip(body.params[first:], self._node.operands, strict=True):
+            self._state.buffers[value] = self._state.buffers[operand]
+
+    @contextmanager
+    def loop(self, extent: Index, stem: str, kind: str = "serial") -> Iterator[Index]:
+        """What is put inside is the body of a loop; answers its variable."""
+        state = self._state
+        before = state.floor
+        scope = state.open(extent, stem)
+        state.floor = scope
+        yield Dim.symbol(scope.var)
+        state.floor = before
+        state.close(scope, kind)
+
+    @contextmanager
+    def under(self, cond: Expr | None) -> Iterator[None]:
+        """Loads inside happen only where a condition holds."""
+        state = self._state
+        before = state.guard
+        state.guard = L.both(before, cond)
+        yield
+        state.guard = before
+
+    def put(self, *stmts: Stmt) -> None:
+        """Statements at the end of the present loop."""
+        self._state.scope.stmts.extend(stmts)
+
+    def number(self, index: Index, extent: Index) -> Index:
+        """A name for an index in [0, extent)."""
+        if not isinstance(index, Dim):
+            return index
+        name = self.bind(Idx(index)).name
+        self._state.extents[name] = extent
+        return Dim.symbol(name)
+
+    def element(self, value: Value, index: Sequence[Index]) -> Any:
+        """The element of a value of the sub-graph, computed in the present loop."""
+        return self._state.element(value, tuple(self.simplify(i) for i in index))
+
+    def given(self, value: Value, index: Sequence[Index], element: Element) -> None:
+        """Says what the element of a parameter of the sub-graph is, in the present loop."""
+        key = (value, tuple(self.simplify(i) for i in index), self._state.guard)
+        self._state.scope.memo[key] = element
+
+    def lies_along(self, value: Value) -> bool:
+        """Whether a value of the sub-graph is read from memory along its last axis."""
+        state, names = self._state, [Dim.symbol(f"_{k}") for k in range(value.type.rank)]
+        extents = dict(zip((f"_{k}" for k in range(value.type.rank)), value.type.shape, strict=True))
+        before = state.scope, state.floor, state.extents, state.counter
+        state.scope = state.floor = Scope(None, "", 1)
+        state.extents = state.extents | extents
+        state.element(value, tuple(simplify(i, state.extents) for i in names))
+        stmts = state.scope.stmts
+        state.scope, state.floor, state.extents, state.counter = before
+        load = stmts[0].value if len(stmts) == 1 and isinstance(stmts[0], L.Let) else None
+        if not isinstance(load, Load) or load.guard is not None:
+            return False
+        offset, last = load.buffer.offset(load.index), f"_{value.type.rank - 1}"
+        rest = ty.substitute(offset, {last: 0}) if isinstance(offset, Dim) else offset
+        return offset - rest == names[-1]
 
 
 def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:

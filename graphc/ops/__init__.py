@@ -20,3 +20,4 @@ from . import reduction as reduction
 # few programs need these, and every process would pay for their import
 later("conv", "contraction", lambda: import_module(".convolution", __name__))
 later("reduce_window", "reduction", lambda: import_module(".window", __name__))
+later("attention", "opaque", lambda: import_module(".attention", __name__))

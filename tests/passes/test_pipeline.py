@@ -11,10 +11,11 @@ from graphc.errors import VerifyError
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.passes.algebraic import algebraic
+from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
-from graphc.passes.pipeline import EXACT, PIPELINE, SIMPLIFY, Repeat, run
+from graphc.passes.pipeline import EXACT, PIPELINE, SIMPLIFY, WHOLE, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
 from graphc.verify import verify
@@ -31,8 +32,9 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
-    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY)
-    assert PIPELINE[-1].__name__ == "fuse" and stability not in EXACT
+    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, attention)
+    assert PIPELINE[-1].__name__ == "fuse" and not {stability, attention} & set(EXACT)
+    assert [step for step in PIPELINE if step not in WHOLE] == [attention]
 
 
 def test_records() -> None:

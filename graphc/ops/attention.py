@@ -1,0 +1,356 @@
+"""The card of attention: softmax(scores) v, without the matrix of scores.
+
+    for p in parallel:                                 a block of queries in one head
+      qt[x, i] = q[i, x];  m[i] = -inf;  l[i] = 0;  o[i, x] = 0
+      for each block of keys:
+        s[j, i] = map(sum over x of k[j, x] * qt[x, i])
+        n = max(m[i], s[:, i]);  a[i] = exp(m[i] - n);  m[i] = n
+        s[j, i] = exp(s[j, i] - n);  l[i] = l[i] * a[i] + sum over j of s[j, i]
+        o[i, x] = o[i, x] * a[i] + sum over j of s[j, i] * v[j, x]
+      y[i, x] = o[i, x] / l[i]
+
+Scores lie with the queries along the lanes: then k and v are read where they are, maxima and sums
+need nothing across lanes, and both products are contractions of a few local rows, which the
+schedule (graphc/loops/contract.py) puts into register tiles. The order of sums depends on the
+extents alone. The pass that makes the node: graphc/passes/attention.py.
+
+Source: Milakov and Gimelshein, Online normalizer calculation for softmax, 2018; Dao et al.,
+FlashAttention, 2022, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import types as ty
+from ..errors import ShapeMismatch, TypeMismatch
+from ..evaluate import evaluate
+from ..ir import Graph, param
+from ..loops.ir import (
+    Alloc,
+    Buffer,
+    Expr,
+    Idx,
+    Index,
+    Load,
+    Scalar,
+    Select,
+    Store,
+    cast,
+    const,
+    scalar,
+)
+from ..opdef import Attrs, OpDef, Sample, register
+from ..types import BOOL, Dim, DType, Extent, TensorType
+from .arithmetic import ADD, MUL
+from .contraction import DOT, accumulator
+from .movement import BROADCAST, TRANSPOSE
+from .reduction import wide
+
+LOCAL_BYTES = 160 << 10
+"""What a block of queries may keep on the stack of its worker."""
+QUERIES, KEYS = 64, 128
+LANES = 16
+
+
+# ----------------------------------------------------------------------------------------- meaning
+
+
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    body = attrs.get("body")
+    if not isinstance(body, Graph) or len(body.results) != 4 or not body.params:
+        raise TypeMismatch("attention: body is no graph from (scores, ...) to (q, k, v, scores)")
+    if len(types) != len(body.params) - 1:
+        raise TypeMismatch(
+            f"attention: its body has {len(body.params)} parameters, which are the scores and the "
+            f"operands; got {len(types)} operands"
+        )
+    for position, (type, value) in enumerate(zip(types, body.params[1:], strict=True)):
+        if type != value.type:
+            raise TypeMismatch(
+                f"attention: operand {position} is {type} and its body takes {value.type}"
+            )
+    q, k, v, t = (value.type for value in body.results)
+    s = body.params[0].type
+    if any(not one.dtype.is_float for one in (q, k, v, s, t)) or q.dtype is not k.dtype:
+        raise TypeMismatch(f"attention: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
+    batch, rank = q.shape[:-2], q.rank
+    fits = (
+        rank >= 2
+        and k.shape[:-2] == v.shape[:-2] == batch
+        and k.rank == v.rank == rank
+        and k.shape[-1] == q.shape[-1]
+        and k.shape[-2] == v.shape[-2]
+        and s.shape == t.shape == (*batch, q.shape[-2], k.shape[-2])
+    )
+    if not fits:
+        raise ShapeMismatch(f"attention: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
+    if block_sizes(q, v, t) is None:
+        raise ShapeMismatch(
+            f"attention: a row of q is {q.shape[-1]} and one of v {v.shape[-1]}; "
+            f"blocks of them do not fit into {LOCAL_BYTES} bytes"
+        )
+    return TensorType(attrs["dtype"], (*batch, q.shape[-2], v.shape[-1]))
+
+
+def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
+    body, dtype = attrs["body"], attrs["dtype"]
+    first = body.params[0].type
+    blank = np.zeros(tuple(int(n) for n in first.shape), first.dtype.numpy)
+    q, k, v, t = evaluate(body, [blank, *operands])
+    batch = tuple(range(q.ndim - 2))
+    scores = DOT.evaluate(
+        (q, k),
+        {"contract": ((q.ndim - 1,), (k.ndim - 1,)), "batch": (batch, batch), "dtype": first.dtype},
+    )
+    t = evaluate(body, [scores, *operands])[3]
+    within = _weights_dtype(t, v).numpy
+    with np.errstate(all="ignore"):
+        t = t.astype(within)
+        e = np.exp(t - t.max(axis=-1, keepdims=True, initial=-np.inf))
+        found = (e @ v.astype(within)) / e.sum(axis=-1, keepdims=True)
+        return found.astype(dtype.numpy)
+
+
+def _weights_dtype(t: Any, v: Any) -> DType:
+    """The dtype of the weights, and of the sums over them."""
+    return max((wide(ty.dtype(t.dtype)), wide(ty.dtype(v.dtype))), key=lambda d: d.bits)
+
+
+# ---------------------------------------------------------------------------------------- lowering
+
+
+def block_sizes(q: TensorType, v: TensorType, t: TensorType) -> tuple[int, int] | None:
+    """(queries, keys) of a block: as even as the extents allow; None where none fits."""
+    depth, width = q.shape[-1], v.shape[-1]
+    if not isinstance(depth, int) or not isinstance(width, int):
+        return None
+    nbytes = _weights_dtype(t, v).nbytes
+    queries, keys = QUERIES, _even(t.shape[-1], KEYS, 1)
+    while queries * (depth + width + keys + 3) * nbytes > LOCAL_BYTES:
+        if queries <= LANES:
+            return None
+        queries -= LANES
+    return _even(t.shape[-2], queries, LANES), keys
+
+
+def _even(extent: Extent, most: int, multiple: int) -> int:
+    """The size of as few blocks as `most` allows."""
+    if not isinstance(extent, int) or extent == 0:
+        return most
+    blocks = -(-extent // most)
+    size = -(-extent // blocks)
+    return min(extent, -(-size // multiple) * multiple)
+
+
+@dataclass
+class _Writer:
+    """Writes the loops of one node."""
+
+    c: Any
+
+    def __post_init__(self) -> None:
+        c, body = self.c, self.c.attrs["body"]
+        c.open(body, 1)
+        self.s = body.params[0]
+        self.q, self.k, self.v, self.t = body.results
+        sizes = block_sizes(self.q.type, self.v.type, self.t.type)
+        assert sizes is not None
+        self.size, self.step = sizes
+        self.depth, self.width = self.q.shape[-1], self.v.shape[-1]
+        self.queries, self.keys = self.t.shape[-2:]
+        self.inner = accumulator(self.q.dtype, self.s.dtype)
+        self.outer = _weights_dtype(self.t, self.v)
+        self.qt = self.local("qt", self.inner, self.depth * self.size)
+        self.scores = self.local("s", self.outer, self.step * self.size)
+        self.top = self.local("m", self.outer, self.size)
+        self.total = self.local("l", self.outer, self.size)
+        self.factor = self.local("a", self.outer, self.size)
+        self.sums = self.local("o", self.outer, self.size * self.width)
+
+    def local(self, stem: str, dtype: DType, size: int) -> Buffer:
+        return Buffer(self.c.fresh(stem), dtype, (size,), None, "local", "temp", 64)
+
+    def write(self) -> None:
+        """All blocks of queries, in all heads."""
+        c, batch = self.c, self.t.shape[:-2]
+        blocks = (self.queries + (self.size - 1)) // self.size
+        with c.loop(ty.product((*batch, blocks)), "p", "parallel") as p:
+            block = c.number(p % blocks, blocks)
+            self.begins(block * self.size)
+            at, rest = [], p // blocks
+            for k, extent in reversed(list(enumerate(batch))):
+                at.append(c.number(rest % extent if k else rest, extent))
+                rest = rest // extent
+            self.at = tuple(reversed(at))
+            local = (self.qt, self.scores, self.top, self.total, self.factor, self.sums)
+            c.put(*(Alloc(buffer) for buffer in local))
+            self.begin()
+            whole, rest = self.keys // self.step, self.keys % self.step
+            if whole != 0:
+                with c.loop(whole, "b") as b:
+                    self.block(b * self.step, self.step)
+            if rest != 0:
+                with c.loop(1, "b"):
+                    self.block(whole * self.step, rest)
+            self.end()
+
+    def begins(self, first: Index) -> None:
+        """Where this block of queries starts, and how many of its first rows another block has:
+        the last one reaches back, so that it is as large as the others.
+        """
+        self.start, self.skip, self.count = first, 0, self.size
+        rest = self.queries % self.size
+        if isinstance(self.queries, int) and rest != 0:
+            last = const(self.queries - self.size, ty.I64)
+            self.start = self.c.index(scalar("min", Idx(first), last))
+            self.skip = first - self.start
+        if rest != 0:
+            count = scalar("min", Idx(self.queries - first), const(self.size, ty.I64))
+            self.count = self.c.index(count)
+
+    def present(self, i: Index) -> Expr | None:
+        """Whether there is a query i in this block; None where that is certain."""
+        if isinstance(self.queries, int):
+            return None
+        return Scalar("lt", (Idx(self.start + i), Idx(self.queries)), BOOL)
+
+    def begin(self) -> None:
+        c = self.c
+        with c.loop(self.depth, "x") as x, c.loop(self.size, "i") as i:
+            with c.under(self.present(i)):
+                q = c.element(self.q, (*self.at, self.start + i, x))
+            c.put(Store(self.qt, (x * self.size + i,), cast(q, self.inner)))
+        with c.loop(self.size, "i") as i:
+            c.put(Store(self.top, (i,), const(-math.inf, self.outer)))
+            c.put(Store(self.total, (i,), const(0, self.outer)))
+        with c.loop(self.size * self.width, "i") as i:
+            c.put(Store(self.sums, (i,), const(0, self.outer)))
+
+    def rows(self, value: Any, dtype: DType, first: Index, count: Index) -> Any:
+        """Answers how rows of k or v are read; they are copied where that is not along memory."""
+        c, extent = self.c, value.shape[-1]
+        if value.dtype is dtype and c.lies_along(value):
+            return lambda j, x: c.element(value, (*self.at, first + j, x))
+        copy = self.local("rows", dtype, self.step * extent)
+        c.put(Alloc(copy))
+        with c.loop(count, "j") as j, c.loop(extent, "x") as x:
+            one = c.element(value, (*self.at, first + j, x))
+            c.put(Store(copy, (j * extent + x,), cast(one, dtype)))
+        return lambda j, x: Load(copy, (j * extent + x,))
+
+    def block(self, first: Index, count: Index) -> None:
+        """`count` keys from `first`."""
+        self.score(first, count)
+        self.weigh(count)
+        c, v = self.c, self.rows(self.v, self.outer, first, count)
+        with c.loop(self.size, "i") as i, c.loop(self.width, "x") as x:
+
+            def term(at: tuple[Index, ...]) -> Expr:
+                return scalar("mul", Load(self.scores, (at[0] * self.size + i,)), v(at[0], x))
+
+            more = c.reduce("sum", (count,), term)
+            place = (i * self.width + x,)
+            kept = scalar("mul", Load(self.sums, place), Load(self.factor, (i,)))
+            c.put(Store(self.sums, place, scalar("add", kept, more)))
+
+    def score(self, first: Index, count: Index) -> None:
+        c, k = self.c, self.rows(self.k, self.inner, first, count)
+        with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
+
+            def term(at: tuple[Index, ...]) -> Expr:
+                return scalar("mul", k(j, at[0]), Load(self.qt, (at[0] * self.size + i,)))
+
+            found = c.bind(cast(c.reduce("sum", (self.depth,), term), self.s.dtype))
+            place = (*self.at, self.start + i, first + j)
+            with c.under(self.present(i)):
+                c.given(self.s, place, found)
+                score = c.element(self.t, place)
+            c.put(Store(self.scores, (j * self.size + i,), cast(score, self.outer)))
+
+    def weigh(self, count: Index) -> None:
+        """Scores become weights, relative to the greatest score so far."""
+        c = self.c
+        with c.loop(self.size, "i") as i:
+            before = c.bind(Load(self.top, (i,)))
+
+            def score(at: tuple[Index, ...]) -> Expr:
+                return c.bind(Load(self.scores, (at[0] * self.size + i,)))
+
+            top = c.bind(scalar("max", before, c.reduce("max", (count,), score)))
+            nothing = scalar("eq", top, const(-math.inf, self.outer))
+            # where all scores are -inf so far, their weights are 0 and not NaN
+            shift = c.bind(Select(nothing, const(0, self.outer), top))
+            factor = c.bind(scalar("exp", scalar("sub", before, shift)))
+
+            def weight(at: tuple[Index, ...]) -> Expr:
+                found = c.bind(scalar("exp", scalar("sub", score(at), shift)))
+                c.put(Store(self.scores, (at[0] * self.size + i,), found))
+                return found
+
+            more = c.reduce("sum", (count,), weight)
+            kept = scalar("mul", Load(self.total, (i,)), factor)
+            c.put(
+                Store(self.factor, (i,), factor),
+                Store(self.total, (i,), scalar("add", kept, more)),
+                Store(self.top, (i,), top),
+            )
+
+    def end(self) -> None:
+        c = self.c
+        with c.loop(self.count, "i") as i, c.loop(self.width, "x") as x:
+            row = self.skip + i
+            above = Load(self.sums, (row * self.width + x,))
+            found = scalar("div", above, Load(self.total, (row,)))
+            place = (*self.at, self.start + row, x)
+            c.put(Store(c.result(), place, cast(found, c.type.dtype)))
+
+
+def _emit(c: Any) -> tuple[()]:
+    _Writer(c).write()
+    return ()
+
+
+# -------------------------------------------------------------------------------------------- card
+
+
+def _samples() -> Iterable[Sample]:
+    for dtype, batch, queries, keys in (
+        (ty.F32, (2,), 5, 7),
+        (ty.F64, (), 70, 3),
+        (ty.F16, (2, 2), 3, 130),
+        (ty.BF16, (1,), 1, 4),
+    ):
+        own = TensorType(dtype, (*batch, queries, 4))
+        other = TensorType(dtype, (*batch, 4, keys))
+        mask = TensorType(dtype, (keys,))
+        scores = TensorType(dtype, (*batch, queries, keys))
+        s, q, k, m = (
+            param(t, n) for t, n in ((scores, "s"), (own, "q"), (other, "k"), (mask, "m"))
+        )
+        rank = len(batch)
+        turned = TRANSPOSE(k, axes=(*range(rank), rank + 1, rank))
+        spread = BROADCAST(m, shape=scores.shape, axes=(rank + 1,))
+        results = (q, turned, turned, ADD(MUL(s, s), spread))
+        body = Graph.of("body", (s, q, k, m), results)
+        yield Sample((own, other, mask), {"body": body, "dtype": dtype}, -1.0, 1.0)
+
+
+ATTENTION = register(
+    OpDef(
+        name="attention",
+        doc="softmax(t) v over the keys; (q, k, v, t) = body(s, a, ...), s = q k^T",
+        kind="opaque",
+        infer=_infer,
+        evaluate=_evaluate,
+        lower=_emit,
+        source="Vaswani et al., Attention Is All You Need, 2017; f16 and bf16 sum in f32",
+        cost=64,
+        samples=_samples,
+    )
+)
