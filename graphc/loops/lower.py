@@ -505,20 +505,19 @@ class Context:
 
     def lies_along(self, value: Value) -> bool:
         """Whether a value of the sub-graph is read from memory along its last axis."""
-        state, names = self._state, [Dim.symbol(f"_{k}") for k in range(value.type.rank)]
-        extents = dict(zip((f"_{k}" for k in range(value.type.rank)), value.type.shape, strict=True))
+        state, names = self._state, [f"_{k}" for k in range(value.type.rank)]
         before = state.scope, state.floor, state.extents, state.counter
         state.scope = state.floor = Scope(None, "", 1)
-        state.extents = state.extents | extents
-        state.element(value, tuple(simplify(i, state.extents) for i in names))
+        state.extents = state.extents | dict(zip(names, value.type.shape, strict=True))
+        state.element(value, tuple(Dim.symbol(name) for name in names))
         stmts = state.scope.stmts
         state.scope, state.floor, state.extents, state.counter = before
         load = stmts[0].value if len(stmts) == 1 and isinstance(stmts[0], L.Let) else None
         if not isinstance(load, Load) or load.guard is not None:
             return False
-        offset, last = load.buffer.offset(load.index), f"_{value.type.rank - 1}"
-        rest = ty.substitute(offset, {last: 0}) if isinstance(offset, Dim) else offset
-        return offset - rest == names[-1]
+        offset = load.buffer.offset(load.index)
+        rest = ty.substitute(offset, {names[-1]: 0}) if isinstance(offset, Dim) else offset
+        return offset - rest == Dim.symbol(names[-1])
 
 
 def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:

@@ -46,16 +46,20 @@ from ..loops.ir import (
     scalar,
 )
 from ..opdef import Attrs, OpDef, Sample, register
-from ..types import BOOL, Dim, DType, Extent, TensorType
+from ..types import BOOL, DType, TensorType
 from .arithmetic import ADD, MUL
 from .contraction import DOT, accumulator
 from .movement import BROADCAST, TRANSPOSE
 from .reduction import wide
 
-LOCAL_BYTES = 160 << 10
+LOCAL_BYTES = 192 << 10
 """What a block of queries may keep on the stack of its worker."""
 QUERIES, KEYS = 64, 128
+"""What a block has where the extents leave the choice; from 32 to 128 there is little between."""
 LANES = 16
+"""Queries come in whole registers, of f32 at least."""
+EVEN = 1.03
+"""Blocks that reach this much further over the end are as good."""
 
 
 # ----------------------------------------------------------------------------------------- meaning
@@ -100,15 +104,13 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
 
 def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
     body, dtype = attrs["body"], attrs["dtype"]
-    first = body.params[0].type
-    blank = np.zeros(tuple(int(n) for n in first.shape), first.dtype.numpy)
-    q, k, v, t = evaluate(body, [blank, *operands])
-    batch = tuple(range(q.ndim - 2))
-    scores = DOT.evaluate(
-        (q, k),
-        {"contract": ((q.ndim - 1,), (k.ndim - 1,)), "batch": (batch, batch), "dtype": first.dtype},
-    )
-    t = evaluate(body, [scores, *operands])[3]
+    q, k, v = evaluate(Graph.of("operands", body.params[1:], body.results[:3]), operands)
+    batch, last = tuple(range(q.ndim - 2)), (q.ndim - 1,)
+    product = {
+        "contract": (last, last), "batch": (batch, batch), "dtype": body.params[0].dtype,
+    }  # fmt: skip
+    scores = DOT.evaluate((q, k), product)
+    t = evaluate(Graph.of("scores", body.params, body.results[3:]), [scores, *operands])[0]
     within = _weights_dtype(t, v).numpy
     with np.errstate(all="ignore"):
         t = t.astype(within)
@@ -126,26 +128,25 @@ def _weights_dtype(t: Any, v: Any) -> DType:
 
 
 def block_sizes(q: TensorType, v: TensorType, t: TensorType) -> tuple[int, int] | None:
-    """(queries, keys) of a block: as even as the extents allow; None where none fits."""
+    """(queries, keys) of a block, which reach over the ends little; None where none fits."""
     depth, width = q.shape[-1], v.shape[-1]
     if not isinstance(depth, int) or not isinstance(width, int):
         return None
     nbytes = _weights_dtype(t, v).nbytes
-    queries, keys = QUERIES, _even(t.shape[-1], KEYS, 1)
-    while queries * (depth + width + keys + 3) * nbytes > LOCAL_BYTES:
-        if queries <= LANES:
-            return None
-        queries -= LANES
-    return _even(t.shape[-2], queries, LANES), keys
-
-
-def _even(extent: Extent, most: int, multiple: int) -> int:
-    """The size of as few blocks as `most` allows."""
-    if not isinstance(extent, int) or extent == 0:
-        return most
-    blocks = -(-extent // most)
-    size = -(-extent // blocks)
-    return min(extent, -(-size // multiple) * multiple)
+    queries, keys = t.shape[-2:]
+    step = KEYS
+    if isinstance(keys, int) and keys > 0:
+        step = -(-keys // -(-keys // KEYS))
+    most = LOCAL_BYTES // ((depth + width + step + 3) * nbytes) // LANES * LANES
+    if most < LANES:
+        return None
+    if not isinstance(queries, int) or queries == 0:
+        return min(QUERIES, most), step
+    sizes = [n for n in range(LANES, most + 1, LANES) if n >= min(2 * LANES, most)]
+    rows = {n: -(-queries // n) * n for n in sizes}
+    least = min(rows.values())
+    size = min((n for n in sizes if rows[n] <= EVEN * least), key=lambda n: abs(n - QUERIES))
+    return min(size, queries), step
 
 
 @dataclass

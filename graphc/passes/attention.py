@@ -13,8 +13,8 @@ Requires: canonical form, after stability (which writes a logsumexp with its max
 Guarantees: nothing that has as many elements as the scores is stored for the product, and nothing
     that was shared is computed again but for cheap maps. Values change by rounding: sums are
     rescaled when a greater score comes, and divided once instead of each weight.
-Left as written: a softmax without its maximum (it overflows where this would not), scores or weights
-    that something else needs, matrices of too few rows (`LEAST`) to win.
+Left as written: a softmax without its maximum (it overflows where this would not), scores or
+    weights that something else needs, and few scores (`LEAST`), where nothing is won.
 Placement: last before fuse, which it hands a node that stands alone.
 Cost: one look at each dot and div; a match walks the map.
 """
@@ -29,8 +29,8 @@ from ..opdef import lookup
 from ..types import DType, Extent, TensorType
 from .fold import uniform
 
-LEAST = 16
-"""Queries and keys below which the scores are no matter."""
+LEAST, LEAST_SCORES = 16, 64 * 64
+"""Queries or keys, and scores of a head, below which the scores are no matter."""
 CHEAP = 3
 """Maps up to this cost are computed again for each score."""
 MOST_NODES = 64
@@ -77,7 +77,7 @@ class Match:
         return _transposed(made.results[0], self.axes)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Product:
     """The second product: the weights, the values and where their axes are in its result."""
 
@@ -100,10 +100,57 @@ class Product:
         taken = (*self.axes("contract", side), *self.axes("batch", side))
         return tuple(a for a in range(self.node.operands[side].type.rank) if a not in taken)
 
+    def partner(self, axis: int) -> int | None:
+        """The axis of the values that goes with an axis of the weights."""
+        for name in ("contract", "batch"):
+            own, other = self.axes(name, self.side), self.axes(name, 1 - self.side)
+            if axis in own:
+                return other[own.index(axis)]
+        return None
+
     def order(self) -> list[tuple[int, int]]:
         """(side, axis) of each axis of the result; batched axes count as the weights'."""
         batch = [(self.side, a) for a in self.axes("batch", self.side)]
         return batch + [(s, a) for s in (0, 1) for a in self.free(s)]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first product, of queries and keys, and where the axes of its result come from."""
+
+    node: Node
+
+    @property
+    def sides(self) -> list[tuple[int | None, int]]:
+        """For each axis of the scores the operand that it comes from (None: both), and its
+        place.
+        """
+        batch = self.node.attrs["batch"]
+        found: list[tuple[int | None, int]] = [(None, k) for k in range(len(batch[0]))]
+        for side in (0, 1):
+            taken = (*self.node.attrs["contract"][side], *batch[side])
+            rank = self.node.operands[side].type.rank
+            found += [(side, a) for a in range(rank) if a not in taken]
+        return found
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether it sums over one axis."""
+        return len(self.node.attrs["contract"][0]) == 1
+
+    def contracted(self, side: int) -> int:
+        return self.node.attrs["contract"][side][0]
+
+    @property
+    def depth(self) -> Extent:
+        return self.node.operands[0].shape[self.contracted(0)]
+
+    def axis(self, side: int, axis: int) -> int | None:
+        """The axis of an operand that an axis of the scores is; None where it does not move it."""
+        own, place = self.sides[axis]
+        if own is None:
+            return self.node.attrs["batch"][side][place]
+        return place if own == side else None
 
 
 # ----------------------------------------------------------------------------------------- softmax
@@ -231,56 +278,53 @@ def _divides(node: Node, second: Product, axis: int) -> bool:
 
 
 def _assemble(graph: Graph, root: Node, second: Product, t: Value, axis: int) -> Match | None:
+    """The node for softmax(t) v, over that axis of t; None where it would not pay."""
     found = _scores(t)
     if found is None:
         return None
-    scores, places, dependent = found
-    first, axes = scores.node, places[t]
-    sides = _sides(first)
-    keys_side, keys_axis = sides[axes[axis]]
-    free = [a for a in second.free(second.side) if sides[axes[a]][0] == 1 - keys_side]
-    if keys_side is None or not free or any(len(c) != 1 for c in first.attrs["contract"]):
+    scores, places = found
+    first, axes = First(scores.node), places[t]
+    keys_side, _ = first.sides[axes[axis]]
+    free = second.free(second.side)
+    columns = second.free(1 - second.side)
+    if keys_side is None or len(columns) != 1 or not first.is_simple:
         return None
-    queries = free[-1]
-    batch = [a for a in range(t.type.rank) if a not in (queries, axis)]
+    # rows that one side moves and the other does not: the last of them are the queries
+    moved = [a for a in free if first.sides[axes[a]][0] == 1 - keys_side]
+    if not moved:
+        return None
+    queries = moved[-1]
+    batch = tuple(a for a in range(t.type.rank) if a not in (queries, axis))
     order = (*batch, queries, axis)
-    shape = tuple(t.shape[a] for a in order)
-    depth = first.operands[0].shape[first.attrs["contract"][0][0]]
-    values_free = second.free(1 - second.side)
-    if len(values_free) != 1 or not _pays(shape, depth):
+    heads = tuple(t.shape[a] for a in batch)
+    shape = (*heads, t.shape[queries], t.shape[axis])
+    if not _pays(shape, first.depth):
         return None
-    width = second.values.shape[values_free[0]]
 
-    body = _Body(graph, scores, dependent)
-    body.new[scores] = _transposed(
-        body.param(TensorType(scores.dtype, shape), "s"),
-        tuple(order.index(axes.index(k)) for k in range(len(axes))),
+    body = _Body(graph, scores, set(places))
+    turned = tuple(order.index(axes.index(k)) for k in range(len(axes)))
+    body.new[scores] = _transposed(body.param(TensorType(scores.dtype, shape), "s"), turned)
+    q, k = (
+        _arranged(
+            body.copy(first.node.operands[side], False),
+            [*(first.axis(side, axes[a]) for a in (*batch, last)), first.contracted(side)],
+            (*heads, t.shape[last], first.depth),
+        )
+        for side, last in ((1 - keys_side, queries), (keys_side, axis))
     )
-
-    def operand(side: int, last: int) -> Value:
-        """q or k with its axes in order."""
-        own = [_axis_on(first, side, axes[a]) for a in (*batch, last)]
-        contracted = first.attrs["contract"][side][0]
-        target = (*(t.shape[a] for a in (*batch, last)), depth)
-        return _arranged(body.copy(first.operands[side], False), [*own, contracted], target)
-
-    q, k = operand(1 - keys_side, queries), operand(keys_side, axis)
-    pairs = dict(
-        zip(second.axes("batch", second.side), second.axes("batch", 1 - second.side), strict=True)
+    v = _arranged(
+        body.copy(second.values, False),
+        [*(second.partner(a) for a in (*batch, axis)), columns[0]],
+        (*heads, t.shape[axis], second.values.shape[columns[0]]),
     )
-    own = [pairs.get(a) for a in batch]
-    keys_of_values = second.axes("contract", 1 - second.side)[0]
-    target = (*(t.shape[a] for a in (*batch, axis)), width)
-    values = body.copy(second.values, False)
-    v = _arranged(values, [*own, keys_of_values, values_free[0]], target)
     mapped = _transposed(body.copy(t, True), order)
     if not body.is_private(root, second.node) or not body.is_lean():
         return None
-    graph_of_body = Graph.of("body", body.params, (q, k, v, mapped))
     place = {(second.side, a): k for k, a in enumerate((*batch, queries))}
-    place[(1 - second.side, values_free[0])] = len(batch) + 1
+    place[1 - second.side, columns[0]] = len(batch) + 1
     result = tuple(place[one] for one in second.order())
-    return _checked(Match(tuple(body.sources), graph_of_body, root.results[0].dtype, result))
+    whole = Graph.of("body", body.params, (q, k, v, mapped))
+    return _checked(Match(tuple(body.sources), whole, root.results[0].dtype, result))
 
 
 def _checked(match: Match) -> Match | None:
@@ -295,31 +339,15 @@ def _pays(shape: tuple[Extent, ...], depth: Extent) -> bool:
     """Whether the matrix of scores is one."""
     if any(e == 0 for e in (*shape, depth)):
         return False
-    return all(not isinstance(e, int) or e >= LEAST for e in shape[-2:])
+    queries, keys = shape[-2:]
+    if any(isinstance(e, int) and e < LEAST for e in (queries, keys)):
+        return False
+    return not isinstance(queries * keys, int) or queries * keys >= LEAST_SCORES
 
 
-def _sides(first: Node) -> list[tuple[int | None, int]]:
-    """For each axis of the scores the operand that it comes from (None: both), and its place."""
-    batch = first.attrs["batch"]
-    found: list[tuple[int | None, int]] = [(None, k) for k in range(len(batch[0]))]
-    for side in (0, 1):
-        taken = (*first.attrs["contract"][side], *batch[side])
-        rank = first.operands[side].type.rank
-        found += [(side, a) for a in range(rank) if a not in taken]
-    return found
-
-
-def _axis_on(first: Node, side: int, axis: int) -> int | None:
-    """The axis of an operand that an axis of the scores is; None where it does not move it."""
-    own, place = _sides(first)[axis]
-    if own is None:
-        return first.attrs["batch"][side][place]
-    return place if own == side else None
-
-
-def _scores(t: Value) -> tuple[Value, dict[Value, tuple[int, ...]], set[Value]] | None:
-    """The one product from which the map comes, for each value between which axis of it each axis
-    is, and these values.
+def _scores(t: Value) -> tuple[Value, dict[Value, tuple[int, ...]]] | None:
+    """The one product from which the map comes, and of each value on the way the axes, as axes of
+    the product.
     """
     order: list[Value] = []
     seen: set[Value] = set()
@@ -346,9 +374,9 @@ def _scores(t: Value) -> tuple[Value, dict[Value, tuple[int, ...]], set[Value]] 
         if len(below) > 1:
             return None
         for axes in below:
-            turned = value.node.attrs["axes"] if value.node.op.name == "transpose" else axes
-            places[value] = tuple(axes[a] for a in turned) if turned is not axes else axes
-    return (dots[0], places, set(places)) if t in places else None
+            turned = value.node.attrs.get("axes") if value.node.op.name == "transpose" else None
+            places[value] = axes if turned is None else tuple(axes[a] for a in turned)
+    return (dots[0], places) if t in places else None
 
 
 # -------------------------------------------------------------------------------------------- body
