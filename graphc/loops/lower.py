@@ -153,6 +153,8 @@ class Lowering:
         """The element of a value at an index,
         computed in the outermost scope that the index allows.
         """
+        if self.floor is not None and (value, index, self.guard) in self.floor.memo:
+            return self.floor.memo[value, index, self.guard]
         buffer = self.buffers.get(value)
         if buffer is not None:
             return self.load(buffer, index, value.type.dtype.is_complex)
@@ -499,7 +501,7 @@ class Context:
         return self._state.element(value, tuple(self.simplify(i) for i in index))
 
     def given(self, value: Value, index: Sequence[Index], element: Element) -> None:
-        """Says what the element of a parameter of the sub-graph is, in the present loop."""
+        """Says what the element of a value of the sub-graph is, in the present loop."""
         key = (value, tuple(self.simplify(i) for i in index), self._state.guard)
         self._state.scope.memo[key] = element
 

@@ -30,7 +30,7 @@ import numpy as np
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
 from ..evaluate import evaluate
-from ..ir import Graph, param
+from ..ir import PARAM, Graph, Value, param
 from ..loops.ir import (
     Alloc,
     Buffer,
@@ -58,6 +58,7 @@ QUERIES, KEYS = 64, 128
 """What a block has where the extents leave the choice; from 32 to 128 there is little between."""
 LANES = 16
 """Queries come in whole registers, of f32 at least."""
+MOST_PLANES = 2
 EVEN = 1.03
 """Blocks that reach this much further over the end are as good."""
 
@@ -94,7 +95,7 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     )
     if not fits:
         raise ShapeMismatch(f"attention: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
-    if block_sizes(q, v, t) is None:
+    if block_sizes(body) is None:
         raise ShapeMismatch(
             f"attention: a row of q is {q.shape[-1]} and one of v {v.shape[-1]}; "
             f"blocks of them do not fit into {LOCAL_BYTES} bytes"
@@ -127,17 +128,31 @@ def _weights_dtype(t: Any, v: Any) -> DType:
 # ---------------------------------------------------------------------------------------- lowering
 
 
-def block_sizes(q: TensorType, v: TensorType, t: TensorType) -> tuple[int, int] | None:
+def block_sizes(body: Graph) -> tuple[int, int] | None:
     """(queries, keys) of a block, which reach over the ends little; None where none fits."""
+    q, k, v, t = body.results
     depth, width = q.shape[-1], v.shape[-1]
     if not isinstance(depth, int) or not isinstance(width, int):
         return None
-    nbytes = _weights_dtype(t, v).nbytes
     queries, keys = t.shape[-2:]
+    masks = planes(body)
+    outer = _weights_dtype(t, v)
+    inner = accumulator(q.dtype, body.params[0].dtype)
+    copied = sum(
+        extent * dtype.nbytes
+        for value, extent, dtype in ((k, depth, inner), (v, width, outer))
+        if value.dtype is not dtype or _is_turned(value)
+    )
     step = KEYS
+    while step > 2 * LANES and copied * step > LOCAL_BYTES // 3:
+        step //= 2
     if isinstance(keys, int) and keys > 0:
-        step = -(-keys // -(-keys // KEYS))
-    most = LOCAL_BYTES // ((depth + width + step + 3) * nbytes) // LANES * LANES
+        step = -(-keys // -(-keys // step))
+        if masks and keys % LANES == 0:
+            step = -(-step // LANES) * LANES
+    held = sum(_carrier(m.dtype).nbytes * (1 if _carrier(m.dtype) is m.dtype else 2) for m in masks)
+    row = (depth + width + step + 3) * outer.nbytes + step * held
+    most = (LOCAL_BYTES - copied * step) // row // LANES * LANES
     if most < LANES:
         return None
     if not isinstance(queries, int) or queries == 0:
@@ -147,6 +162,50 @@ def block_sizes(q: TensorType, v: TensorType, t: TensorType) -> tuple[int, int] 
     least = min(rows.values())
     size = min((n for n in sizes if rows[n] <= EVEN * least), key=lambda n: abs(n - QUERIES))
     return min(size, queries), step
+
+
+def _is_turned(value: Value) -> bool:
+    """Whether a movement may have put another axis last."""
+    while value.node.op.kind == "movement":
+        if value.node.op.name == "transpose" and value.node.attrs["axes"][-1] + 1 != len(
+            value.shape
+        ):
+            return True
+        value = value.node.operands[0]
+    return False
+
+
+def planes(body: Graph) -> list[Value]:
+    """The operands of the map that lie in memory like the scores, such as a mask: along the keys.
+
+    A block of them is turned before it is read, because the lanes run along the queries.
+    """
+    t = body.results[3]
+    found: dict[Value, None] = {}
+    seen: set[Value] = {body.params[0]}
+    stack = [t]
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value.node.op.name == "transpose":
+            return []
+        base = value
+        while base.node.op.name in ("broadcast", "reshape"):
+            base = base.node.operands[0]
+        if base.node.op is PARAM and base.shape[-2:] == t.shape[-2:] and value.shape == t.shape:
+            found[value] = None
+        elif value.node.op.kind == "elementwise":
+            stack += value.node.operands
+    return list(found) if len(found) <= MOST_PLANES and isinstance(t.shape[-2], int) else []
+
+
+def _carrier(dtype: DType) -> DType:
+    """The dtype in which numbers go through registers."""
+    if dtype.nbytes >= 4:
+        return dtype
+    return ty.F32 if dtype.is_float else ty.I32
 
 
 @dataclass
@@ -160,7 +219,7 @@ class _Writer:
         c.open(body, 1)
         self.s = body.params[0]
         self.q, self.k, self.v, self.t = body.results
-        sizes = block_sizes(self.q.type, self.v.type, self.t.type)
+        sizes = block_sizes(body)
         assert sizes is not None
         self.size, self.step = sizes
         self.depth, self.width = self.q.shape[-1], self.v.shape[-1]
@@ -262,6 +321,7 @@ class _Writer:
 
     def score(self, first: Index, count: Index) -> None:
         c, k = self.c, self.rows(self.k, self.inner, first, count)
+        masks = [(m, self.turned(m, first, count)) for m in self.masks(count)]
         with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
 
             def term(at: tuple[Index, ...]) -> Expr:
@@ -271,8 +331,37 @@ class _Writer:
             place = (*self.at, self.start + i, first + j)
             with c.under(self.present(i)):
                 c.given(self.s, place, found)
+                for mask, turned in masks:
+                    here = Load(turned, (j * self.size + i,))
+                    c.given(mask, place, c.bind(_restored(here, mask.dtype)))
                 score = c.element(self.t, place)
             c.put(Store(self.scores, (j * self.size + i,), cast(score, self.outer)))
+
+    def masks(self, count: Index) -> list[Value]:
+        """The planes that are turned: whole squares of numbers."""
+        if not isinstance(count, int) or count % LANES or self.size % LANES:
+            return []
+        return [m for m in planes(self.c.attrs["body"]) if self.c.lies_along(m)]
+
+    def turned(self, mask: Value, first: Index, count: Index) -> Buffer:
+        """A block of a plane with the queries along the lines."""
+        c, dtype = self.c, _carrier(mask.dtype)
+        assert isinstance(count, int)
+        turned = self.local("turned", dtype, count * self.size)
+        c.put(Alloc(turned))
+
+        def number(i: Index, j: Index) -> Expr:
+            return c.element(mask, (*self.at, self.start + i, first + j))
+
+        if dtype is not mask.dtype:
+            wide = self.local("wide", dtype, self.size * count)
+            c.put(Alloc(wide))
+            with c.loop(self.size, "i") as i, c.loop(count, "j") as j:
+                c.put(Store(wide, (i * count + j,), cast(number(i, j), dtype)))
+        with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
+            one = number(i, j) if dtype is mask.dtype else c.bind(Load(wide, (i * count + j,)))
+            c.put(Store(turned, (j * self.size + i,), one))
+        return turned
 
     def weigh(self, count: Index) -> None:
         """Scores become weights, relative to the greatest score so far."""
@@ -310,6 +399,12 @@ class _Writer:
             found = scalar("div", above, Load(self.total, (row,)))
             place = (*self.at, self.start + row, x)
             c.put(Store(c.result(), place, cast(found, c.type.dtype)))
+
+
+def _restored(number: Expr, dtype: DType) -> Expr:
+    if dtype is BOOL:
+        return scalar("ne", number, const(0, number.dtype))
+    return cast(number, dtype)
 
 
 def _emit(c: Any) -> tuple[()]:

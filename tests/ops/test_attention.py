@@ -154,8 +154,9 @@ def test_local_buffers_are_small(depth: int, dtype: DType) -> None:
 
 def test_sizes_of_blocks() -> None:
     def sizes(queries: Any, keys: Any, depth: Any = 64) -> tuple[int, int] | None:
-        q, v = TensorType(F32, (queries, depth)), TensorType(F32, (keys, 64))
-        return block_sizes(q, v, TensorType(F32, (queries, keys)))
+        shapes = ((queries, keys), (queries, depth), (keys, depth), (keys, 64))
+        s, q, k, v = (param(TensorType(F32, one), "x") for one in shapes)
+        return block_sizes(Graph.of("body", (s, q, k, v), (q, k, v, s)))
 
     n = ty.Dim.symbol("n")
     assert sizes(128, 128) == (64, 128) and sizes(n, n) == (64, 128)

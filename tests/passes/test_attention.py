@@ -15,6 +15,7 @@ from graphc.compile import ensure_native
 from graphc.environment import num_threads
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
+from graphc.loops import ir as L
 from graphc.passes.attention import attention
 from graphc.passes.pipeline import EXACT, PIPELINE, WHOLE, run
 from graphc.text import print_graph
@@ -332,6 +333,33 @@ def test_blocks_of_keys_without_scores() -> None:
     mask[:, 390:] = True
     check(masked, normal(2, 70, 12), normal(2, 400, 12), normal(2, 400, 8), mask)
     check(masked, normal(2, 70, 12), normal(2, 400, 12), normal(2, 400, 8), mask[:, ::-1].copy())
+
+
+@pytest.mark.parametrize("dtype", ["bool", "f4", "f2", "i1", "i8"])
+@pytest.mark.parametrize("shape", [(128, 208), (2, 128, 208)], ids=str)
+def test_masks_in_whole_squares(shape: tuple[int, ...], dtype: str) -> None:
+    """Blocks of masks that lie along the keys are turned through registers."""
+    rng = np.random.default_rng(8)
+    mask = rng.integers(0, 2, shape).astype(dtype)
+
+    def program(q: Any, k: Any, v: Any, mask: Any) -> Any:
+        s = product(q, k)
+        return softmax(np.where(mask != 0, s, s * 0 - np.inf)) @ v
+
+    arrays = [normal(2, n, 16, seed=n) for n in (128, 208, 208)]
+    check(program, *arrays, mask)
+    kernel = traced(program, *arrays, mask).stages.kernels[0].scheduled.func
+    moved = [s for s in L.statements(kernel.body) if isinstance(s, L.Transpose)]
+    assert len(moved) == 3  # q, and the mask in the whole blocks of keys and in the last one
+
+
+def test_two_masks_in_whole_squares() -> None:
+    def program(q: Any, k: Any, v: Any, mask: Any, bias: Any) -> Any:
+        return softmax(np.where(mask, product(q, k) + bias, -np.inf)) @ v
+
+    arrays = [normal(2, n, 16, seed=n) for n in (160, 128, 128)]
+    mask = np.random.default_rng(8).random((160, 128)) < 0.5
+    check(program, *arrays, mask, normal(2, 160, 128))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
