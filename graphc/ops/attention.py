@@ -175,30 +175,41 @@ def _is_turned(value: Value) -> bool:
     return False
 
 
-def planes(body: Graph) -> list[Value]:
-    """The operands of the map that lie in memory like the scores, such as a mask: along the keys.
+def planes(body: Graph) -> dict[Value, tuple[int | None, ...]]:
+    """The operands of the map that lie in memory like the scores, such as a mask: along the keys;
+    and which axis of the scores each of their axes is (None: it has one place).
 
     A block of them is turned before it is read, because the lanes run along the queries.
     """
     t = body.results[3]
-    found: dict[Value, None] = {}
+    found: dict[Value, tuple[int | None, ...]] = {}
     seen: set[Value] = {body.params[0]}
-    stack = [t]
+    stack: list[tuple[Value, tuple[int | None, ...]]] = [(t, tuple(range(t.type.rank)))]
     while stack:
-        value = stack.pop()
+        value, axes = stack.pop()
         if value in seen:
             continue
         seen.add(value)
-        if value.node.op.name == "transpose":
-            return []
-        base = value
-        while base.node.op.name in ("broadcast", "reshape"):
-            base = base.node.operands[0]
-        if base.node.op is PARAM and base.shape[-2:] == t.shape[-2:] and value.shape == t.shape:
-            found[value] = None
-        elif value.node.op.kind == "elementwise":
-            stack += value.node.operands
-    return list(found) if len(found) <= MOST_PLANES and isinstance(t.shape[-2], int) else []
+        node = value.node
+        if node.op.name == "transpose":
+            return {}
+        if _is_plane(value, t) and axes[-2:] == (t.type.rank - 2, t.type.rank - 1):
+            found[value] = axes
+        elif node.op.kind == "elementwise":
+            stack += [(v, axes) for v in node.operands]
+        elif node.op.name == "broadcast":
+            (inner,), places = node.operands, node.attrs["axes"]
+            pairs = zip(inner.shape, places, strict=True)
+            below = [None if extent == 1 else axes[place] for extent, place in pairs]
+            stack.append((inner, tuple(below)))
+    return found if len(found) <= MOST_PLANES and isinstance(t.shape[-2], int) else {}
+
+
+def _is_plane(value: Value, t: Value) -> bool:
+    base = value
+    while base.node.op.name in ("broadcast", "reshape"):
+        base = base.node.operands[0]
+    return base.node.op is PARAM and base.shape[-2:] == value.shape[-2:] == t.shape[-2:]
 
 
 def _carrier(dtype: DType) -> DType:
@@ -321,7 +332,7 @@ class _Writer:
 
     def score(self, first: Index, count: Index) -> None:
         c, k = self.c, self.rows(self.k, self.inner, first, count)
-        masks = [(m, self.turned(m, first, count)) for m in self.masks(count)]
+        masks = [(m, axes, self.turned(m, axes, first, count)) for m, axes in self.masks(count)]
         with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
 
             def term(at: tuple[Index, ...]) -> Expr:
@@ -331,19 +342,23 @@ class _Writer:
             place = (*self.at, self.start + i, first + j)
             with c.under(self.present(i)):
                 c.given(self.s, place, found)
-                for mask, turned in masks:
+                for mask, axes, turned in masks:
                     here = Load(turned, (j * self.size + i,))
-                    c.given(mask, place, c.bind(_restored(here, mask.dtype)))
+                    at = tuple(0 if a is None else place[a] for a in axes)
+                    c.given(mask, at, c.bind(_restored(here, mask.dtype)))
                 score = c.element(self.t, place)
             c.put(Store(self.scores, (j * self.size + i,), cast(score, self.outer)))
 
-    def masks(self, count: Index) -> list[Value]:
+    def masks(self, count: Index) -> list[tuple[Value, tuple[int | None, ...]]]:
         """The planes that are turned: whole squares of numbers."""
         if not isinstance(count, int) or count % LANES or self.size % LANES:
             return []
-        return [m for m in planes(self.c.attrs["body"]) if self.c.lies_along(m)]
+        found = planes(self.c.attrs["body"])
+        return [(m, axes) for m, axes in found.items() if self.c.lies_along(m)]
 
-    def turned(self, mask: Value, first: Index, count: Index) -> Buffer:
+    def turned(
+        self, mask: Value, axes: tuple[int | None, ...], first: Index, count: Index
+    ) -> Buffer:
         """A block of a plane with the queries along the lines."""
         c, dtype = self.c, _carrier(mask.dtype)
         assert isinstance(count, int)
@@ -351,7 +366,8 @@ class _Writer:
         c.put(Alloc(turned))
 
         def number(i: Index, j: Index) -> Expr:
-            return c.element(mask, (*self.at, self.start + i, first + j))
+            place = (*self.at, self.start + i, first + j)
+            return c.element(mask, tuple(0 if a is None else place[a] for a in axes))
 
         if dtype is not mask.dtype:
             wide = self.local("wide", dtype, self.size * count)
