@@ -326,7 +326,7 @@ def _fits() -> list[Fit]:
     fits.append(Fit("TAN_F32", _odd(mp.tan), 1e-30, top, lambda z: z, 27, "f32"))
     both("ASIN", _odd(mp.asin), 1e-30, 0.25, lambda z: z, (27, 57))
     fits.append(Fit("ATAN_F32", _odd(mp.atan), 1e-30, 1.0, lambda z: z, 27, "f32"))
-    fits.append(Fit("ATAN_F64", _odd(mp.atan), 1e-30, 0.17158, lambda z: z, 57, "f64"))
+    fits.append(Fit("ATAN_F64", _odd(mp.atan), 1e-30, 0.2501, lambda z: z, 57, "f64"))
     both(
         "ERF",
         lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,

@@ -16,7 +16,7 @@ Called by graphc/compile.py with the output of `loops.schedule`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import types as ty
 from ..errors import LoweringError
@@ -292,16 +292,24 @@ class Printer:
         some = self.b.any_index(self.mask)
         return some if cond is None else self.b.and_(cond, some)
 
+    def _where(self, guard: Val, value: Val) -> Val:
+        """The value in the lanes that the guard passes, 0 in the others."""
+        lanes = max(guard.lanes, value.lanes)
+        return self.b.select(self.b.splat(guard, lanes), self.b.splat(value, lanes), 0)
+
     def load(self, load: L.Load) -> Val:
         place = self._place(load.buffer)
         dtype = load.buffer.dtype
         offset = self._offset(place, load.buffer, load.index)
         mask, guard = self.mask, None if load.guard is None else self.expr(load.guard)
+        if guard is not None and load.buffer.space == "register":
+            return self._where(guard, self.load(replace(load, guard=None)))
         stride, rest = self._split(offset)
         if stride == 0 and not self._is_vector(rest):
             pointer = self.b.gep(place.pointer, self.index(rest), dtype)
             mask = None if load.buffer.space == "register" else self._once(guard)
-            return self.b.load(pointer, dtype, mask=mask)
+            value = self.b.load(pointer, dtype, mask=mask)
+            return value if guard is None or guard.lanes == 1 else self._where(guard, value)
         if load.buffer.space == "register":
             mask = None
         elif guard is not None:

@@ -29,7 +29,8 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import BOOL, Dim
 from . import ir as L
-from .contraction import Contraction, Operand, match
+from . import shapes
+from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .lower import IDENTITY, KIND_OF, expr_names, index_names
 from .shapes import Shape, choose
 
@@ -38,6 +39,8 @@ Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
 Vectorize = Callable[[L.For], list[L.Stmt]]
 LINES = 16
 """Lines of a matrix that are packed together."""
+FEW_ROWS = 12
+"""Fewer rows than this are joined with a loop around them."""
 GAP = 16
 """Elements between the rows of a packed block, so that they do not share sets of the first
 cache."""
@@ -68,6 +71,7 @@ def contract(
     nest = match(loop)
     if nest is None:
         return None
+    nest = joined(with_more_rows(nest, FEW_ROWS, fresh), shapes.SLICE_TERMS, shapes.TASKS, fresh)
     constant = _columns_are_constant(nest, constants)
     shape = choose(nest, vector_bytes, registers, constant)
     if shape is None:
@@ -89,9 +93,9 @@ def contract_within(
     loads = [e for o in operands for e in L.walk(o.value) if isinstance(e, L.Load)]
     if all(e.buffer.space != "local" for e in loads):
         return None
-    nest = replace(
-        nest, column_operands=tuple(replace(o, batched=True) for o in nest.column_operands)
-    )
+    columns = tuple(replace(o, batched=True) for o in nest.column_operands)
+    around = L.For(fresh("b"), 1, "serial", ())  # what workers share is further out
+    nest = replace(nest, column_operands=columns, batch=(around,))
     shape = choose(nest, vector_bytes, registers)
     if shape is None:
         return None
@@ -135,7 +139,8 @@ class _Writer:
         elif self.shape.pack_columns == "local":
             inside = self.pack_columns("local", "serial")
         kind = nest.rows.kind if not nest.batch else "serial"
-        body = (*inside, *self.row_blocks(kind))
+        blocks = self.column_groups(kind) if self.shape.by_columns else self.row_blocks(kind)
+        body = (*inside, *blocks)
         for loop in reversed(nest.batch):
             body = (replace(loop, body=tuple(body)),)
         return Scheduled(tuple(first), body, tuple(self.temps), constant)
@@ -338,22 +343,48 @@ class _Writer:
                 out.append(L.For(row, rest, kind, tuple(body)))
         return out
 
+    def column_groups(self, kind: str) -> list[L.Stmt]:
+        """All columns against all rows: groups of panels, that few rows pass one after another."""
+        rows, size, group = self.nest.rows.extent, self.shape.block_rows, self.shape.group
+        assert isinstance(rows, int) and isinstance(self.whole, int)
+        step = self.panel_group if self.shape.slice else self.panels_at_once
+
+        def inside(first: L.Index, panels: int, rest: L.Index) -> tuple[L.Stmt, ...]:
+            out: list[L.Stmt] = []
+            for start in range(0, rows, size):
+                out += step(start, min(size, rows - start), first, panels, rest)
+            return tuple(out)
+
+        var = self.fresh("bg")
+        number, left = divmod(self.whole, group)
+        out: list[L.Stmt] = [L.For(var, number, kind, inside(Dim.symbol(var) * group, group, 0))]
+        if left or self.rest != 0:
+            last = inside(number * group, left, self.rest)
+            out.append(L.For(self.fresh("bg"), 1, kind, last))
+        return out
+
     def row_block(self, start: L.Index, count: int) -> list[L.Stmt]:
         """`count` rows against all columns."""
         if self.shape.slice:
             return self.sliced_block(start, count)
+        return self.panels_at_once(start, count, 0, self.whole, self.rest)
+
+    def panels_at_once(
+        self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
+    ) -> list[L.Stmt]:
+        """Whole panels from `first`, then one of `rest` columns; all terms."""
         self.blocks = {}
         out = self.pack_rows(start, count, None) if self.shape.pack_rows else []
-        if self.whole != 0:
+        if panels != 0:
             p = self.fresh("bj")
-            inside = self.tiles(start, count, Dim.symbol(p), self.lanes)
-            out.append(L.For(p, self.whole, "serial", tuple(inside)))
-        if self.rest != 0:
-            last = self.tiles(start, count, self.whole, self.rest)
-            if isinstance(self.rest, int):
+            inside = self.tiles(start, count, first + Dim.symbol(p), self.lanes)
+            out.append(L.For(p, panels, "serial", tuple(inside)))
+        if rest != 0:
+            last = self.tiles(start, count, self.whole, rest)
+            if isinstance(rest, int):
                 out += last
             else:
-                out.append(L.If(_positive(self.rest), tuple(last)))
+                out.append(L.If(_positive(rest), tuple(last)))
         return out
 
     def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:

@@ -9,7 +9,7 @@ not fit is None: the ordinary schedule serves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
@@ -30,6 +30,8 @@ class Operand:
     """Its stride along its own axis (rows or columns); None where it is no single load."""
     deep: L.Index | None
     """Its stride along the innermost loop of the reduction."""
+    runs: bool = False
+    """Whether memory runs along its own axis, guarded or not, and not along the reduction."""
     window: tuple[str, int] | None = None
     """(k, s): it depends on its own axis and on loop k of the reduction only through s * own + k,
     as an image does on a position and a place in the window.
@@ -101,6 +103,7 @@ def match(loop: L.For) -> Contraction | None:
             bool(batch_names & names),
             None if offset is None else _stride(offset, own),
             None if offset is None else _stride(offset, inner),
+            _runs(part, own, inner),
             _window(part, own, reduction),
         )
         side = found["rows" if own == rows.var else "columns"]
@@ -111,6 +114,100 @@ def match(loop: L.For) -> Contraction | None:
     return Contraction(
         tuple(batch), rows, columns, before, tuple(reduction), sums, after,
         tuple(found["rows"]), tuple(found["columns"]),
+    )  # fmt: skip
+
+
+def with_more_rows(nest: Contraction, least: int, fresh: Callable[[str], str]) -> Contraction:
+    """The nest with loops around it made rows of it, until there are `least` rows: the lines of a
+    small image, all against the same columns.
+    """
+    while nest.batch:
+        loop, rows = nest.batch[-1], nest.rows
+        if not isinstance(rows.extent, int) or not isinstance(loop.extent, int):
+            return nest
+        names = {loop.var} & set[str]().union(*(expr_names(o.value) for o in nest.column_operands))
+        if rows.extent >= least or loop.extent < 2 or names:
+            return nest
+        row = fresh("row")
+        env: dict[str, L.Index] = {
+            loop.var: Dim.symbol(row) // rows.extent,
+            rows.var: Dim.symbol(row) % rows.extent,
+        }
+        joined = replace(rows, var=row, extent=loop.extent * rows.extent, kind=loop.kind)
+        nest = _substituted(nest, env, joined)
+    return nest
+
+
+def joined(nest: Contraction, terms: int, tasks: int, fresh: Callable[[str], str]) -> Contraction:
+    """The nest with outer loops of its reduction made one, until one iteration has at most `terms`
+    terms, and with the outermost loops around made one, until there are `tasks` iterations.
+    """
+    outer, inner = nest.reduction[0].extent, nest.reduction[1:]
+    if all(o.window is None for o in nest.row_operands) and inner:
+        size = ty.product(tuple(loop.extent for loop in inner))
+        if isinstance(outer, int) and isinstance(size, int) and size > terms:
+            first, second = nest.reduction[:2]
+            one, env = _one_loop(first, second, fresh("r"))
+            nest = _moved(replace(nest, reduction=(one, *nest.reduction[2:])), env)
+            return joined(nest, terms, tasks, fresh)
+    if len(nest.batch) > 1 and isinstance(nest.batch[0].extent, int):
+        first, second = nest.batch[:2]
+        if nest.batch[0].extent < tasks and isinstance(second.extent, int):
+            one, env = _one_loop(first, second, fresh("b"))
+            nest = _moved(replace(nest, batch=(one, *nest.batch[2:])), env)
+            return joined(nest, terms, tasks, fresh)
+    return nest
+
+
+def _one_loop(outer: L.For, inner: L.For, name: str) -> tuple[L.For, dict[str, L.Index]]:
+    """Two loops as one, and their variables in it."""
+    env: dict[str, L.Index] = {
+        outer.var: Dim.symbol(name) // inner.extent,
+        inner.var: Dim.symbol(name) % inner.extent,
+    }
+    return replace(outer, var=name, extent=outer.extent * inner.extent), env
+
+
+def _moved(nest: Contraction, env: dict[str, L.Index]) -> Contraction:
+    """The nest with variables of loops around it, or of the reduction, replaced everywhere."""
+
+    def at(index: L.Index) -> L.Index:
+        return ty.substitute(index, env) if isinstance(index, Dim) else index
+
+    def fix(stmts: tuple[L.Stmt, ...]) -> tuple[L.Stmt, ...]:
+        return tuple(L.substitute(s, env) for s in stmts)
+
+    def fix_all(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        return tuple(replace(o, value=L.map_expr(o.value, at)) for o in operands)
+
+    sums = tuple(s for s in fix(nest.sums) if isinstance(s, L.Accumulate))
+    return replace(
+        nest, before=fix(nest.before), sums=sums, after=fix(nest.after),
+        row_operands=fix_all(nest.row_operands), column_operands=fix_all(nest.column_operands),
+    )  # fmt: skip
+
+
+def _substituted(nest: Contraction, env: dict[str, L.Index], rows: L.For) -> Contraction:
+    """The nest with other rows, and one loop less around it."""
+
+    def at(index: L.Index) -> L.Index:
+        return ty.substitute(index, env) if isinstance(index, Dim) else index
+
+    def fix_all(stmts: tuple[L.Stmt, ...]) -> tuple[L.Stmt, ...]:
+        return tuple(L.substitute(s, env) for s in stmts)
+
+    def moved(operand: Operand, is_row: bool) -> Operand:
+        value = L.map_expr(operand.value, at) if is_row else operand.value
+        batched = any(loop.var in expr_names(value) for loop in nest.batch[:-1])
+        if not is_row:
+            return replace(operand, batched=batched)
+        return replace(operand, value=value, batched=batched, along=None, runs=False, window=None)
+
+    sums = tuple(s for s in fix_all(nest.sums) if isinstance(s, L.Accumulate))
+    return Contraction(
+        nest.batch[:-1], rows, nest.columns, fix_all(nest.before), nest.reduction, sums,
+        fix_all(nest.after), tuple(moved(o, True) for o in nest.row_operands),
+        tuple(moved(o, False) for o in nest.column_operands),
     )  # fmt: skip
 
 
@@ -174,6 +271,16 @@ def _parts(sums: Sequence[L.Accumulate], row: str, column: str) -> Iterator[L.Ex
 
     for one in sums:
         yield from visit(one.value)
+
+
+def _runs(expr: L.Expr, own: str, inner: str) -> bool:
+    """See `Operand.runs`: of every load in the operand."""
+    loads = [one for one in L.walk(expr) if isinstance(one, L.Load)]
+    steps = [
+        (_stride(o, own), _stride(o, inner))
+        for o in (one.buffer.offset(one.index) for one in loads)
+    ]
+    return bool(steps) and all(along == 1 and deep != 1 for along, deep in steps)
 
 
 def _window(expr: L.Expr, own: str, reduction: Sequence[L.For]) -> tuple[str, int] | None:

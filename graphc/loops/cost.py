@@ -50,6 +50,23 @@ def body_cost(body: Sequence[L.Stmt]) -> int:
     return total
 
 
+def body_size(body: Sequence[L.Stmt]) -> int:
+    """Instructions of the statements as they are written: a loop counts once, but for unrolled
+    ones.
+    """
+    total = 0
+    for stmt in body:
+        total += sum(expr_cost(e) for e in L.expressions(stmt))
+        if isinstance(stmt, (L.Store, L.Accumulate)):
+            total += 1
+        elif isinstance(stmt, L.For):
+            trips = stmt.extent if stmt.kind == "unroll" and isinstance(stmt.extent, int) else 1
+            total += trips * body_size(stmt.body)
+        elif isinstance(stmt, L.If):
+            total += body_size(stmt.then) + body_size(stmt.otherwise)
+    return total
+
+
 def grain_of(body: Sequence[L.Stmt]) -> int:
     """Iterations of a parallel loop that are worth a worker."""
     return max(1, GRAIN_WORK // max(1, body_cost(body)))

@@ -10,10 +10,10 @@ Changes nesting, kinds and local buffers only.
                                                   For(l, 64, vector) acc[0] max= lanes[l]
 
 The steps, in order, each a function of this folder: flatten (global buffers become one axis),
-collapse (perfect nests of contiguous accesses become one loop), rowcache (costly values that
-several loops of one row need are kept in a local row), then, here, lanes and threads for every
-nest. Results do not depend on the number of threads: a reduction is cut in pieces of a fixed size,
-and lanes are combined in a fixed order.
+collapse (perfect nests of contiguous accesses become one loop), order (a reduction's loops run as
+memory does), rowcache (costly values that several loops of one row need are kept in a local row),
+then, here, lanes and threads for every nest. Results do not depend on the number of threads: a
+reduction is cut in pieces of a fixed size, and lanes are combined in a fixed order.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from .. import types as ty
 from ..types import Dim
 from . import ir as L
 from .contract import contract, contract_within
-from .cost import body_cost
+from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
 from .matvec import matvec
+from .order import in_memory_order
 from .rowcache import cache_rows
 from .tile import square_copy, tile_nest
 
@@ -36,6 +37,8 @@ CHUNK = 1 << 17
 """Elements of a piece of a reduction over everything: fixed, so that its bits are too."""
 LARGE_WORK = 20_000_000
 """Nests with at least this work are worth more compile time."""
+TASKS = 16
+"""Iterations of a parallel loop that workers can share well."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
 
@@ -111,8 +114,29 @@ class Scheduler:
             return [_serial(s) for s in tiled] if small else list(tiled)
         if loop.kind != "parallel":
             return self.inner(loop)
-        out = self.nest(loop)
+        out = self.nest(self.shared(loop))
         return [_serial(s) for s in out] if small else out
+
+    def shared(self, loop: L.For) -> L.For:
+        """A parallel loop of few iterations and the loop inside as one, so that workers get equal
+        shares; not where lanes run along the second.
+        """
+        while isinstance(loop.extent, int) and loop.extent < TASKS and len(loop.body) == 1:
+            inner = loop.body[0]
+            if not isinstance(inner, L.For) or inner.kind != "serial" or not is_map(inner):
+                break
+            if not isinstance(inner.extent, int) or loop.var in ty.symbols(inner.extent):
+                break
+            if len(inner.body) != 1 or not isinstance(inner.body[0], L.For):
+                break
+            var = self.fresh("i")
+            env: dict[str, L.Index] = {
+                loop.var: Dim.symbol(var) // inner.extent,
+                inner.var: Dim.symbol(var) % inner.extent,
+            }
+            body = tuple(L.substitute(s, env) for s in inner.body)
+            loop = L.For(var, loop.extent * inner.extent, loop.kind, body)
+        return loop
 
     def nest(self, loop: L.For) -> list[L.Stmt]:
         """A map loop (parallel or serial) and what is inside."""
@@ -163,7 +187,7 @@ class Scheduler:
         base = (
             self.machine.vector_bytes if narrow else self.machine.vector_bytes // max(4, max(sizes))
         )
-        weight = body_cost(body)
+        weight = body_size(body)
         live = sum(1 for s in L.statements(tuple(body)) if isinstance(s, L.Let))
         # Independent chains hide latency: 1.4x for a GELU, 1.3x for Black-Scholes with four of them
         # instead of one. They cost LLVM time, which small arrays do not earn back.
@@ -376,7 +400,7 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
 
 def schedule_for(lowered: Lowered, machine: Machine, constants: Collection[str]) -> Scheduled:
     """The same where some inputs, given by name, hold the same in every call."""
-    func = collapse(flatten(lowered.func))
+    func = collapse(in_memory_order(collapse(flatten(lowered.func))))
     func = cache_rows(func)
     scheduler = Scheduler(machine, constants)
     body = scheduler.function(func)

@@ -21,6 +21,12 @@ TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
 """A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
+MANY_ROWS = 160
+MANY_COLUMNS = 256
+DENSE_BYTES = 1 << 10
+"""Lines of columns up to this length are read where they are."""
+WIDE_BLOCK_BYTES = 320 << 10
+"""The same where all rows pass a group of panels."""
 IN_PLACE_BYTES = 512 << 10
 """Columns up to this size stay in the second cache: they are read in place if they can be."""
 LOCAL_BYTES = 128 << 10
@@ -29,6 +35,8 @@ SLICE_TERMS = 512
 GROUP_BYTES = 128 << 10
 """Sums that wait for their next slice."""
 """Columns of one batch that are packed on the stack."""
+TASKS = 16
+"""Loops around with fewer iterations than this are joined, so that workers get equal shares."""
 BLOCKS = 8
 """Blocks of rows that are enough to share between workers."""
 
@@ -52,7 +60,9 @@ class Shape:
     next are begun; 0 for all.
     """
     group: int = 0
-    """Panels that share one pass over the slices."""
+    """Panels that share one pass over the slices, or over the rows."""
+    by_columns: bool = False
+    """Workers share groups of panels: there are few rows."""
 
     def lanes_for(self, count: L.Index) -> int:
         """The lanes of a panel of which `count` are there."""
@@ -85,7 +95,7 @@ def choose(
         return None
     readable = all(_is_readable(o) for o in nest.row_operands)
     pack_rows = not readable or _conflicts(nest, lanes, height)
-    rows_inner = any(o.along == 1 and o.deep != 1 for o in nest.row_operands)
+    rows_inner = any(o.runs for o in nest.row_operands)
     if pack_rows and not isinstance(depth, int):
         if not readable:
             return None
@@ -95,6 +105,8 @@ def choose(
     if block is None:
         return None
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if pack_columns != "local" and _is_by_columns(nest):
+        return _by_columns(nest, shape, deep)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
@@ -104,10 +116,35 @@ def choose(
     return replace(shape, slice=deep, group=group)
 
 
+def _is_by_columns(nest: Contraction) -> bool:
+    """Whether there are too few rows for workers to share, and many columns."""
+    rows, columns = nest.rows.extent, nest.columns.extent
+    if nest.batch or not isinstance(nest.depth, int):
+        return False
+    few = isinstance(rows, int) and rows < MANY_ROWS
+    return few and isinstance(columns, int) and columns >= MANY_COLUMNS
+
+
+def _by_columns(nest: Contraction, shape: Shape, deep: int) -> Shape:
+    """The shape for workers that share the columns: all rows in as few blocks as hold them."""
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    outer = nest.reduction[0].extent
+    assert isinstance(rows, int) and isinstance(columns, int) and isinstance(depth, int)
+    if deep and isinstance(outer, int):
+        depth = depth // outer * deep
+    blocks = -(-_block_bytes(nest, rows, depth) // WIDE_BLOCK_BYTES) if shape.pack_rows else 1
+    tiles = -(-rows // shape.height)
+    block = min(rows, -(-tiles // blocks) * shape.height)
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * shape.lanes
+    group = max(1, columns // shape.lanes // BLOCKS)
+    group = min(max(group, 2), max(1, GROUP_BYTES // bytes_)) if deep else max(group, 4)
+    return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
+
+
 def _slice(nest: Contraction, pack_columns: str) -> int:
     """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right."""
     outer, depth = nest.reduction[0].extent, nest.depth
-    if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns != "once":
+    if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns == "local":
         return 0
     inner = depth // outer
     count = max(1, SLICE_TERMS // inner)
@@ -137,12 +174,13 @@ def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
                 width //= 2
         return width * vector, min(6, tallest[width])
     terms = depth if isinstance(depth, int) else 256
+    shared = not nest.batch and not _is_by_columns(nest)
     best: tuple[float, int, int] | None = None
     for width in widths:
         if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
             continue
         for height in range(min(rows, tallest[width]), 0, -1):
-            cost = _cost(rows, columns, width, height, vector, terms, not nest.batch)
+            cost = _cost(rows, columns, width, height, vector, terms, shared)
             if best is None or cost < best[0]:
                 best = (cost, width, height)
     assert best is not None
@@ -179,13 +217,21 @@ def _columns(nest: Contraction, in_place: bool, height: int, constant: bool) -> 
     size = depth * columns * nbytes
     many = not isinstance(rows, int) or rows > 2 * height or bool(nest.batch)
     small = isinstance(size, int) and size <= IN_PLACE_BYTES
-    if in_place and (small or not many):
+    if in_place and (small or not many or _is_dense(nest)):
         return ""
     if constant or not any(o.batched for o in nest.column_operands):
         return "once"
     if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(depth, int):
         return "local"
     return "" if in_place else None
+
+
+def _is_dense(nest: Contraction) -> bool:
+    """Whether columns lie in short lines that follow each other: a panel's lines are near."""
+    columns = nest.columns.extent
+    return isinstance(columns, int) and all(
+        o.deep == columns and columns * o.dtype_bytes <= DENSE_BYTES for o in nest.column_operands
+    )
 
 
 def _is_readable(operand: Operand) -> bool:
@@ -236,7 +282,7 @@ def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int 
         return height * tiles if packed else height
     whole = max(1, rows // height)
     if nest.batch:  # the loops around are what workers share
-        return height * min(tiles, whole)
+        return min(rows, height * tiles)
     if whole // tiles < BLOCKS:
         tiles = max(1, whole // BLOCKS)
     # a division without a rest shares evenly, into an even number of blocks at best

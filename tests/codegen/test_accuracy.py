@@ -55,6 +55,23 @@ def test_lgamma_next_to_its_zeros_and_poles(dtype: DType, features: str) -> None
     assert greatest_error("lgamma", dtype, [x], features) < 2.0
 
 
+@TARGETS
+def test_arcs_next_to_a_quarter_of_pi(features: str) -> None:
+    """atan2 was off by 2.04 ulp here: both halves of its series were greater than their sum."""
+    y = np.array([1.5144517421722412, 1.2873584032058716, 1.4913339614868164], np.float32)
+    x = np.array([1.5244947671890259, 1.2777004241943359, 1.4900084733963013], np.float32)
+    assert greatest_error("atan2", F32, [y, x], features) < 1.8
+    assert greatest_error("atan", F32, [neighbours(-1.00794065, F32, 2000)], features) < 1.8
+
+
+@TARGETS
+def test_cosh_where_its_lesser_power_of_two_is_half_an_ulp_of_the_greater(features: str) -> None:
+    """It was lost: 2.02 ulp."""
+    around = neighbours(-7.9720573425292969, F32, 2000)
+    assert greatest_error("cosh", F32, [around], features) < 1.8
+    assert greatest_error("cosh", F64, [neighbours(-18.419390995124211, F64, 99)], features) < 1.8
+
+
 def test_an_error_is_a_distance_in_units_of_the_last_place() -> None:
     x = np.array([1.0, 2.0, 0.75], np.float32)
     true = truth.Truth(x, np.array([0.25, 0.0, -0.5], np.float32))

@@ -13,9 +13,10 @@ from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.loops.schedule import Machine, reduction_target
+from graphc.opdef import lookup
 from graphc.ops import build
 from graphc.passes.fuse import fuse
-from graphc.types import C64, C128, F16, F32, F64
+from graphc.types import C64, C128, F16, F32, F64, I32, I64
 from tests.compiled import compiled, lowered_graph, run
 from tests.loops.running import MACHINES, run_graph
 from tests.programs import PROGRAMS, M, N, arguments, dot, op, reduce, tensor
@@ -149,3 +150,17 @@ def test_complex_powers_of_integers_are_products(dtype: str) -> None:
     np.testing.assert_allclose(found[finite], wanted[finite], rtol=8 * np.finfo(kind).eps)
     whole = finite & (n.real >= 0) & (np.abs(wanted) < 1e6)
     np.testing.assert_array_equal(found[whole], wanted[whole])
+
+
+def test_one_element_that_only_some_lanes_may_read() -> None:
+    """Where any lane passed the guard, all lanes had the element."""
+    x, row, column = tensor(I32), tensor(I64, name="i"), tensor(I64, name="j")
+    zeros = build.full((7, 5), 0.0, F32)
+    part = build.broadcast_to(build.cast(x, F32), (3, 2))
+    updated = lookup("dynamic_update")(zeros, part, row, column)
+    graph = Graph.of("f", (x, row, column), (updated,))
+    arrays = [np.int32(3), np.int64(1), np.int64(1)]
+    (found,) = run(graph, [np.asarray(a) for a in arrays])
+    expected = np.zeros((7, 5), np.float32)
+    expected[1:4, 1:3] = 3
+    np.testing.assert_array_equal(found, expected)

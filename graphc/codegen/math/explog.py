@@ -18,8 +18,12 @@ from .lanes import (
     fma,
     horner,
     lookup16,
+    pair_plus,
+    pair_times,
     power_of_two,
+    quick_sum,
     scale,
+    two_product,
     two_sum,
     where,
     x86,
@@ -201,16 +205,18 @@ def log10(x: V) -> V:
     return _log_base(x, 0.5, LOG10E - 0.5, hi, lo)
 
 
-def log1p_pair(u: V, d: V, extra: V | None = None) -> V:
+def log1p_pair(u: V, d: V, extra: V | None = None, careful: bool = False) -> V:
     """log(u + d) for u > 0 finite and d a small correction; 0 extra powers of two, or `extra` of
-    them."""
+    them. `careful` keeps what u + d - 1 is rounded by: 1 ulp of a result below a power of two."""
     e, m = split_exponent(u)
     # the correction in units of m; beyond 2**60 it no longer shows, and the scale stays normal
-    f = (m - 1.0) + d * power_of_two(-(e.lesser(60.0).greater(-60.0)))
+    d = d * power_of_two(-(e.lesser(60.0).greater(-60.0)))
+    f = quick_sum(m - 1.0, d)
     if extra is not None:
         e = e + extra
-    low = fma(e, LN2_LO[u.dtype], log_small(f))
-    return fma(e, LN2_HI[u.dtype], f + low)
+    small = log_small(f.hi)
+    low = fma(e, LN2_LO[u.dtype], small + f.lo if careful else small)
+    return fma(e, LN2_HI[u.dtype], f.hi + low)
 
 
 def log1p(x: V) -> V:
@@ -245,8 +251,6 @@ def log_pair(x: Pair, medium: bool = False) -> Pair:
     s = f/(2 + f) as a pair; log(1 + f) = 2s + (2/3) s**3 + s**5 T(s**2), the cubic term as a pair
     too.
     """
-    from .lanes import pair_plus, pair_times, quick_sum, two_product
-
     e, m = split_exponent(x.hi)
     lo = x.lo * power_of_two(-(e.lesser(60.0).greater(-60.0)))
     f = two_sum(m - 1.0, lo)

@@ -32,31 +32,46 @@ from .lanes import (
 )  # fmt: skip
 
 
-def _parts(x: V) -> tuple[V, V, V, V, V]:
-    """(r, sinh r - r, cosh r - 1, sinh(n ln 2)/2, cosh(n ln 2)/2) for |x|, clamped where all is
-    infinite."""
+def _parts(x: V) -> tuple[Pair, V, V, V]:
+    """(sinh r, cosh r - 1, 2**n/4, 2**-n/4) for |x|, clamped where all is infinite.
+
+    sinh r is one number with fma. Without, it is r and the rest, which holds what r was rounded by:
+    its product is rounded before it cancels.
+    """
     a = x.abs().lesser(710.6 if x.is_f64 else 89.6)
     n, r = reduce_exp(a)
     z = r * r
-    odd = r * z * horner(z, c.SINH_F64 if x.is_f64 else c.SINH_F32)
-    if not x.b.isa.has_fma:  # two products are rounded below, so r keeps what it was rounded by
-        start = a - n * LN2_HI[x.dtype]
-        odd = odd + ((start - r) - n * LN2_LO[x.dtype])
+    cubic = horner(z, c.SINH_F64 if x.is_f64 else c.SINH_F32)
+    if x.b.isa.has_fma:
+        odd = Pair(fma(r * z, cubic, r), r.const(0.0))
+    else:
+        lost = (a - n * LN2_HI[x.dtype] - r) - n * LN2_LO[x.dtype]
+        odd = Pair(r, r * z * cubic + lost)
     even = z * horner(z, c.COSH_F64 if x.is_f64 else c.COSH_F32)
     up = power_of_two(n - 2.0)
     down = power_of_two((-2.0 - n).greater(-1000.0 if x.is_f64 else -120.0))
-    return r, odd, even, up - down, up + down
+    return odd, even, up, down
 
 
 def sinh(x: V) -> V:
-    r, odd, even, s, k = _parts(x)
-    half = fma(r, k, s) + fma(odd, k, even * s)
+    odd, even, up, down = _parts(x)
+    s, k = up - down, up + down
+    if x.b.isa.has_fma:
+        half = s + fma(odd.hi, k, even * s)
+    else:
+        half = (odd.hi * k + s) + (odd.lo * k + even * s)
     return with_sign(half + half, sign_of(x))
 
 
 def cosh(x: V) -> V:
-    r, odd, even, s, k = _parts(x)
-    half = k + fma(r, s, fma(odd, s, even * k))
+    """The lesser power of two is added apart: near n = 12 (f32) the sum of both loses it, which was
+    2.02 ulp at 7.97."""
+    odd, even, up, down = _parts(x)
+    s, k = up - down, up + down
+    if x.b.isa.has_fma:
+        half = up + fma(odd.hi, s, fma(even, k, down))
+    else:
+        half = up + (odd.hi * s + (odd.lo * s + (even * k + down)))
     return half + half
 
 
@@ -129,7 +144,7 @@ def acosh(x: V) -> V:
     total = two_sum(y.hi, 1.0)
     u = where(far, x, total.hi)
     d = where(far, 0.0, total.lo + y.lo)
-    result = log1p_pair(u, d, where(far, x.const(1.0), 0.0))
+    result = log1p_pair(u, d, where(far, x.const(1.0), 0.0), careful=True)
     result = where(x.lt(INFINITY), result, x)
     return where(x.lt(1.0), NAN, result)
 

@@ -268,7 +268,10 @@ def divide(n: V, d: V, rest: V | None = None) -> V:
             return n / d
         if not n.b.isa.has_fma:
             q = n / d
-            return q - q * (rest / d)
+            product = two_product(q, d)
+            residual = (n - product.hi) - product.lo
+            tiny = n.abs().lt(2.0**-900 if n.is_f64 else 2.0**-90)  # parts of the product underflow
+            return q + (where(tiny, 0.0, residual) - q * rest) / d
         r = 1.0 / d
     else:
         r = estimate_reciprocal(d) if d.is_f64 else x86(d, "rcp14", [d.const(0.0)])
