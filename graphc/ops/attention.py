@@ -56,6 +56,8 @@ LOCAL_BYTES = 192 << 10
 """What a block of queries may keep on the stack of its worker."""
 QUERIES, KEYS = 64, 128
 """What a block has where the extents leave the choice; from 32 to 128 there is little between."""
+FEW_QUERIES = 32
+"""The same for an unknown number of queries, of which there may be one."""
 LANES = 16
 """Queries come in whole registers, of f32 at least."""
 MOST_PLANES = 2
@@ -156,7 +158,7 @@ def block_sizes(body: Graph) -> tuple[int, int] | None:
     if most < LANES:
         return None
     if not isinstance(queries, int) or queries == 0:
-        return min(QUERIES, most), step
+        return min(FEW_QUERIES, most), step
     sizes = [n for n in range(LANES, most + 1, LANES) if n >= min(2 * LANES, most)]
     rows = {n: -(-queries // n) * n for n in sizes}
     least = min(rows.values())

@@ -159,7 +159,7 @@ def test_sizes_of_blocks() -> None:
         return block_sizes(Graph.of("body", (s, q, k, v), (q, k, v, s)))
 
     n = ty.Dim.symbol("n")
-    assert sizes(128, 128) == (64, 128) and sizes(n, n) == (64, 128)
+    assert sizes(128, 128) == (64, 128) and sizes(n, n) == (32, 128)
     assert sizes(4096, 130) == (64, 65)
     assert sizes(40, 40) == (40, 40)  # one block, as large as all
     assert sizes(100, 100) == (100, 100)
