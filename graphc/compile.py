@@ -35,7 +35,7 @@ from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "12"
+FORMAT = "13"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -61,9 +61,10 @@ class Lowered:
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
         # warm starts from the disk cache do not need the passes
-        from .passes.pipeline import DIRECT, PIPELINE, run
+        from .passes.pipeline import DIRECT, PIPELINE, WHOLE, run
 
-        return run(self.graph, DIRECT if self.direct or self.check_finite else PIPELINE)
+        passes = WHOLE if self.check_finite else DIRECT if self.direct else PIPELINE
+        return run(self.graph, passes)
 
     @stored_property
     def plan(self) -> Any:

@@ -288,7 +288,8 @@ class _Disturbance:
 
 
 def _sums(node: Node) -> bool:
-    return node.op.kind == "contraction" or node.attrs.get("kind") in ("sum", "prod")
+    products = node.op.kind == "contraction" or node.op.name == "attention"
+    return products or node.attrs.get("kind") in ("sum", "prod")
 
 
 def _disturbed(

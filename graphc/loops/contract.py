@@ -84,6 +84,29 @@ def contract(
     return None
 
 
+def contract_within(
+    loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
+    vectorize: Vectorize,
+) -> list[L.Stmt] | None:  # fmt: skip
+    """The same for a nest inside a parallel loop that works on a local buffer, as attention's do:
+    what it packs is local too.
+    """
+    nest = match(loop)
+    if nest is None:
+        return None
+    operands = (*nest.row_operands, *nest.column_operands)
+    loads = [e for o in operands for e in L.walk(o.value) if isinstance(e, L.Load)]
+    if all(e.buffer.space != "local" for e in loads):
+        return None
+    columns = tuple(replace(o, batched=True) for o in nest.column_operands)
+    around = L.For(fresh("b"), 1, "serial", ())  # what workers share is further out
+    nest = replace(nest, column_operands=columns, batch=(around,))
+    shape = choose(nest, vector_bytes, registers)
+    if shape is None:
+        return None
+    return list(_Writer(nest, shape, fresh, rename, vectorize).write(False).body)
+
+
 def _columns_are_constant(nest: Contraction, constants: Collection[str]) -> bool:
     if not constants or not isinstance(nest.depth, int):
         return False

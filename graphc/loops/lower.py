@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +105,8 @@ class Lowering:
     temps: list[Buffer] = field(default_factory=list)
     counter: int = 0
     scope: Scope = field(init=False)
+    floor: Scope | None = None
+    """Where an opaque card writes loops of its own: no element is computed outside of it."""
     guard: Expr | None = None
     guards: dict[str, Expr] = field(default_factory=dict)
     """Names that are 0 where an expression is false: guarded Loads, and casts of such."""
@@ -159,6 +162,8 @@ class Lowering:
         """The element of a value at an index,
         computed in the outermost scope that the index allows.
         """
+        if self.floor is not None and (value, index, self.guard) in self.floor.memo:
+            return self.floor.memo[value, index, self.guard]
         buffer = self.buffers.get(value)
         if buffer is not None:
             return self.load(buffer, index, value.type.dtype.is_complex)
@@ -170,7 +175,7 @@ class Lowering:
                 names |= ty.symbols(i)
         if self.guard is not None:
             names |= expr_names(self.guard)
-        scope = self.scope_for(frozenset(names))
+        scope = self.scope_for(frozenset(names), self.floor)
         key = (value, index, self.guard)
         found = scope.memo.get(key)
         if found is None:
@@ -219,7 +224,7 @@ class Lowering:
                 self.bind(Load(buffer, (*index, 1), self.guard)),
             )
         scope = self.scope_for(
-            index_names(index) | (expr_names(self.guard) if self.guard else frozenset())
+            index_names(index) | (expr_names(self.guard) if self.guard else frozenset()), self.floor
         )
         key = (buffer.name, index, self.guard)
         found = scope.memo.get(key)
@@ -469,6 +474,69 @@ class Context:
         buffer = Buffer(self._state.fresh("tmp"), dtype, tuple(shape))
         self._state.temps.append(buffer)
         return buffer
+
+    # -- for opaque cards that write loops around elements of a sub-graph
+    def open(self, body: Graph, first: int = 0) -> None:
+        """The parameters of a sub-graph, but for the `first`, stand for the operands."""
+        for value, operand in zip(body.params[first:], self._node.operands, strict=True):
+            self._state.buffers[value] = self._state.buffers[operand]
+
+    @contextmanager
+    def loop(self, extent: Index, stem: str, kind: str = "serial") -> Iterator[Index]:
+        """What is put inside is the body of a loop; answers its variable."""
+        state = self._state
+        before = state.floor
+        scope = state.open(extent, stem)
+        state.floor = scope
+        yield Dim.symbol(scope.var)
+        state.floor = before
+        state.close(scope, kind)
+
+    @contextmanager
+    def under(self, cond: Expr | None) -> Iterator[None]:
+        """Loads inside happen only where a condition holds."""
+        state = self._state
+        before = state.guard
+        state.guard = L.both(before, cond)
+        yield
+        state.guard = before
+
+    def put(self, *stmts: Stmt) -> None:
+        """Statements at the end of the present loop."""
+        self._state.scope.stmts.extend(stmts)
+
+    def number(self, index: Index, extent: Index) -> Index:
+        """A name for an index in [0, extent)."""
+        if not isinstance(index, Dim):
+            return index
+        name = self.bind(Idx(index)).name
+        self._state.extents[name] = extent
+        return Dim.symbol(name)
+
+    def element(self, value: Value, index: Sequence[Index]) -> Any:
+        """The element of a value of the sub-graph, computed in the present loop."""
+        return self._state.element(value, tuple(self.simplify(i) for i in index))
+
+    def given(self, value: Value, index: Sequence[Index], element: Element) -> None:
+        """Says what the element of a value of the sub-graph is, in the present loop."""
+        key = (value, tuple(self.simplify(i) for i in index), self._state.guard)
+        self._state.scope.memo[key] = element
+
+    def lies_along(self, value: Value) -> bool:
+        """Whether a value of the sub-graph is read from memory along its last axis."""
+        state, names = self._state, [f"_{k}" for k in range(value.type.rank)]
+        before = state.scope, state.floor, state.extents, state.counter
+        state.scope = state.floor = Scope(None, "", 1)
+        state.extents = state.extents | dict(zip(names, value.type.shape, strict=True))
+        state.element(value, tuple(Dim.symbol(name) for name in names))
+        stmts = state.scope.stmts
+        state.scope, state.floor, state.extents, state.counter = before
+        load = stmts[0].value if len(stmts) == 1 and isinstance(stmts[0], L.Let) else None
+        if not isinstance(load, Load) or load.guard is not None:
+            return False
+        offset = load.buffer.offset(load.index)
+        rest = ty.substitute(offset, {names[-1]: 0}) if isinstance(offset, Dim) else offset
+        return offset - rest == Dim.symbol(names[-1])
 
 
 def less(a: Index, b: Index, extents: dict[str, Index]) -> Expr:

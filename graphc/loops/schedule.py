@@ -24,14 +24,14 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
-from .contract import contract
+from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
-from .tile import tile_nest
+from .tile import square_copy, tile_nest
 
 CHUNK = 1 << 17
 """Elements of a piece of a reduction over everything: fixed, so that its bits are too."""
@@ -158,6 +158,14 @@ class Scheduler:
         """A loop inside others: a reduction over lanes, or a map."""
         if loop.kind not in ("serial", "parallel"):
             return [loop]
+        machine = self.machine
+        blocks = contract_within(
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
+        )
+        if blocks is None:
+            blocks = square_copy(loop, self.fresh)
+        if blocks is not None:
+            return blocks
         if not has_loops(loop.body):
             if reduction_target(loop) is not None:
                 return self.reduction_lanes(loop)
@@ -492,20 +500,33 @@ def is_map(loop: L.For) -> bool:
     if loop.kind == "parallel":
         return True
     own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
-    read = {
-        e.buffer.name
-        for s in L.statements(loop.body)
-        for x in L.expressions(s)
-        for e in L.walk(x)
-        if isinstance(e, L.Load)
-    }
+    read: dict[str, list[L.Index]] = {}
+    for stmt in L.statements(loop.body):
+        for expr in L.expressions(stmt):
+            for one in L.walk(expr):
+                if isinstance(one, L.Load):
+                    read.setdefault(one.buffer.name, []).append(one.buffer.offset(one.index))
     for stmt in L.statements(loop.body):
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name not in own:
-            if isinstance(stmt, L.Accumulate) or stmt.buffer.name in read:
+            if isinstance(stmt, L.Accumulate):
+                return False
+            places = [stmt.buffer.offset(stmt.index), *read.get(stmt.buffer.name, ())]
+            if len(places) > 1 and not all(_is_column(place, loop) for place in places):
                 return False
             if coefficient(stmt.buffer.offset(stmt.index), loop.var) in (0, None):
                 return False
     return True
+
+
+def _is_column(offset: L.Index, loop: L.For) -> bool:
+    """Whether an offset is a multiple of the loop's extent, plus the loop's variable: then no other
+    iteration comes to the same place.
+    """
+    rest = offset - Dim.symbol(loop.var)
+    if not isinstance(loop.extent, int) or loop.var in ty.symbols(rest):
+        return False
+    steps = [c for _, c in rest.terms] if isinstance(rest, Dim) else [rest]
+    return all(c % loop.extent == 0 for c in steps)
 
 
 def is_vectorizable(loop: L.For) -> bool:

@@ -1,4 +1,4 @@
-"""tile_nest: schedules for nests that need blocks in two axes.
+"""tile_nest and square_copy: schedules for nests that need blocks in two axes.
 
 None where the ordinary schedule is right.
 
@@ -7,6 +7,10 @@ transposed: some operand runs along the outer loop. Blocks of TILE x TILE go thr
 
     for i: for j: y[i, j] = a[i, j] + b[j, i]
       -> for i block: for j block: tile = b block; for ii: for jj: ...
+
+square_copy: a local buffer that takes such an operand as it is; its squares go through registers.
+
+    for x: for i: t[64*x + i] = q[i, x]      ->      for x square: for i square: Transpose
 """
 
 from __future__ import annotations
@@ -35,6 +39,41 @@ def tile_nest(loop: L.For, fresh: Fresh) -> list[L.Stmt] | None:
         below = tuple(replace(s, kind="serial") if isinstance(s, L.For) else s for s in deeper)
         return [replace(loop, body=below)]
     return transposed(loop, inner, fresh)
+
+
+def square_copy(outer: L.For, fresh: Fresh) -> list[L.Stmt] | None:
+    """The nest of two loops in squares, or None."""
+    from .schedule import coefficient
+
+    inner = outer.body[0]
+    if outer.kind != "serial" or len(outer.body) != 1 or not isinstance(inner, L.For):
+        return None
+    if len(inner.body) != 2 or inner.kind != "serial":
+        return None
+    let, store = inner.body
+    if not isinstance(let, L.Let) or not isinstance(store, L.Store):
+        return None
+    load, target = let.value, store.buffer
+    if not isinstance(load, L.Load) or store.value != L.Name(let.name, load.dtype):
+        return None
+    if target.space != "local" or load.guard is not None or load.dtype.nbytes < 4:
+        return None
+    into, out = target.offset(store.index), load.buffer.offset(load.index)
+    ranks = len(target.shape), len(load.buffer.shape)
+    if (coefficient(into, inner.var), coefficient(out, outer.var)) != (1, 1) or ranks != (1, 1):
+        return None
+    steps = coefficient(into, outer.var), coefficient(out, inner.var)
+    size = 64 // load.dtype.nbytes
+    extents = outer.extent, inner.extent
+    if None in steps or any(not isinstance(e, int) or e % size for e in extents):
+        return None
+    i, j = fresh("ti"), fresh("tj")
+    env: dict[str, L.Index] = {outer.var: size * Dim.symbol(i), inner.var: size * Dim.symbol(j)}
+    places = [tuple(ty.substitute(x, env) for x in index) for index in (store.index, load.index)]
+    assert steps[0] is not None and steps[1] is not None
+    move = L.Transpose(target, places[0], steps[0], load.buffer, places[1], steps[1], size)
+    along = L.For(j, inner.extent // size, "serial", (move,))
+    return [L.For(i, outer.extent // size, "serial", (along,))]
 
 
 # -------------------------------------------------------------------------------- transposed reads

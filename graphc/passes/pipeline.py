@@ -15,6 +15,7 @@ from .. import environment
 from ..ir import Graph
 from ..verify import verify
 from .algebraic import algebraic
+from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
 from .fold import fold
@@ -55,14 +56,18 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
     SIMPLIFY,  # what stability made has constants, and values the program may have had already
     winograd,  # what it makes is in canonical form, and has nothing that the others know
+    attention,  # of single ops in their last form; fuse leaves the node alone
     fuse,  # last: every other pass sees single ops
 )
 
 DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
-"""The pipeline without the rewrites that trade digits for speed."""
+"""The pipeline without the rewrite that trades digits for speed."""
 
-EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not stability)
-"""The pipeline without those that change values for the better either."""
+WHOLE: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not attention)
+"""The pipeline that keeps every op of the program, so that each can be checked."""
+
+EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not stability)
+"""The pipeline without the rewrites that change values: for the better, or by rounding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from graphc.errors import VerifyError
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.passes.algebraic import algebraic
+from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
-from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, Repeat, run
+from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, WHOLE, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
 from graphc.passes.winograd import winograd
@@ -32,9 +33,10 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
-    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, winograd)
-    assert PIPELINE[-1].__name__ == "fuse"
-    assert DIRECT == (prune, SIMPLIFY, stability, SIMPLIFY, PIPELINE[-1])
+    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, winograd, attention)
+    assert PIPELINE[-1].__name__ == "fuse" and not {stability, attention} & set(EXACT)
+    assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
+    assert [step for step in DIRECT if step not in WHOLE] == [attention]
     assert EXACT == (prune, SIMPLIFY, SIMPLIFY, PIPELINE[-1])
 
 
