@@ -22,29 +22,38 @@ Figures and the choice of tiles: `shapes.py`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from .. import types as ty
 from ..types import BOOL, I32, Dim
 from . import ir as L
 from . import shapes
+from .blocks import (
+    Layout,
+    Slice,
+    Terms,
+    Vectorize,
+    Waiting,
+    at_indices,
+    guarded,
+    masked,
+    needed,
+    packed_sum,
+    positive,
+    substituted,
+)  # fmt: skip
 from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
-from .lower import IDENTITY, KIND_OF, expr_names, index_names
+from .lower import IDENTITY, KIND_OF, expr_names
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
 Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
-Vectorize = Callable[[L.For], list[L.Stmt]]
 LINES = 16
 """Lines of a matrix that are packed together."""
 FEW_ROWS = 12
 """Fewer rows than this are joined with a loop around them."""
-GAP = 16
-"""Elements between the rows of a packed block, so that they do not share sets of the first
-cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,7 @@ class _Writer:
                 if isinstance(self.rest, int):
                     stmts.append(L.For(self.fresh("p"), 1, within, tuple(body)))
                 else:
-                    stmts.append(L.If(_positive(self.rest), tuple(body)))
+                    stmts.append(L.If(positive(self.rest), tuple(body)))
             for k, loop in reversed(list(enumerate(around))):
                 stmts = [L.For(loop.var, loop.extent, "serial" if k else kind, tuple(stmts))]
             out += self.rename(tuple(stmts)) if around else stmts
@@ -254,7 +263,7 @@ class _Writer:
         return out
 
     def copied_terms(
-        self, operand: Operand, value: L.Expr, terms: _Terms, panel: L.Buffer, place: L.Index,
+        self, operand: Operand, value: L.Expr, terms: Terms, panel: L.Buffer, place: L.Index,
         count: L.Index,
     ) -> list[L.Stmt]:  # fmt: skip
         """Terms of a panel, whose value is that of an operand there."""
@@ -262,7 +271,7 @@ class _Writer:
         column = place * self.lanes + Dim.symbol(lane)
         env: dict[str, L.Index] = {self.nest.columns.var: column, **terms.env}
         target = self.place(operand.value, place, terms.flat, Dim.symbol(lane))
-        value = _substituted(value, env)
+        value = substituted(value, env)
         if count == self.lanes:
             store: tuple[L.Stmt, ...] = (L.Store(panel, (target,), value),)
         else:
@@ -298,7 +307,7 @@ class _Writer:
             }
             target = self.place(operand.value, place, self.nest.flat(env), start)
             if isinstance(value, L.Load):
-                source = tuple(_at(i, env) for i in value.index)
+                source = tuple(at_indices(i, env) for i in value.index)
                 buffer = value.buffer
                 return (L.Transpose(panel, (target,), self.lanes, buffer, source, step, size),)
             stage = L.Buffer(self.fresh("stage"), value.dtype, (size * size,), None, "local")
@@ -306,7 +315,7 @@ class _Writer:
             env[self.nest.reduction[-1].var] = term + Dim.symbol(word)
             env[self.nest.columns.var] = place * self.lanes + start + Dim.symbol(line)
             at = (Dim.symbol(line) * size + Dim.symbol(word),)
-            copy = L.For(word, size, "vector", (L.Store(stage, at, _substituted(value, env)),))
+            copy = L.For(word, size, "vector", (L.Store(stage, at, substituted(value, env)),))
             square = L.Transpose(panel, (target,), self.lanes, stage, (0,), size, size)
             return (L.Alloc(stage), L.For(line, size, "serial", (copy,)), square)
 
@@ -337,7 +346,7 @@ class _Writer:
                 out += self.copied_rows(start, count, value, terms, block, layout)
         return out
 
-    def pieces(self, operand: Operand, part: Slice | None) -> list[tuple[L.Expr, _Terms]]:
+    def pieces(self, operand: Operand, part: Slice | None) -> list[tuple[L.Expr, Terms]]:
         """The values of an operand, and the terms where they hold: words that are whole, and the
         last of the innermost loop.
         """
@@ -354,7 +363,7 @@ class _Writer:
         return [(operand.whole, self.terms(part=part, span=(0, extent - 1))), last]
 
     def copied_rows(
-        self, start: L.Index, count: int, value: L.Expr, terms: _Terms, block: L.Buffer,
+        self, start: L.Index, count: int, value: L.Expr, terms: Terms, block: L.Buffer,
         layout: Layout,
     ) -> list[L.Stmt]:  # fmt: skip
         """Terms of `count` rows."""
@@ -369,10 +378,10 @@ class _Writer:
             terms = replace(terms, loops=loops)
             env[self.nest.rows.var] = start
             target = layout.place(0, terms.names)
-            store = L.Store(block, (target,), _substituted(value, env))
+            store = L.Store(block, (target,), substituted(value, env))
             return terms.vector((store,), self.vectorize)
         target = layout.place(Dim.symbol(row), terms.names)
-        store = L.Store(block, (target,), _substituted(value, env))
+        store = L.Store(block, (target,), substituted(value, env))
         if self.shape.rows_inner:
             along = self.vectorize(L.For(row, count, "serial", (store,)))
             return terms.around(tuple(along))
@@ -451,7 +460,7 @@ class _Writer:
             if isinstance(rest, int):
                 out += last
             else:
-                out.append(L.If(_positive(rest), tuple(last)))
+                out.append(L.If(positive(rest), tuple(last)))
         return out
 
     def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:
@@ -496,17 +505,17 @@ class _Writer:
             stmts = self.pack_rows(start, count, part) if self.shape.pack_rows else []
             if panels != 0:
                 p = self.fresh("bj")
-                wait = _Waiting(tuple(waiting), width, Dim.symbol(p) * self.lanes)
+                wait = Waiting(tuple(waiting), width, Dim.symbol(p) * self.lanes)
                 place = first + Dim.symbol(p)
                 inside = self.tiles(start, count, place, self.lanes, part, wait)
                 stmts.append(L.For(p, panels, "serial", tuple(inside)))
             if rest != 0:
-                wait = _Waiting(tuple(waiting), width, panels * self.lanes)
+                wait = Waiting(tuple(waiting), width, panels * self.lanes)
                 last = self.tiles(start, count, self.whole, rest, part, wait)
                 if isinstance(rest, int):
                     stmts += last
                 else:
-                    stmts.append(L.If(_positive(rest), tuple(last)))
+                    stmts.append(L.If(positive(rest), tuple(last)))
             return stmts
 
         slices = -(-outer // size)
@@ -519,7 +528,7 @@ class _Writer:
 
     def tiles(
         self, start: L.Index, count: int, place: L.Index, lanes: L.Index,
-        part: Slice | None = None, wait: _Waiting | None = None,
+        part: Slice | None = None, wait: Waiting | None = None,
     ) -> list[L.Stmt]:  # fmt: skip
         """`count` rows from `start` against one panel."""
         whole, left = divmod(count, self.height)
@@ -539,7 +548,7 @@ class _Writer:
 
     def tile(
         self, start: L.Index, inside: L.Index, height: int, place: L.Index, count: L.Index,
-        part: Slice | None, wait: _Waiting | None,
+        part: Slice | None, wait: Waiting | None,
     ) -> L.Stmt:  # fmt: skip
         """`height` rows from start + inside, `count` columns of panel `place`."""
         nest, lane = self.nest, self.fresh("l")
@@ -564,7 +573,7 @@ class _Writer:
                 packed[value] = L.Load(block, (layout.place(inside + u, terms.names),))
             guard = None if self.panels else mask
             totals = tuple(
-                _packed(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
+                packed_sum(one, packed, terms.env, guard, nest.columns.var) for one in nest.sums
             )
             start_, rest, end = nest.before, (), nest.after
             if wait is not None:
@@ -578,18 +587,18 @@ class _Writer:
             copy = self.rename(tuple(L.substitute(s, env) for s in stmts))
             split = len(start_), len(start_) + len(totals)
             ends += copy[split[1] : split[1] + len(rest)]
-            first, late = _needed(copy[: split[0]], copy[split[0] : split[1]])
+            first, late = needed(copy[: split[0]], copy[split[0] : split[1]])
             before += first
             sums += copy[split[0] : split[1]]
             after += [*late, *copy[split[1] + len(rest) :]]
         loops = [*terms.around(tuple(sums)), *ends]
         if mask is not None and (part is None or part.last):
-            before = [_guarded(s, mask) for s in before]
-            after = _masked(after, mask)
+            before = [guarded(s, mask) for s in before]
+            after = masked(after, mask)
         return L.For(lane, lanes, "vector", (*before, *loops, *after))
 
     def waited(
-        self, wait: _Waiting, row: L.Index, lane: str, part: Slice | None
+        self, wait: Waiting, row: L.Index, lane: str, part: Slice | None
     ) -> tuple[tuple[L.Stmt, ...], tuple[L.Stmt, ...], tuple[L.Stmt, ...]]:
         """What stands before the sums of one slice of a row, what ends them, what follows."""
         assert part is not None
@@ -608,7 +617,7 @@ class _Writer:
 
     def terms(
         self, inner: int = 0, part: Slice | None = None, span: tuple[int, int] | None = None
-    ) -> _Terms:
+    ) -> Terms:
         """Fresh loops over the reduction (over a slice of it), but for its `inner` innermost; of
         the last loop only `span`: its first iteration, and how many.
         """
@@ -626,183 +635,4 @@ class _Writer:
             extents[-1] = span[1]
             env[loops[-1].var] = env[loops[-1].var] + span[0]
             within[loops[-1].var] = within[loops[-1].var] + span[0]
-        return _Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), within)
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """Loops over the terms of a sum: their names, the reduction's variables in them, the number."""
-
-    loops: tuple[tuple[str, L.Index], ...]
-    env: dict[str, L.Index]
-    flat: L.Index
-    names: dict[str, L.Index]
-    """The reduction's variables within the slice."""
-
-    def around(self, body: tuple[L.Stmt, ...]) -> list[L.Stmt]:
-        for name, extent in reversed(self.loops):
-            body = (L.For(name, extent, "serial", body),)
-        return list(body)
-
-    def vector(self, body: tuple[L.Stmt, ...], vectorize: Vectorize) -> list[L.Stmt]:
-        """The same with the innermost loop in lanes."""
-        *outer, (name, extent) = self.loops
-        if extent == 1:
-            return self.around(body)
-        inner = tuple(vectorize(L.For(name, extent, "serial", body)))
-        return replace(self, loops=tuple(outer)).around(inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A packed block of rows: (term, row), (row, term), or for a window the places of an image
-    where (window, place, channel)."""
-
-    names: tuple[str, ...]
-    """The loops of the reduction."""
-    extents: tuple[int, ...]
-    rows: int
-    rows_inner: bool
-    window: tuple[str, int] | None
-
-    def _spans(self) -> list[int]:
-        """The extents in memory: GAP after the innermost, the window's loop as long as the rows
-        need."""
-        spans = list(self.extents)
-        if self.window is not None:
-            at = self.names.index(self.window[0])
-            spans[at] += self.window[1] * (self.rows - 1)
-        if not self.rows_inner or self.window is not None:
-            spans[-1] += GAP
-        return spans
-
-    @property
-    def size(self) -> int:
-        """Elements."""
-        terms = math.prod(self._spans())
-        if self.window is not None:
-            return terms
-        return terms * (self.rows + GAP) if self.rows_inner else terms * self.rows
-
-    def place(self, row: L.Index, terms: dict[str, L.Index]) -> L.Index:
-        """Where a row's term lies."""
-        spans, place = self._spans(), 0
-        for name, span in zip(self.names, spans, strict=True):
-            at = terms[name]
-            if self.window is not None and name == self.window[0]:
-                at = at + self.window[1] * row
-            place = place * span + at
-        if self.window is not None:
-            return place
-        if self.rows_inner:
-            return place * (self.rows + GAP) + row
-        return row * math.prod(spans) + place
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Sums of a block of rows that wait for their next slice: buffers (row, column)."""
-
-    buffers: tuple[L.Buffer, ...]
-    width: int
-    start: L.Index
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Iterations of the outermost loop of a reduction, and what becomes of their sums."""
-
-    start: L.Index
-    extent: int
-    last: bool
-
-
-# ------------------------------------------------------------------------------------- rewriting
-
-
-def _at(index: L.Index, env: dict[str, L.Index]) -> L.Index:
-    return ty.substitute(index, env) if isinstance(index, Dim) else index
-
-
-def _substituted(expr: L.Expr, env: dict[str, L.Index]) -> L.Expr:
-    return L.map_expr(expr, lambda i: _at(i, env))
-
-
-def _packed(
-    total: L.Accumulate, packed: dict[L.Expr, L.Load], env: dict[str, L.Index],
-    mask: L.Expr | None, column: str,
-) -> L.Accumulate:  # fmt: skip
-    """The sum with packed operands read from where they are packed, others in place: columns under
-    the mask, if there is one.
-    """
-
-    def visit(expr: L.Expr) -> L.Expr:
-        if expr in packed:
-            return packed[expr]
-        if isinstance(expr, L.Scalar):
-            return replace(expr, args=tuple(visit(a) for a in expr.args))
-        if isinstance(expr, (L.Cast, L.Bitcast)):
-            return replace(expr, value=visit(expr.value))
-        if isinstance(expr, L.Select):
-            return L.Select(visit(expr.cond), visit(expr.a), visit(expr.b))
-        found = _substituted(expr, env)
-        if mask is not None and isinstance(found, L.Load) and column in expr_names(expr):
-            return replace(found, guard=L.both(found.guard, mask))
-        return found
-
-    return replace(total, value=visit(total.value))
-
-
-def _positive(index: L.Index) -> L.Expr:
-    return L.Scalar("gt", (L.Idx(index), L.Idx(0)), BOOL)
-
-
-def _needed(before: Sequence[L.Stmt], sums: Sequence[L.Stmt]) -> tuple[list[L.Stmt], list[L.Stmt]]:
-    """The statements before a reduction that it needs, and those that can follow it."""
-    names = _read(sums)
-    first: list[L.Stmt] = []
-    late: list[L.Stmt] = []
-    for stmt in reversed(before):
-        other = isinstance(stmt, L.Store) and stmt.buffer.space == "global"
-        if other or (isinstance(stmt, L.Let) and stmt.name not in names):
-            late.append(stmt)
-        else:
-            first.append(stmt)
-            names |= _read([stmt])
-    return first[::-1], late[::-1]
-
-
-def _read(stmts: Sequence[L.Stmt]) -> set[str]:
-    """The names of Lets that statements read."""
-    found: set[str] = set()
-    for stmt in stmts:
-        for expr in L.expressions(stmt):
-            found |= expr_names(expr)
-        if isinstance(stmt, (L.Store, L.Accumulate)):
-            found |= index_names(stmt.index)
-    return found
-
-
-def _masked(stmts: list[L.Stmt], mask: L.Expr) -> list[L.Stmt]:
-    """Statements after the sums, for the lanes that are there."""
-    lets = [s for s in stmts if isinstance(s, L.Let)]
-    reads_memory = any(
-        isinstance(e, L.Load) and e.buffer.space == "global"
-        for s in lets
-        for x in L.expressions(s)
-        for e in L.walk(x)
-    )
-    if reads_memory:
-        return [L.If(mask, tuple(stmts))]
-    return [*lets, L.If(mask, tuple(s for s in stmts if not isinstance(s, L.Let)))]
-
-
-def _guarded(stmt: L.Stmt, mask: L.Expr) -> L.Stmt:
-    """The statement with loads of memory that only happen where the mask holds."""
-
-    def leaf(expr: L.Expr) -> L.Expr:
-        if isinstance(expr, L.Load) and expr.buffer.space == "global":
-            return replace(expr, guard=L.both(expr.guard, mask))
-        return expr
-
-    return L.map_stmt(stmt, lambda i: i, leaf)
+        return Terms(tuple(zip(names, extents, strict=True)), env, self.nest.flat(env), within)

@@ -20,7 +20,8 @@ from dataclasses import replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
-from .contract import Fresh, Rename, Vectorize
+from .blocks import Vectorize
+from .contract import Fresh, Rename
 from .contraction import inlined
 from .lower import IDENTITY, KIND_OF, expr_names
 

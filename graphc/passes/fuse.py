@@ -29,7 +29,8 @@ from typing import Any
 from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, at, make, param
 from ..loops import ir as L
-from ..loops.lower import less, row_depth, simplify
+from ..loops.bounds import less, simplify
+from ..loops.lower import row_depth
 from ..loops.rowcache import ROW_BYTES
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent, TensorType
