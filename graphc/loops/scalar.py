@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import BF16, DTYPES, DType
+from ..types import BF16, DTYPES, I8, I16, U8, DType
 
 Array = Any
 
@@ -313,12 +313,13 @@ def _split(word: Array, dtype: np.dtype) -> list[Array]:
     return [b.astype(f"u{dtype.itemsize}").view(dtype) for b in bits]
 
 
-def _dot(a_dtype: Any, b_dtype: Any, sum_dtype: Any) -> Callable[..., Array]:
+def _dot(a_dtype: DType, b_dtype: DType, sum_dtype: DType) -> Callable[..., Array]:
     def dot(a: Array, b: Array) -> Array:
-        pairs = zip(_split(a, np.dtype(a_dtype)), _split(b, np.dtype(b_dtype)), strict=True)
-        total = np.asarray(0, sum_dtype)
+        # asked for when it runs: bfloat16 is a dtype of a library that few programs need
+        pairs = zip(_split(a, a_dtype.numpy), _split(b, b_dtype.numpy), strict=True)
+        total = np.asarray(0, sum_dtype.numpy)
         for x, y in reversed(list(pairs)):
-            total = total + x.astype(sum_dtype) * y.astype(sum_dtype)
+            total = total + x.astype(sum_dtype.numpy) * y.astype(sum_dtype.numpy)
         return total
 
     return dot
@@ -330,9 +331,9 @@ for _count, _kinds in ((2, "iuf"), (4, "iu")):
         "u32", _kinds, _join, 32 // _count,
     )  # fmt: skip
 for _name, _a, _b, _sum, _doc in (
-    ("dot_u8_i8", np.uint8, np.int8, "i32", "a0*b0 + .. + a3*b3 of u8 parts of a, i8 parts of b"),
-    ("dot_i16", np.int16, np.int16, "i32", "a0*b0 + a1*b1 of i16 parts"),
-    ("dot_bf16", BF16.numpy, BF16.numpy, "f32", "a0*b0 + a1*b1 of bf16 parts"),
+    ("dot_u8_i8", U8, I8, "i32", "a0*b0 + .. + a3*b3 of u8 parts of a, i8 parts of b"),
+    ("dot_i16", I16, I16, "i32", "a0*b0 + a1*b1 of i16 parts"),
+    ("dot_bf16", BF16, BF16, "f32", "a0*b0 + a1*b1 of bf16 parts"),
 ):
-    _function = _dot(_a, _b, DTYPES[_sum].numpy)
+    _function = _dot(_a, _b, DTYPES[_sum])
     SCALAR_OPS[_name] = ScalarOp(_name, 2, _doc, _sum, "u", _function, 32)
