@@ -35,7 +35,7 @@ from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "13"
+FORMAT = "14"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -92,10 +92,21 @@ class Lowered:
         """The kernels that a call runs, in order."""
         return self.plan.kernels
 
-    @stored_property
+    @property
     def llvm(self) -> str:
         """LLVM IR text: kernels, the entry, the shapes function, constants."""
-        from .codegen.llvm import Module, print_entry, print_kernel, print_shapes
+        return self.printed[0]
+
+    @property
+    def scratch(self) -> int:
+        """Bytes that each worker needs besides the arena."""
+        return self.printed[1]
+
+    @stored_property
+    def printed(self) -> tuple[str, int]:
+        """The LLVM IR, and the bytes of scratch memory for each worker."""
+        from .codegen.entry import print_entry, print_scratch, print_shapes
+        from .codegen.llvm import Module, print_kernel
         from .codegen.plan import constant_bytes
 
         plan = self.plan
@@ -112,12 +123,13 @@ class Lowered:
         functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
         for func in functions.values():
             print_kernel(module, func)
-        print_entry(module, "graph_entry", plan.launches, plan.slots)
+        scratch = print_scratch(module)
+        print_entry(module, "graph_entry", plan.launches, plan.slots, plan.arena)
         if plan.setup:
             module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
-            print_entry(module, "graph_setup", plan.setup, {})
+            print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
         print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
-        return module.render()
+        return module.render(), scratch
 
     @stored_property
     def object(self) -> bytes:
@@ -128,7 +140,7 @@ class Lowered:
     def peak_bytes(self) -> ty.Extent:
         """Bytes that a call needs besides its arguments: results and the arena.
 
-        Symbolic where extents are.
+        Symbolic where extents are. Each worker needs `scratch` bytes more.
         """
         total: ty.Extent = self.plan.arena
         for value in self.plan.graph.results:
@@ -184,6 +196,8 @@ class Built:
     kept: tuple[int, int] = (0, 0)
     """Bytes that `graph_setup` writes when the code is loaded, and those that it needs meanwhile.
     """
+    scratch: int = 0
+    """Bytes that each worker needs besides the arena."""
     source: str = "compiled"
 
 
@@ -289,6 +303,7 @@ def build_graph(graph: Graph, **options: Any) -> Built:
         ],
         "kernels": list(built.kernels),
         "kept": list(built.kept),
+        "scratch": built.scratch,
     }
     blobs = {"code": built.code}
     for k, constant in enumerate(built.constants):
@@ -320,6 +335,7 @@ def _build(lowered: Lowered) -> Built:
         tuple(literal.array for literal in plan.table),
         tuple(k.name for k in plan.kernels),
         (plan.kept, plan.setup_arena),
+        lowered.scratch,
     )
 
 
@@ -341,6 +357,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
         tuple(constants),
         tuple(meta["kernels"]),
         (meta["kept"][0], meta["kept"][1]),
+        meta["scratch"],
         "disk cache",
     )
 
@@ -434,9 +451,10 @@ def load_entry(built: Built) -> tuple[int, int, object]:
 
 def _set_up(loaded: graphc_runtime.LoadedObject, built: Built) -> np.ndarray:
     """Runs what depends on constants only. Answers the block that holds its results."""
-    kept, scratch = (_aligned(nbytes) for nbytes in built.kept)
+    runtime, owner, workers = graphc_runtime.runtime_pointer()
+    kept = _aligned(built.kept[0])
+    scratch = _aligned(built.kept[1] + workers * built.scratch)
     ctypes.c_void_p.from_address(loaded.address("graph_kept")).value = kept.ctypes.data
-    runtime, owner = graphc_runtime.runtime_pointer()
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_void_p,) * 4)(loaded.address("graph_setup"))
     code = run(None, None, scratch.ctypes.data, runtime)
     del owner
@@ -486,6 +504,7 @@ def specialization(
         symbols=built.symbols,
         result=result,
         arena_bytes=built.arena if isinstance(built.arena, int) else 0,
+        arena_worker_bytes=built.scratch,
         keep=keep,
     )
 

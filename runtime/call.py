@@ -406,14 +406,12 @@ def _runtime_now() -> fallback.Runtime:
     return runtime
 
 
-def runtime_pointer() -> tuple[int, object]:
-    """The address of a `GcRuntime` (native.h) for code that is called by other ways, and its owner
-    to keep alive.
-
-    Its number of workers is the one in force now.
+def runtime_pointer() -> tuple[int, object, int]:
+    """The address of a `GcRuntime` (native.h) for code that is called by other ways, its owner to
+    keep alive, and its number of workers, which is the one in force now.
     """
     runtime = _runtime_now()
-    return ctypes.addressof(runtime), runtime
+    return ctypes.addressof(runtime), runtime, runtime.workers
 
 
 # ----------------------------------------------------------------------------------------- memory

@@ -2,9 +2,11 @@
 
 A printer: it decides nothing about order, lanes or threads.
 
-A kernel becomes `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`. A parallel loop
-becomes a function of its own, `(ptr context, i64 begin, i64 end, i64 worker)`, handed to the
-runtime's `parallel_for`; what it reads from outside travels in the context. Inside a vector loop
+A kernel becomes `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt, ptr scratch)`. A
+parallel loop becomes a function of its own, `(ptr context, i64 begin, i64 end, i64 worker)`, handed
+to the runtime's `parallel_for`; what it reads from outside travels in the context. Small local
+buffers are on the stack, large ones in the scratch memory of the worker: a caller's stack may be
+small. Inside a vector loop
 every value that the lane reaches is a vector; the stride of an access is the coefficient of the
 lane in its offset: 0 one element for all lanes, 1 a vector, -1 a reversed vector, 2 two vectors and
 a shuffle, anything else a gather or scatter. `GcRuntime` and the entry are described in
@@ -28,6 +30,11 @@ from . import dot_llvm
 from .llvm_builder import Builder, Module, Val, memory_type
 from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
 from .scalar_llvm import emit as emit_scalar
+
+STACK_BYTES = 8 << 10
+"""A local buffer of more bytes is in the scratch memory of its worker."""
+SCRATCH = "graph_scratch"
+"""The constant that says how many bytes of scratch memory each worker has."""
 
 
 @dataclass
@@ -59,10 +66,13 @@ class Printer:
         """Of divisors of the loops around, made before these."""
         self.streaming = False
         """Whether streaming stores are printed as such; they need aligned results."""
+        self.scratch = 0
+        """Bytes of the scratch memory that the blocks around use."""
 
     # -------------------------------------------------------------------------------- statements
     def block(self, body: Sequence[L.Stmt]) -> None:
         stmts = list(body)
+        before = self.scratch
         k = 0
         while k < len(stmts):
             stmt = stmts[k]
@@ -75,6 +85,7 @@ class Printer:
                 continue
             self.stmt(stmt)
             k += 1
+        self.scratch = before
 
     def stmt(self, stmt: L.Stmt) -> None:
         if isinstance(stmt, L.Let):
@@ -162,18 +173,24 @@ class Printer:
         )
         inner.numbers = dict(self.numbers)
         inner.streaming = self.streaming
-        slots = len(values) + len(places) + 2
+        inner.scratch = self.scratch
+        slots = len(values) + len(places) + 3
         context = self.b.alloca(I64, slots)
         for k, name in enumerate(values):
             self.b.store(self.b.gep(context, k, I64), self.values[name], align=8)
             kept = inner.b.load(inner.b.gep("%context", k, I64), self.values[name].dtype, align=8)
             inner.values[name] = kept
-        pointers = [self.places[n].pointer for n in places] + ["%error", "%rt"]
+        pointers = [self.places[n].pointer for n in places] + ["%error", "%rt", "%scratch"]
         for k, pointer in enumerate(pointers, len(values)):
             self.b.line(f"store ptr {pointer}, ptr {self.b.gep(context, k, I64)}, align 8")
             slot = inner.b.gep("%context", k, I64)
             if pointer in ("%error", "%rt"):
                 inner.b.line(f"{pointer} = load ptr, ptr {slot}, align 8")
+            elif pointer == "%scratch":
+                first = inner.b._emit(f"load ptr, ptr {slot}, align 8")
+                each = inner.b.load(f"@{SCRATCH}", I64, align=8)
+                mine = inner.b.mul(each, Val("%worker", I64, 1))
+                inner.b.line(f"%scratch = getelementptr i8, ptr {first}, {mine}")
             else:
                 loaded = inner.b._emit(f"load ptr, ptr {slot}, align 8")
                 place = self.places[places[k - len(values)]]
@@ -219,7 +236,13 @@ class Printer:
         if not isinstance(count, int):
             raise LoweringError(f"local buffer {buffer.name} has the symbolic size {count}")
         lanes = self.lanes if self.lane is not None else 1
-        pointer = self._entry_alloca(buffer.dtype, max(1, count * lanes))
+        nbytes = count * lanes * buffer.dtype.nbytes
+        if nbytes > STACK_BYTES and buffer.space == "local":
+            pointer = self.b._emit(f"getelementptr i8, ptr %scratch, i64 {self.scratch}")
+            self.scratch += (nbytes + 63) // 64 * 64
+            self.module.scratch = max(self.module.scratch, self.scratch)
+        else:
+            pointer = self._entry_alloca(buffer.dtype, max(1, count * lanes))
         self.places[buffer.name] = Place(pointer, buffer, lanes)
 
     def _entry_alloca(self, dtype: DType, count: int) -> str:
@@ -621,11 +644,11 @@ that it writes into them, and by several, whom the third cache serves at once.
 
 def print_kernel(module: Module, func: L.LoopFunc) -> None:
     """Adds one kernel to the module:
-    `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt)`.
+    `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt, ptr scratch)`.
     """
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
-    params += [("error", "ptr"), ("rt", "ptr")]
+    params += [("error", "ptr"), ("rt", "ptr"), ("scratch", "ptr")]
     streamed = {
         s.buffer.name: s.buffer
         for s in L.statements(func.body)
@@ -681,86 +704,4 @@ def _print_body(
     printer.finish()
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """One kernel call inside an entry: where its buffers are.
-
-    `arguments` holds, for each parameter, ("buffer", k) the entry's k-th buffer, ("arena", byte
-    offset), ("kept", byte offset), ("constant", symbol) or ("table", k).
-    """
-
-    kernel: str
-    arguments: tuple[tuple[str, object], ...]
-    symbols: tuple[str, ...]
-
-
-def print_entry(
-    module: Module, name: str, launches: Sequence[Launch], slots: dict[str, int]
-) -> None:
-    """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`,
-    which runs the kernels in order.
-
-    `slots` says at which place of `extents` each symbol stands. Answers 0, or the first error code
-    reported plus `@graph_code_base`, which the loader sets to tell programs apart.
-    """
-    params = [("buffers", "ptr"), ("extents", "ptr"), ("arena", "ptr"), ("rt", "ptr")]
-    b = module.function(name, params, "i64")
-    printer = Printer(module, b, name)
-    b.line("%error = alloca i64, align 8")
-    b.line("store i64 0, ptr %error, align 8")
-    needed = {s for launch in launches for s in launch.symbols}
-    for launch in launches:
-        for place, where in launch.arguments:
-            if place == "arena" and isinstance(where, Dim):
-                needed |= ty.symbols(where)
-    for symbol in sorted(needed):
-        printer.values[symbol] = b.load(b.gep("%extents", slots[symbol], I64), I64, align=8)
-    loaded: dict[tuple[str, object], str] = {}
-    for launch in launches:
-        arguments = []
-        for argument in launch.arguments:
-            if argument not in loaded:
-                loaded[argument] = _argument(printer, *argument)
-            arguments.append(f"ptr {loaded[argument]}")
-        arguments += [str(printer.values[s]) for s in launch.symbols]
-        b.line(f"call void @{launch.kernel}({', '.join([*arguments, 'ptr %error', 'ptr %rt'])})")
-    code = b.load("%error", I64, align=8)
-    based = b.add(code, b.load("@graph_code_base", I64, align=8))
-    b.line(f"ret {b.select(b.cmp('eq', code, 0), code, based)}")
-
-
-def _argument(printer: Printer, place: str, where: object) -> str:
-    b = printer.b
-    if place == "buffer":
-        assert isinstance(where, int)
-        return b._emit(f"load ptr, ptr {b.gep('%buffers', where, I64)}, align 8")
-    if place == "arena":
-        assert isinstance(where, (int, Dim))
-        return b._emit(f"getelementptr i8, ptr %arena, {printer.index(where)}")
-    if place == "constant":
-        return f"@{where}"
-    if place == "kept":
-        kept = b._emit("load ptr, ptr @graph_kept, align 8")
-        return b._emit(f"getelementptr i8, ptr {kept}, i64 {where}")
-    assert place == "table"
-    return b._emit(f"load ptr, ptr getelementptr (ptr, ptr @graph_constants, i64 {where}), align 8")
-
-
-def print_shapes(
-    module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int]
-) -> None:
-    """Adds `i64 @name(ptr extents, ptr dims)`:
-    writes the results' extents, answers the arena's bytes.
-    """
-    b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64")
-    printer = Printer(module, b, name)
-    for symbol, slot in slots.items():
-        printer.values[symbol] = b.load(b.gep("%extents", slot, I64), I64, align=8)
-    for k, dim in enumerate(dims):
-        b.store(b.gep("%dims", k, I64), printer.index(dim), align=8)
-    b.line(f"ret {printer.index(arena)}")
-
-
-__all__ = [
-    "Launch", "Module", "Printer", "print_entry", "print_kernel", "print_shapes",
-]  # fmt: skip
+__all__ = ["Module", "Printer", "print_kernel"]

@@ -67,6 +67,8 @@ class Module:
 
     isa: Isa
     inline_limit: int = 8
+    scratch: int = 0
+    """Bytes of scratch memory that each worker needs for the kernels printed so far."""
     _declarations: dict[str, str] = field(default_factory=dict)
     _globals: dict[str, str] = field(default_factory=dict)
     _functions: list[Builder] = field(default_factory=list)

@@ -23,7 +23,7 @@ from ..loops.schedule import Machine, Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent
-from .llvm import Launch
+from .entry import Launch
 
 ALIGN = 64
 EMBED_BYTES = 16 << 10

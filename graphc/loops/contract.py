@@ -30,6 +30,7 @@ from ..types import BOOL, I32, Dim
 from . import ir as L
 from . import shapes
 from .blocks import (
+    GAP,
     Layout,
     Slice,
     Terms,
@@ -405,18 +406,20 @@ class _Writer:
         size = self.shape.block_rows
         whole, rest = rows // size, rows % size
         out: list[L.Stmt] = []
-        if whole != 0:
-            block = self.fresh("bi")
-            body = self.row_block(Dim.symbol(block) * size, size)
+        block = self.fresh("bi")
+        body = self.row_block(Dim.symbol(block) * size, size) if whole != 0 else []
+        if isinstance(rest, int) and rest:
+            last = self.row_block(whole * size, rest)
+            if body:  # one loop for both: workers share the last block too
+                inside = L.Scalar("lt", (L.Idx(Dim.symbol(block)), L.Idx(whole)), BOOL)
+                body = [L.If(inside, tuple(body), tuple(last))]
+            return [L.For(block, whole + 1, kind, tuple(body or last))]
+        if body:
             out.append(L.For(block, whole, kind, tuple(body)))
         if rest != 0:
-            if isinstance(rest, int):
-                body = self.row_block(whole * size, rest)
-                out.append(L.For(self.fresh("bi"), 1, kind, tuple(body)))
-            else:
-                row = self.fresh("bi")
-                body = self.row_block(whole * size + Dim.symbol(row), 1)
-                out.append(L.For(row, rest, kind, tuple(body)))
+            row = self.fresh("bi")
+            last = self.row_block(whole * size + Dim.symbol(row), 1)
+            out.append(L.For(row, rest, kind, tuple(last)))
         return out
 
     def column_groups(self, kind: str) -> list[L.Stmt]:
@@ -484,7 +487,7 @@ class _Writer:
         """Whole panels from `first`, then one of `rest` columns; all slices."""
         outer, size = self.nest.reduction[0].extent, self.shape.slice
         assert isinstance(outer, int)
-        width = self.shape.group * self.lanes + (self.lanes if rest != 0 else 0)
+        width = self.shape.group * self.lanes + (self.lanes if rest != 0 else 0) + GAP
         waiting = [
             L.Buffer(
                 self.fresh("wait"), s.buffer.dtype, (count * width,), None, "local", "temp", 64

@@ -44,7 +44,7 @@ def body_cost(body: Sequence[L.Stmt]) -> int:
             trips = stmt.extent if isinstance(stmt.extent, int) else UNKNOWN_TRIPS
             total += trips * body_cost(stmt.body)
         elif isinstance(stmt, L.If):
-            total += body_cost(stmt.then) + body_cost(stmt.otherwise)
+            total += max(body_cost(stmt.then), body_cost(stmt.otherwise))
         elif isinstance(stmt, L.Transpose):
             total += 6 * stmt.size
     return total

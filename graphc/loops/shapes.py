@@ -20,7 +20,7 @@ LATENCY = 4
 TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
-"""A packed block of rows: on the stack of a worker, and in the second cache beside a panel."""
+"""A packed block of rows: in the second cache beside a panel."""
 MANY_ROWS = 160
 MANY_COLUMNS = 256
 DENSE_BYTES = 1 << 10
@@ -36,13 +36,17 @@ SUM_TERMS = 384
 """Terms that are added one by one where additions round: the error of a sum grows with them.
 OpenBLAS's slices for f32 are as long.
 """
-GROUP_BYTES = 128 << 10
-"""Sums that wait for their next slice."""
+GROUP_BYTES = 256 << 10
+"""Sums that wait for their next slice: rows are packed again for each group of panels."""
 """Columns of one batch that are packed on the stack."""
 TASKS = 16
 """Loops around with fewer iterations than this are joined, so that workers get equal shares."""
 BLOCKS = 8
 """Blocks of rows that are enough to share between workers."""
+SHARED_WORK = 1 << 16
+"""Terms of all sums together that are worth a second worker."""
+FAR = 0.6
+"""The part of a tile's time that reading its panel from the third cache takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,9 @@ def choose(
     if block is None:
         return None
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
+    if isinstance(rows, int) and not nest.batch:
+        most = tallest(nest, registers)[lanes // vector]
+        shape = replace(shape, height=_height(nest, shape, most))
     if pack_columns != "local" and _is_by_columns(nest):
         return _by_columns(nest, shape, deep)
     if not deep:
@@ -159,32 +166,35 @@ def _slice(nest: Contraction, pack_columns: str) -> int:
     return -(-outer // slices)
 
 
+def tallest(nest: Contraction, registers: int) -> dict[int, int]:
+    """The rows of the tallest tile by its width in registers, the widest first."""
+    sums, columns, rows = len(nest.sums), len(nest.column_operands), len(nest.row_operands)
+    # the sums, a row of columns for each of their parts, and a number of a row
+    found = {
+        w: (registers - columns * w - rows) // (w * sums)
+        for w in ((4, 2, 1) if registers >= 32 else (2, 1))
+    }
+    return {w: most for w, most in found.items() if most >= 2} or {1: 1}
+
+
 def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
     """(lanes, height) with the least cycles for all tiles, by an estimate."""
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
-    sums = len(nest.sums)
-    widths = [w for w in ((4, 2, 1) if registers >= 32 else (2, 1))]
-    # the sums, a row of columns for each of their parts, and a number of a row
-    tallest = {
-        w: (registers - len(nest.column_operands) * w - len(nest.row_operands)) // (w * sums)
-        for w in widths
-    }
-    widths = [w for w in widths if tallest[w] >= 2]
-    if not widths:
-        widths, tallest = [1], {1: 1}
+    tallest_ = tallest(nest, registers)
+    widths = list(tallest_)
     if not isinstance(rows, int):  # single rows are left over: they need wide tiles
         width = widths[0]
         if isinstance(columns, int):
             while width > 1 and (width // 2) * vector >= columns:
                 width //= 2
-        return width * vector, min(6, tallest[width])
+        return width * vector, min(6, tallest_[width])
     terms = depth if isinstance(depth, int) else 256
     shared = not nest.batch and not _is_by_columns(nest)
     best: tuple[float, int, int] | None = None
     for width in widths:
         if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
             continue
-        for height in range(min(rows, tallest[width]), 0, -1):
+        for height in range(min(rows, tallest_[width]), 0, -1):
             cost = _cost(rows, columns, width, height, vector, terms, shared)
             if best is None or cost < best[0]:
                 best = (cost, width, height)
@@ -276,28 +286,48 @@ def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
 def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, nest.depth
-    tiles = BLOCKS
+    most = BLOCKS * height
     if isinstance(depth, int):
         outer = nest.reduction[0].extent
         if deep and isinstance(outer, int):
             depth = depth // outer * deep
-        tiles = 64
-        while tiles and _block_bytes(nest, height * tiles, depth) > BLOCK_BYTES:
-            tiles -= 1
-        if not tiles and packed:
-            return height if _block_bytes(nest, height, depth) <= 2 * BLOCK_BYTES else None
-    tiles = max(1, min(tiles, 64))
+        each = max(1, _block_bytes(nest, height, depth) // height)
+        most = min(64 * height, BLOCK_BYTES // each)
+        if most < height and packed:
+            return height if each * height <= 2 * BLOCK_BYTES else None
+    most = max(height, most)
     if not isinstance(rows, int):
-        return height * tiles if packed else height
-    whole = max(1, rows // height)
+        return most // height * height if packed else height
     if nest.batch:  # the loops around are what workers share
-        return min(rows, height * tiles)
-    if whole // tiles < BLOCKS:
-        tiles = max(1, whole // BLOCKS)
-    # a division without a rest shares evenly, into an even number of blocks at best
-    even = [n for n in range(tiles, 0, -1) if whole % n == 0 and whole // n % 2 == 0]
-    fair = [n for n in range(tiles, 0, -1) if whole % n == 0]
-    for found in (even, fair):
-        if found and 2 * found[0] >= tiles:
-            return height * found[0]
-    return height * tiles
+        return min(rows, most // height * height)
+    most = min(rows, most)
+    work = rows * nest.columns.extent * nest.depth
+    if isinstance(work, int) and work < SHARED_WORK:
+        return most
+    blocks = range(-(-rows // most), max(1, rows // height) + 1)
+    return min((-(-rows // n) for n in blocks), key=lambda block: _sharing(rows, block, height))
+
+
+def _sharing(rows: int, block: int, height: int) -> float:
+    """What blocks of so many rows cost, beside one: a panel comes from far for the first tile of
+    each, and workers, two or more, get whole blocks one after another.
+    """
+    blocks = -(-rows // block)
+
+    def longest(workers: int) -> float:
+        ideal = max(rows / workers, height)
+        return min(rows, -(-blocks // workers) * block) / ideal
+
+    return (1 + FAR * height / block) * (4 * longest(2) + longest(4) + longest(8)) / 6
+
+
+def _height(nest: Contraction, shape: Shape, most: int) -> int:
+    """Rows of a tile, at most `most`, that fit a block best."""
+    terms, width = nest.depth, shape.lanes // shape.vector
+    if not isinstance(terms, int):
+        terms = 256
+    heights = range(most, 0, -1)
+    rows, lanes = shape.block_rows, shape.lanes
+    return min(
+        heights, key=lambda h: _cost(rows, lanes, width, h, shape.vector, terms, shared=False)
+    )

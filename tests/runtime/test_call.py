@@ -595,8 +595,8 @@ def test_large_outputs_are_as_numpy_makes_them(fast: Caller) -> None:
 
 
 def test_runtime_pointer(native: Any) -> None:
-    address, owner = native.runtime_pointer()
-    workers = ctypes.c_int64.from_address(address + 8).value
+    address, owner, workers = native.runtime_pointer()
+    assert ctypes.c_int64.from_address(address + 8).value == workers
     assert workers == native.get_threads() and owner is not None
 
 
