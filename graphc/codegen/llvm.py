@@ -33,6 +33,8 @@ from .scalar_llvm import emit as emit_scalar
 
 STACK_BYTES = 8 << 10
 """A local buffer of more bytes is in the scratch memory of its worker."""
+LINE_BYTES = 64
+"""Of the caches."""
 SCRATCH = "graph_scratch"
 """The constant that says how many bytes of scratch memory each worker has."""
 
@@ -360,6 +362,8 @@ class Printer:
         if stride == 1:
             align = 64 if place.lanes > 1 or load.buffer.space == "register" else None
             align = dtype.nbytes if align is None or place.lanes * dtype.nbytes < 64 else align
+            if load.ahead:
+                self._ask(pointer, load.ahead, self.lanes * dtype.nbytes)
             return self.b.load(pointer, dtype, self.lanes, align=align, mask=mask)
         if stride == -1 and mask is None:
             start = self.b.gep(pointer, -(self.lanes - 1), dtype)
@@ -373,6 +377,15 @@ class Printer:
             return self.b.shuffle(low, high, lanes)
         index = self.b.mul(self.b.ramp(self.lanes), stride)
         return self.b.gather(pointer, index, dtype, mask=mask)
+
+    def _ask(self, pointer: str, ahead: int, nbytes: int) -> None:
+        """Asks for lines of memory, `ahead` bytes from what a pointer points to, into the second
+        cache. Addresses that are nobody's are no fault.
+        """
+        self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
+        for line in range(ahead, ahead + nbytes, LINE_BYTES):
+            place = self.b._emit(f"getelementptr i8, ptr {pointer}, i64 {line}")
+            self.b.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 2, i32 1)")
 
     def store(
         self, buffer: L.Buffer, index: tuple[L.Index, ...], value: Val, streaming: bool = False

@@ -116,6 +116,10 @@ class Load:
     buffer: Buffer
     index: tuple[Index, ...]
     guard: Expr | None = None
+    ahead: int = 0
+    """The bytes so far on will be loaded soon: they are asked for into the second cache, where the
+    target can, whether they are the buffer's or not.
+    """
 
     @property
     def dtype(self) -> DType:
@@ -396,7 +400,8 @@ def map_expr(
         return leaf(Idx(index(expr.index)))
     if isinstance(expr, Load):
         guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
-        return leaf(Load(expr.buffer, tuple(index(i) for i in expr.index), guard))
+        place = tuple(index(i) for i in expr.index)
+        return leaf(Load(expr.buffer, place, guard, expr.ahead))
     if isinstance(expr, Name):
         return leaf(expr)
     if isinstance(expr, Scalar):

@@ -110,7 +110,8 @@ class Scheduler:
             return [_serial(s) for s in body] if small else body
         bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
-            return bands
+            self.temps.extend(bands[1])
+            return bands[0]
         tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
@@ -610,7 +611,7 @@ def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stm
         if isinstance(e, L.Name) and e.name in names:
             return L.Name(names[e.name], e.dtype)
         if isinstance(e, L.Load) and e.buffer.name in buffers:
-            return L.Load(buffers[e.buffer.name], e.index, e.guard)
+            return L.Load(buffers[e.buffer.name], e.index, e.guard, e.ahead)
         return e
 
     def fix(stmt: L.Stmt) -> L.Stmt:

@@ -10,9 +10,8 @@
                 e: f32 = exp(x[i, j] - m[0])
                 y[i, j] = e
 
-A constant is bare where its neighbours say its dtype, else `f32(1.5)`. `(x[i] if c)` is a guarded
-load.
-"""
+A constant is bare where its neighbours say its dtype, else `f32(1.5)`. `x[i].ahead(n)` asks for the
+bytes n further on, `(x[i] if c)` is a guarded load."""
 
 from __future__ import annotations
 
@@ -176,6 +175,8 @@ def _text(expr: Expr, known: DType | None) -> str:
         return text if text.isidentifier() else f"({text})"
     if isinstance(expr, Load):
         place = _place(expr.buffer, expr.index)
+        if expr.ahead:
+            place = f"{place}.ahead({expr.ahead})"
         return place if expr.guard is None else f"({place} if {_outer(expr.guard, None)})"
     if isinstance(expr, (Cast, Bitcast)):
         name = expr.dtype.name if isinstance(expr, Cast) else f"bits_as_{expr.dtype.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import graphc
 from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
@@ -28,13 +29,13 @@ def row_product(k: ty.Extent, n: ty.Extent, dtype: ty.DType = F32) -> Graph:
 
 def bands(graph: Graph) -> bool:
     func = verify(schedule(lower(graph, "f"), Machine(64, 32)).func, "cpu")
-    made = [s.buffer.name for s in L.statements(func.body) if isinstance(s, L.Alloc)]
-    return any(name.startswith("wait") for name in made)
+    return any(p.name.startswith("part") for p in func.params)
 
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matvec, "BAND", 32)
+    monkeypatch.setattr(matvec, "LEAST_COLUMNS", 32)
     monkeypatch.setattr(matvec, "LEAST_BYTES", 0)
 
 
@@ -57,6 +58,37 @@ def test_symbolic_columns(narrow: None) -> None:
         got = run_graph(graph, arrays, {"n": n}, MACHINES[2])
         expected = np.maximum(arrays[0] @ arrays[1] + arrays[2], 0)
         np.testing.assert_allclose(got[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pieces_of_lines(narrow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces that workers share, the last of them shorter, and lines that do not fill a step."""
+    monkeypatch.setattr(matvec, "PIECES", 2)
+    monkeypatch.setattr(matvec, "PIECE_TERMS", 16)
+    graph = row_product(37, 70)
+    arrays = arguments(graph)
+    func = schedule(lower(graph, "f"), Machine(64, 32)).func
+    (part,) = (p for p in func.params if p.name.startswith("part"))
+    assert part.shape == (3 * 70,)
+    for machine in MACHINES:
+        got = run_graph(graph, arrays, {}, machine)
+        assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
+    assert_close(compiled(graph)(*arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+def test_the_matrix_is_asked_for_ahead() -> None:
+    func = schedule(lower(row_product(64, 5000), "f"), Machine(64, 32)).func
+    asked = {
+        e.buffer.name
+        for s in L.statements(func.body)
+        for x in L.expressions(s)
+        for e in L.walk(x)
+        if isinstance(e, L.Load) and e.ahead
+    }
+    assert asked == {"x1"}
+    assert ".ahead(2048)" in str(func)
+    assert "prefetch" in graphc.jit(lambda x, w: x @ w).lower(
+        graphc.spec((64,), "float32"), graphc.spec((64, 5000), "float32")
+    ).text("llvm")
 
 
 def test_small_or_short_ones_are_plain() -> None:
