@@ -11,7 +11,8 @@
                 y[i, j] = e
 
 A constant is bare where its neighbours say its dtype, else `f32(1.5)`. `x[i].ahead(n)` asks for the
-bytes n further on, `(x[i] if c)` is a guarded load."""
+bytes n further on, `(x[i] if c)` is a guarded load.
+"""
 
 from __future__ import annotations
 
