@@ -1,12 +1,12 @@
-"""Random graphs: NumPy's evaluator against LLVM, or against CUDA C run on the CPU, or against code
-for aarch64 in an emulator.
+"""Random graphs: NumPy's evaluator against LLVM, or against CUDA C run on the CPU. LLVM's code may
+be for another processor: an older one of this kind, or an aarch64 in an emulator.
 
 Run by hand:
 
     python -m tests.fuzz --mix --start 0 --count 100000 --jobs 2 --log fuzz.log
     python -m tests.fuzz --size 20 --passes --start 4711 --count 1
     python -m tests.fuzz --mix --cuda --count 10000 --jobs 2
-    python -m tests.fuzz --mix --arm --count 10000 --jobs 2
+    python -m tests.fuzz --mix --target aarch64 --count 10000 --jobs 2
 
 A seed is a test case: it stands for the same graph until `random_graphs.py` or `symbolic_graphs.py`
 changes. Each failing seed is printed when it is found, with the command that runs it alone. Exit
@@ -24,6 +24,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from graphc.ir import Graph
 from graphc.passes import pipeline
 from tests import fuzz_pool
 from tests.codegen import arm, cuda_graphs
+from tests.codegen.test_programs import TARGETS
 from tests.compiled import compiled
 from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_agrees, random_graph
@@ -42,6 +44,12 @@ from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
 
 MIX = (5, 12, 20) * 7 + (5, 12, 60, 0)
 """Sizes by the last digits of a seed in the mixture; 0 is a graph of symbolic extents."""
+
+COMPILERS: dict[str, Callable[..., Any]] = {
+    "host": compiled,
+    "aarch64": arm.compiled,
+    **{name: partial(compiled, target=target) for name, target in TARGETS.items()},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,15 @@ class Options:
 
     kind: Kind | None
     cuda: bool = False
-    arm: bool = False
+    target: str = "host"
 
     def of(self, seed: int) -> Kind:
         """The kind of a seed."""
         return mixed(seed) if self.kind is None else self.kind
 
     def __str__(self) -> str:
-        return f"{self.kind or '--mix'}{' --cuda' * self.cuda}{' --arm' * self.arm}"
+        target = f" --target {self.target}" * (self.target != "host")
+        return f"{self.kind or '--mix'}{' --cuda' * self.cuda}{target}"
 
     def __call__(
         self, seeds: Sequence[int], begin: Callable[[int], None]
@@ -80,7 +89,7 @@ class Options:
         if self.cuda:
             yield from check_cuda(seeds, self.of, begin)
             return
-        compile_graph = arm.compiled if self.arm else compiled
+        compile_graph = COMPILERS[self.target]
         for seed in seeds:
             begin(seed)
             kind = self.of(seed)
@@ -230,14 +239,14 @@ def main() -> int:
     parser.add_argument("--symbolic", action="store_true", help="graphs over symbolic extents")
     parser.add_argument("--mix", action="store_true", help="all of these, by the seed")
     parser.add_argument("--cuda", action="store_true", help="CUDA C on the CPU instead of LLVM")
-    parser.add_argument("--arm", action="store_true", help="code for aarch64 in an emulator")
+    parser.add_argument("--target", choices=COMPILERS, default="host", help="the processor")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, help="begin no block of seeds after this time")
     parser.add_argument("--progress", type=float, default=60, help="seconds between two lines")
     parser.add_argument("--log", type=Path, help="a file of the blocks that were run")
     given = parser.parse_args()
     kind = None if given.mix else Kind(given.size, given.passes, given.symbolic)
-    options = Options(kind, given.cuda, given.arm)
+    options = Options(kind, given.cuda, given.target)
 
     def show(seed: int, text: str) -> None:
         alone = replace(options, kind=options.of(seed))

@@ -81,5 +81,5 @@ def test_kernels_of_many_seeds_are_compiled_at_once() -> None:
 @pytest.mark.parametrize("seed", [0, 23, 24, 26, 47, 49])
 def test_seeds_of_the_mixture_on_aarch64(seed: int) -> None:
     begun: list[int] = []
-    assert list(fuzz.Options(None, arm=True)([seed], begun.append)) == []
+    assert list(fuzz.Options(None, target="aarch64")([seed], begun.append)) == []
     assert begun == [seed]

@@ -1,9 +1,9 @@
 """Runs machine code for aarch64 on any machine: in unicorn, which is the processor of qemu.
 
-Called by `test_arm.py` and by `tests/fuzz.py --arm`. The road is graphc's own: its target, its
-object, its loader (`graphc_runtime.link` lays out and relocates for any base address). What stands
-here is the machine: pages, a stack, the entry's arguments, and a `parallel_for` that runs three
-parts one after the other.
+Called by `test_arm.py` and by `tests/fuzz.py --target aarch64`. The road is graphc's own: its
+target, its object, its loader (`graphc_runtime.link` lays out and relocates for any base address).
+What stands here is the machine: pages, a stack, the entry's arguments, and a `parallel_for` that
+runs three parts one after the other.
 
 Every array ends where its page ends, and no page follows: code that reads or writes past an array
 stops. What lies before an array, in its page, must be the same after the call.
