@@ -1,10 +1,12 @@
-"""Random graphs: NumPy's evaluator against LLVM, or against CUDA C run on the CPU.
+"""Random graphs: NumPy's evaluator against LLVM, or against CUDA C run on the CPU. LLVM's code may
+be for another processor: an older one of this kind, or an aarch64 in an emulator.
 
 Run by hand:
 
     python -m tests.fuzz --mix --start 0 --count 100000 --jobs 2 --log fuzz.log
     python -m tests.fuzz --size 20 --passes --start 4711 --count 1
     python -m tests.fuzz --mix --cuda --count 10000 --jobs 2
+    python -m tests.fuzz --mix --target aarch64 --count 10000 --jobs 2
 
 A seed is a test case: it stands for the same graph until `random_graphs.py` or `symbolic_graphs.py`
 changes. Each failing seed is printed when it is found, with the command that runs it alone. Exit
@@ -22,7 +24,9 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +35,8 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.passes import pipeline
 from tests import fuzz_pool
-from tests.codegen import cuda_graphs
+from tests.codegen import arm, cuda_graphs
+from tests.codegen.test_programs import TARGETS
 from tests.compiled import compiled
 from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_agrees, random_graph
@@ -39,6 +44,12 @@ from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
 
 MIX = (5, 12, 20) * 7 + (5, 12, 60, 0)
 """Sizes by the last digits of a seed in the mixture; 0 is a graph of symbolic extents."""
+
+COMPILERS: dict[str, Callable[..., Any]] = {
+    "host": compiled,
+    "aarch64": arm.compiled,
+    **{name: partial(compiled, target=target) for name, target in TARGETS.items()},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +71,15 @@ class Options:
 
     kind: Kind | None
     cuda: bool = False
+    target: str = "host"
 
     def of(self, seed: int) -> Kind:
         """The kind of a seed."""
         return mixed(seed) if self.kind is None else self.kind
 
     def __str__(self) -> str:
-        return f"{self.kind or '--mix'}{' --cuda' * self.cuda}"
+        target = f" --target {self.target}" * (self.target != "host")
+        return f"{self.kind or '--mix'}{' --cuda' * self.cuda}{target}"
 
     def __call__(
         self, seeds: Sequence[int], begin: Callable[[int], None]
@@ -76,11 +89,13 @@ class Options:
         if self.cuda:
             yield from check_cuda(seeds, self.of, begin)
             return
+        compile_graph = COMPILERS[self.target]
         for seed in seeds:
             begin(seed)
             kind = self.of(seed)
+            check_kind = check_symbolic if kind.symbolic else check
             try:
-                (check_symbolic if kind.symbolic else check)(seed, kind.size, kind.passes)
+                check_kind(seed, kind.size, kind.passes, compile_graph)
             except Exception as error:
                 yield seed, described(error)
 
@@ -91,12 +106,12 @@ def mixed(seed: int) -> Kind:
     return Kind(size or 12, passes, symbolic=size == 0)
 
 
-def check(seed: int, size: int, passes: bool) -> None:
+def check(seed: int, size: int, passes: bool, compile_graph: Callable[..., Any] = compiled) -> None:
     """Raises unless LLVM's results for the graph of that seed are the evaluator's,
     within the graph's tolerance.
     """
     graph, arrays = random_graph(seed, size)
-    function = compiled(graph, passes=passes)
+    function = compile_graph(graph, passes=passes)
     actual = function(*(np.ascontiguousarray(a) if a.ndim else a for a in arrays))
     compare(graph, arrays, actual, passes)
 
@@ -118,10 +133,12 @@ def compare(
         assert_agrees(outcome.graph, arrays, actual, evaluate(outcome.graph, arrays))
 
 
-def check_symbolic(seed: int, size: int, passes: bool) -> None:
+def check_symbolic(
+    seed: int, size: int, passes: bool, compile_graph: Callable[..., Any] = compiled
+) -> None:
     """The same for a graph over symbolic extents: one binary for several sizes, and one for one."""
     graph, make = symbolic_graph(seed, size)
-    function = compiled(graph, passes=passes)
+    function = compile_graph(graph, passes=passes)
     for env in SIZES:
         arrays = make(env)
         sized = at_extents(graph, env)
@@ -130,7 +147,7 @@ def check_symbolic(seed: int, size: int, passes: bool) -> None:
             found = run_graph(graph, arrays, env, MACHINES[seed % 3])
             compare(sized, arrays, found, passes=False)
         if env is SIZES[-1]:
-            compare(sized, arrays, compiled(sized, passes=passes)(*arrays), passes)
+            compare(sized, arrays, compile_graph(sized, passes=passes)(*arrays), passes)
 
 
 # -------------------------------------------------------------------------------------------- CUDA
@@ -222,13 +239,14 @@ def main() -> int:
     parser.add_argument("--symbolic", action="store_true", help="graphs over symbolic extents")
     parser.add_argument("--mix", action="store_true", help="all of these, by the seed")
     parser.add_argument("--cuda", action="store_true", help="CUDA C on the CPU instead of LLVM")
+    parser.add_argument("--target", choices=COMPILERS, default="host", help="the processor")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, help="begin no block of seeds after this time")
     parser.add_argument("--progress", type=float, default=60, help="seconds between two lines")
     parser.add_argument("--log", type=Path, help="a file of the blocks that were run")
     given = parser.parse_args()
     kind = None if given.mix else Kind(given.size, given.passes, given.symbolic)
-    options = Options(kind, given.cuda)
+    options = Options(kind, given.cuda, given.target)
 
     def show(seed: int, text: str) -> None:
         alone = replace(options, kind=options.of(seed))

@@ -76,3 +76,10 @@ def test_kernels_of_many_seeds_are_compiled_at_once() -> None:
     begun: list[int] = []
     assert list(fuzz.Options(None, cuda=True)(seeds, begun.append)) == []
     assert begun == seeds * 2  # when the kernels are printed, and when they are run
+
+
+@pytest.mark.parametrize("seed", [0, 23, 24, 26, 47, 49])
+def test_seeds_of_the_mixture_on_aarch64(seed: int) -> None:
+    begun: list[int] = []
+    assert list(fuzz.Options(None, target="aarch64")([seed], begun.append)) == []
+    assert begun == [seed]

@@ -13,6 +13,23 @@ import numpy as np
 
 from ..types import BF16, BOOL, F16, F64, DType
 
+_NEEDS = {
+    "sse4.2": ("sse4.1",), "avx": ("sse4.2",), "avx2": ("avx",), "fma": ("avx",), "f16c": ("avx",),
+    "avxvnni": ("avx2",), "avx512f": ("avx2", "fma", "f16c"), "avx512vl": ("avx512f",),
+    "avx512dq": ("avx512f",), "avx512bw": ("avx512f",), "avx512vnni": ("avx512f",),
+    "avx512bf16": ("avx512bw",),
+}  # fmt: skip
+"""Of the features that are asked about here, those that LLVM switches on together.
+
+Source: llvm/lib/Target/X86/X86.td.
+"""
+
+
+@cache
+def _needed(name: str) -> frozenset[str]:
+    """A feature and all that it needs."""
+    return frozenset({name}).union(*(_needed(n) for n in _NEEDS.get(name, ())))
+
 
 @dataclass(frozen=True, slots=True)
 class Isa:
@@ -25,8 +42,17 @@ class Isa:
 
     @staticmethod
     def of(arch: str, features: str = "", vector_bits: int | None = None) -> Isa:
-        """From an architecture name and LLVM's feature string ("+avx2,+fma,-avx512f")."""
-        names = frozenset(f[1:] for f in features.split(",") if f.startswith("+"))
+        """From an architecture name and LLVM's feature string ("+avx2,+fma,-avx512f"), read as
+        LLVM does: from left to right, a feature brings those that it needs and takes those along
+        that need it.
+        """
+        names: frozenset[str] = frozenset()
+        for feature in filter(None, features.split(",")):
+            sign, name = feature[0], feature[1:]
+            if sign == "+":
+                names |= _needed(name)
+            else:
+                names = frozenset(n for n in names if name not in _needed(n))
         width = 128
         if arch == "x86_64":
             width = 512 if "avx512f" in names else 256 if "avx" in names else 128

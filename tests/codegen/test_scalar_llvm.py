@@ -4,6 +4,7 @@ edge values."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -138,13 +139,20 @@ def test_op_without_avx512(name: str, dtype: DType, features: str) -> None:
 @pytest.mark.parametrize("source", REAL, ids=str)
 def test_cast_equals_astype(source: DType, features: str) -> None:
     module = Module(kernels.isa_of(features))
+    check_casts(source, module, lambda m: kernels.Compiled(m, features, opt=0))
+
+
+def check_casts(
+    source: DType, module: Module, compile_module: Callable[[Module], Callable[..., np.ndarray]]
+) -> None:
+    """Edge values from one dtype to every other, in 1 and 16 lanes."""
     for target in REAL:
         for lanes in (1, 16):
             kernels.add_kernel(
                 module, f"to_{target}_{lanes}", [source], target, lanes,
                 lambda b, a, t=target: b.cast(a[0], t),
             )  # fmt: skip
-    compiled = kernels.Compiled(module, features, opt=0)
+    compiled = compile_module(module)
     values = edge_values(source)
     if source.is_float:
         extra = np.array([1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-25 * 1.001, 65519.99, 65520, 254.7])

@@ -15,6 +15,7 @@ from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
 from graphc.loops.shapes import Shape, choose
 from graphc.types import C64, F32, F64, I32, DType
+from tests.codegen.test_programs import TARGETS
 from tests.compiled import lowered_graph
 from tests.programs import dot, tensor
 
@@ -73,15 +74,33 @@ def test_the_tile_never_spills(
     assert sums * width * found.height + columns * width + rows <= registers
 
 
+SUMS = {"neon": r"\tfmla\t", "avx2": r"\tvfmadd231p", "avx512": r"\tvfmadd231p"}
+ON = {
+    "neon": Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon,+fp-armv8"),
+    "avx2": TARGETS["avx2"],
+    "avx512": TARGETS["avx512"],
+}
+
+
+@pytest.mark.parametrize("sizes", [(256, 256, 256), (96, 256, 128), (250, 253, 250)], ids=str)
 @pytest.mark.parametrize("dtype", [F32, F64], ids=str)
-def test_neon_keeps_its_tile_in_registers(dtype: DType) -> None:
-    """Cross-compiled: nothing here can run it."""
-    target = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon,+fp-armv8")
-    text = lowered_graph(product(96, 256, 128, dtype), target=target).text("asm")
-    blocks = re.split(r"(?m)^\.\w+:|\tb\.\w+\t.*$", text)
-    inner = max(blocks, key=lambda block: len(re.findall(r"\tfmla\t", block)))
-    found = shape(product(96, 256, 128, dtype), 16, target.isa.registers)
-    assert found.height == 12
-    assert len(re.findall(r"\tfmla\t", inner)) % (found.height * found.lanes // found.vector) == 0
-    assert not re.findall(r"\t(?:str|stp|stur)\t", inner), inner
-    assert not re.findall(r"\[sp", inner), inner
+@pytest.mark.parametrize("name", ON)
+def test_the_inner_loop_keeps_its_tile_in_registers(
+    name: str, dtype: DType, sizes: tuple[int, int, int]
+) -> None:
+    """Nothing is stored in it, and nothing but the rows and the columns is loaded. On NEON all
+    rows but the first, which is loaded into all lanes, are multiplied from lane 0.
+    """
+    target = ON[name]
+    text = lowered_graph(product(*sizes, dtype), target=target).text("asm")
+    blocks = re.split(r"(?m)^\.\w+:|\t(?:b\.|j)\w+\t.*$", text)
+    inner = max(blocks, key=lambda block: len(re.findall(SUMS[name], block)))
+    found = shape(product(*sizes, dtype), target.isa.vector_bits // 8, target.isa.registers)
+    width = found.lanes // found.vector
+    assert found.height >= 5
+    assert found.height * width + width + 1 <= target.isa.registers
+    assert len(re.findall(SUMS[name], inner)) == found.height * width
+    assert not re.findall(r"\t(?:str|stp|stur)\t|\[sp|\(%rsp\)|%[xyz]mm\d+, \S*\(", inner), inner
+    if name == "neon":
+        by_element = re.findall(r"\tfmla\t.*\.[sd]\[0\]", inner)
+        assert len(by_element) == (found.height - 1) * width
