@@ -25,6 +25,7 @@ from .. import types as ty
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import merge
+from .cuda_attention import attention_cuda
 from .cuda_contract import contract_cuda
 from .cuda_nests import (
     LOCAL_BYTES,
@@ -257,6 +258,9 @@ class _Schedule:
             return [self.kernel(segment)]
         (loop,) = segment.stmts
         assert isinstance(loop, For)
+        whole = attention_cuda(self.names, loop)
+        if whole is not None:
+            return [_inject(whole, tuple(segment.imports))]
         tiled = contract_cuda(self.names, loop)
         kernels = [] if tiled is None else [tiled[0]]
         rest = loop if tiled is None else tiled[1]
