@@ -324,6 +324,8 @@ class _Kernel:
                 self.transpose(stmt)
             case L.Mma():
                 self.mma(stmt)
+            case L.Combine():
+                self.combine_lanes(stmt)
             case _:
                 raise LoweringError(f"{type(stmt).__name__} has no CUDA form")
 
@@ -577,13 +579,22 @@ class _Kernel:
         self.lanes = outer
 
     # -- tiles
-    def mma(self, stmt: L.Mma) -> None:
+    def whole_warp(self, what: str) -> None:
+        """Raises LoweringError unless all threads of a warp come by."""
         if self.apart or "x" not in self.bound or self.block[0] != 32:
             raise LoweringError(
-                f"{self.func.name}: an Mma stands in a thread loop over a warp, all of whose "
+                f"{self.func.name}: {what} stands in a thread loop over a warp, all of whose "
                 f"threads come by; the block is {self.block}"
             )
         self.synchronizes = True
+
+    def combine_lanes(self, stmt: L.Combine) -> None:
+        self.whole_warp("a Combine")
+        place = self.place(stmt.buffer, stmt.index)
+        self.emit(f"{place} = gc_group_reduce<gc_reduce_{stmt.op}, {stmt.lanes}>({place});")
+
+    def mma(self, stmt: L.Mma) -> None:
+        self.whole_warp("an Mma")
         places = ((stmt.target, stmt.target_index), (stmt.a, stmt.a_index), (stmt.b, stmt.b_index))
         parts = ", ".join(f"&{self.place(buffer, index)}" for buffer, index in places)
         self.emit(f"gc_mma_{stmt.dtype.name}({parts});")

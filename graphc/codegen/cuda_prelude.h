@@ -275,6 +275,14 @@ template <class Op, class T> GC_DEVICE T gc_warp_reduce(T value) {
   return (T)__shfl_sync(0xffffffffu, value, 0);
 }
 
+// The same for groups of LANES neighbouring lanes.
+template <class Op, int LANES, class T> GC_DEVICE T gc_group_reduce(T value) {
+#pragma unroll
+  for (int step = LANES / 2; step > 0; step >>= 1)
+    value = Op::of(value, (T)__shfl_xor_sync(0xffffffffu, value, step));
+  return value;
+}
+
 // All threads of a block of whole warps get the same value: warps first, then their results in
 // order. `scratch` is shared and holds one T per warp; it is free again on return.
 template <class Op, class T> GC_DEVICE T gc_block_reduce(T value, T* scratch) {

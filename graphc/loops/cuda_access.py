@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
 from .ir import Accumulate, Alloc, Expr, For, Index, Load, Stmt, Store
+
+Known = dict[str, tuple[int | None, int | None]]
+"""The least and the greatest value of names."""
+CHEAP = frozenset(
+    {"add", "sub", "mul", "neg", "abs", "min", "max", "and", "or", "xor", "not", "shl", "shr"}
+    | {"eq", "ne", "lt", "le", "gt", "ge"}
+)
+"""Ops that may be done again for every element instead of once for a row of them."""
 
 
 def stride(offset: Index, var: str) -> int | None:
@@ -101,12 +110,18 @@ def is_map(var: str, body: tuple[Stmt, ...], only: set[str] | None = None) -> bo
     """Do the iterations of a loop touch different elements of all that they write (of `only` those
     buffers)?
 
-    A buffer qualifies when all accesses to it have one and the same index on some axis, a multiple
-    of the variable plus what the body does not change.
+    A buffer qualifies when on some axis all accesses to it are at `step*var + fixed + i`, where
+    `fixed` is one index that the body does not change, and the values that `i` takes are less than
+    a step apart: 4*v and 4*v + 3, or 32*v + w with w < 32.
     """
     if any(isinstance(s, L.Transpose) for s in L.statements(body)):
         return False
     inner, own = defined(body), allocated(body)
+    known: Known = {
+        s.var: (0, max(s.extent - 1, 0))
+        for s in L.statements(body)
+        if isinstance(s, For) and isinstance(s.extent, int)
+    }
     touched: dict[str, list[tuple[Index, ...]]] = {}
     for access in (*writes(body), *loads(body)):
         touched.setdefault(access.buffer.name, []).append(access.index)
@@ -115,13 +130,33 @@ def is_map(var: str, body: tuple[Stmt, ...], only: set[str] | None = None) -> bo
             continue
         places = touched[name]
         if not any(
-            all(p[axis] == places[0][axis] for p in places)
-            and stride(places[0][axis], var)
-            and not ty.symbols(places[0][axis]) & inner
-            for axis in range(len(places[0]))
+            _apart([p[axis] for p in places], var, inner, known) for axis in range(len(places[0]))
         ):
             return False
     return True
+
+
+def _apart(
+    places: list[Index], var: str, inner: set[str],
+    known: Known,
+) -> bool:  # fmt: skip
+    """Do different values of the variable give different indices, whatever else they hold?"""
+    step = stride(places[0], var)
+    if not step:
+        return False
+    first = places[0] - step * Dim.symbol(var)
+    terms = first.terms if isinstance(first, Dim) else ()
+    fixed = Dim(tuple((m, c) for m, c in terms if m and not ty.symbols(Dim(((m, 1),))) & inner))
+    least, most = 0, 0
+    for k, place in enumerate(places):
+        rest = place - step * Dim.symbol(var) - fixed
+        if not ty.symbols(rest) <= known.keys():
+            return False
+        low, high = ty.bounds(rest, known)
+        if low is None or high is None:
+            return False
+        least, most = (low, high) if k == 0 else (min(least, low), max(most, high))
+    return most - least < abs(step)
 
 
 def reduced(variables: set[str], body: tuple[Stmt, ...]) -> dict[str, str]:
@@ -179,6 +214,28 @@ def spread_chain(
     return None
 
 
+def perfect(loop: For) -> For:
+    """The nest with the Lets between its loops moved inside, where they are cheap: then all of its
+    loops can be spread over threads."""
+    if len(loop.body) == 1 and isinstance(loop.body[0], For):
+        return replace(loop, body=(perfect(loop.body[0]),))
+    *lets, inner = loop.body
+    if not isinstance(inner, For) or inner.kind not in ("serial", "parallel"):
+        return loop
+    if not lets or any(not isinstance(s, L.Let) or not _is_cheap(s.value) for s in lets):
+        return loop
+    if ty.symbols(inner.extent) & {s.name for s in lets if isinstance(s, L.Let)}:
+        return loop
+    if {w.buffer.name for w in writes(inner.body)} & {load.buffer.name for load in loads((*lets,))}:
+        return loop
+    return replace(loop, body=(perfect(replace(inner, body=(*lets, *inner.body))),))
+
+
+def _is_cheap(value: Expr) -> bool:
+    """Is it less work than reading memory?"""
+    return all(e.op in CHEAP for e in L.walk(value) if isinstance(e, L.Scalar))
+
+
 # ------------------------------------------------------------------------------- index algebra
 
 
@@ -232,7 +289,7 @@ def _divisions(index: Index) -> int:
     return sum(not isinstance(atom, str) for monomial, _ in index.terms for atom in monomial)
 
 
-def shortened(index: Index, known: dict[str, tuple[int | None, int | None]]) -> Index:
+def shortened(index: Index, known: Known) -> Index:
     """The index with a // b as 0 and a % b as a where the bounds of names show that a < b."""
     if not isinstance(index, Dim):
         return index

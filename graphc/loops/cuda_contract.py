@@ -23,10 +23,11 @@ How slices come to shared memory: cuda_tiles.py. Small products keep their threa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .. import types as ty
-from ..types import BF16, F16, F32, U32
+from ..types import BF16, F16, F32, U32, Dim
 from . import contraction
 from . import cuda_access as A
 from . import ir as L
@@ -66,8 +67,7 @@ PART = "_part"
 def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
     """The kernel of a parallel nest that is a contraction, and the nest that follows it where the
     terms were cut into parts; None where it is none, or too small."""
-    nest = contraction.match(loop)
-    parts = None if nest is None else _parts(nest)
+    parts = next(filter(None, map(_parts, _nests(names, loop))), None)
     if parts is None:
         return None
     size = _tile(parts)
@@ -101,6 +101,67 @@ class _Parts:
     """Statements of the end: for each result, but for the sums."""
     paired: ty.DType | None
     """The dtype of both sides where tensor cores can multiply them."""
+
+
+def _nests(names: Names, loop: For) -> Iterator[Contraction]:
+    """What the nest is as a contraction: as it stands, then with its groups in a loop of their own
+    and another loop as the rows (in an image with channels first, the last two are places)."""
+    nest = contraction.match(loop)
+    if nest is not None:
+        yield nest
+    loops, core = _grouped(names, *A.chain(A.perfect(loop), names.symbols, mapped=True))
+    for k in reversed(range(len(loops) - 1)):
+        made = core
+        for one in reversed((*loops[:k], *loops[k + 1 : -1], loops[k], loops[-1])):
+            made = (replace(one, body=made),)
+        (whole,) = made
+        nest = contraction.match(whole) if isinstance(whole, For) else None
+        if nest is not None:
+            yield nest
+
+
+def _grouped(
+    names: Names, loops: tuple[For, ...], core: tuple[Stmt, ...]
+) -> tuple[tuple[For, ...], tuple[Stmt, ...]]:
+    """The nest with each loop that is divided by a number as two: its groups, and the places in a
+    group."""
+    found: list[For] = []
+    for loop in loops:
+        divisors = _divisors(core, loop.var)
+        size = divisors.pop() if len(divisors) == 1 else 0
+        if not isinstance(loop.extent, int) or not 1 < size < loop.extent or loop.extent % size:
+            found.append(loop)
+            continue
+        group = names.fresh("group")
+        known: A.Known = {loop.var: (0, size - 1), group: (0, loop.extent // size - 1)}
+        env = {loop.var: size * symbol(group) + symbol(loop.var)}
+        core = tuple(
+            L.map_stmt(L.substitute(s, env), lambda i, known=known: A.shortened(i, known))
+            for s in core
+        )
+        found += [
+            replace(loop, var=group, extent=loop.extent // size),
+            replace(loop, extent=size, kind="serial"),
+        ]
+    return tuple(found), core
+
+
+def _divisors(core: tuple[Stmt, ...], var: str) -> set[int]:
+    """What a variable is divided by."""
+    found: set[int] = set()
+
+    def look(index: Index) -> Index:
+        for monomial, _ in index.terms if isinstance(index, Dim) else ():
+            for atom in monomial:
+                if not isinstance(atom, str):
+                    if atom[1] == symbol(var) and isinstance(atom[2], int):
+                        found.add(atom[2])
+                    look(atom[1])
+        return index
+
+    for stmt in core:
+        L.map_stmt(stmt, look)
+    return found
 
 
 def _parts(nest: Contraction) -> _Parts | None:

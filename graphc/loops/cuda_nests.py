@@ -23,6 +23,8 @@ TILE = 32
 MAX_TILES = 4
 ROW_OF_A_WARP = 1024
 SHARED_ROW_BYTES = 32 * 1024
+PART_TERMS = 1024
+"""Terms of a reduction below this are not worth a part of their own."""
 LOCAL_BYTES = 2048
 """A thread's own array above this goes to global memory."""
 
@@ -515,6 +517,67 @@ def columns(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For |
         barrier(names, WARP),
         For(x, WARP, "thread", guarded(column, total, known, second)),
     ))  # fmt: skip
+
+
+def in_parts(
+    names: Names, loops: Sequence[For], core: tuple[Stmt, ...], parallel: int
+) -> tuple[For, For] | None:
+    """A nest of few results with long reductions as two: sums over parts of the terms, which go to
+    workspace, and the nest that adds these in order and goes on.
+
+    `parallel` is how many results a processor could work on at once. None when there are enough
+    results, or when the core is not one reduction into registers.
+    """
+    found = [k for k, s in enumerate(core) if isinstance(s, For)]
+    if len(found) != 1:
+        return None
+    loop = core[found[0]]
+    before, after = core[: found[0]], core[found[0] + 1 :]
+    assert isinstance(loop, For)
+    chain = A.spread_chain(loop, names.symbols)
+    total, simple = extent_of(loops), all(isinstance(s, (L.Let, Alloc, Store)) for s in before)
+    if chain is None or not simple or not isinstance(total, int) or total == 0:
+        return None
+    inner, body = chain
+    ops = A.reduced({one.var for one in inner}, body)
+    targets = {w.buffer.name: w for w in A.writes(body)}
+    registers = {s.buffer.name for s in before if isinstance(s, Alloc)}
+    terms = extent_of(inner)
+    if not isinstance(terms, int) or targets.keys() != ops.keys() or not ops.keys() <= registers:
+        return None
+    if any(w.buffer.shape != (1,) for w in targets.values()):
+        return None
+    count = min(terms // PART_TERMS, parallel // total)
+    if count < 2:
+        return None
+    part, term = names.fresh("part"), names.fresh("term")
+    chunk = ceil_div(terms, count)
+    flat = chunk * symbol(part) + symbol(term)
+    known = {part: count, term: chunk}
+    place = (symbol(part), *(symbol(one.var) for one in loops))
+    start: list[Stmt] = []
+    keep: list[Stmt] = []
+    join: list[Stmt] = []
+    for name, write in targets.items():
+        shape = (count, *(one.extent for one in loops))
+        held = names.temp(f"{name}_parts", write.buffer.dtype, shape)
+        start.append(Store(write.buffer, (0,), neutral_of(ops[name], write.buffer)))
+        keep.append(Store(held, place, Load(write.buffer, (0,))))
+        join.append(Accumulate(write.buffer, (0,), ops[name], Load(held, place)))
+    kept = [
+        s
+        for s in before
+        if isinstance(s, L.Let) or (isinstance(s, Alloc) and s.buffer.name in targets)
+    ]
+    walk = For(term, chunk, "serial", guarded(flat, terms, known, at(inner, body, flat)))
+    first: tuple[Stmt, ...] = (*kept, *start, walk, *keep)
+    second: tuple[Stmt, ...] = (*before, For(part, count, "serial", tuple(join)), *after)
+    for one in reversed(loops):
+        first = (replace(one, kind="serial", body=first),)
+        second = (replace(one, body=second),)
+    (joined,) = second
+    assert isinstance(joined, For)
+    return For(part, count, "parallel", first), joined
 
 
 def neutral_of(op: str, buffer: Buffer) -> L.Const:

@@ -65,6 +65,11 @@ class Place:
     lane: str
     known: dict[str, int]
     """How many values the names take."""
+    warps: int = THREADS // WARP
+
+    @property
+    def threads(self) -> int:
+        return WARP * self.warps
 
     @property
     def thread(self) -> Index:
@@ -136,13 +141,13 @@ class Copy:
 
     @property
     def turns(self) -> int:
-        return ceil_div(self.pieces, THREADS)
+        return ceil_div(self.pieces, self.place.threads)
 
     def each(self, body: Callable[[Index, Index, dict[str, int]], Sequence[Stmt]]) -> list[Stmt]:
         """`body(piece, turn, known)` for the thread's pieces."""
         turn = self.names.fresh("turn")
         at: Index = 0 if self.turns == 1 else symbol(turn)
-        piece = THREADS * at + self.place.thread
+        piece = self.place.threads * at + self.place.thread
         known = {turn: self.turns}
         stmts = self.place.shortened(body(piece, at, known), known)
         cond = self.place.less(piece, self.pieces, known)
@@ -328,7 +333,7 @@ def _packs(copy: Copy) -> bool:
     if axis.inner.extent % copy.lanes != 0:
         return False
     lane, slices = "_lane", "_slice"
-    own, term = copy.where(THREADS * symbol("_turn") + copy.place.thread)
+    own, term = copy.where(copy.place.threads * symbol("_turn") + copy.place.thread)
     row = copy.start + own
     term = copy.depth * symbol(slices) + term
     value, guard = copy.number(row, term, symbol(lane), lane)

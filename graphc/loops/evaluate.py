@@ -25,6 +25,7 @@ from .ir import (
     Bitcast,
     Buffer,
     Cast,
+    Combine,
     Const,
     Dim,
     Expr,
@@ -182,6 +183,21 @@ def _mma(
     return [board[-1][q + 8 * (k // 2), 2 * t + k % 2] for k in range(4)]
 
 
+def _combine(
+    board: dict[int, Any], lane: int, lanes: int, op: Callable[..., Any], value: Any
+) -> Generator[None, None, Any]:
+    """One lane's part in a Combine: it shows its number, and answers that of its group."""
+    board[lane] = value
+    yield
+    first = lane - lane % lanes
+    found = [board[first + k] for k in range(lanes)]
+    yield
+    while len(found) > 1:
+        half = len(found) // 2
+        found = [op(a, b) for a, b in zip(found[:half], found[half:], strict=True)]
+    return found[0]
+
+
 def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
     """The sum of all lanes' Mma, from what each shows."""
     c, a, b = (np.empty(shape, np.float32) for shape in ((16, 8), (16, 16), (16, 8)))
@@ -235,6 +251,7 @@ class _Source:
             "fresh": _fresh,
             "lockstep": _lockstep,
             "mma": _mma,
+            "combine": _combine,
             "stmts": self.stmts,
             "access": _open,
             "select": lambda cond, a, b: a if cond else b,
@@ -309,6 +326,8 @@ class _Source:
             self.lines.append(f"{indent} errors[{stmt.code}] = None")
         elif isinstance(stmt, Mma):
             self.mma(stmt, number, indent)
+        elif isinstance(stmt, Combine):
+            self.combine(stmt, number, indent)
         else:
             self.transpose(stmt, number, indent)
 
@@ -354,6 +373,14 @@ class _Source:
         self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
         place = f"{self.index(stmt.target_index[0])} + k"
         self.lines.append(f"{indent} store_{stmt.target.name}({number}, x, {place})")
+
+    def combine(self, stmt: Combine, number: int, indent: str) -> None:
+        place = ", ".join(self.index(i) for i in stmt.index)
+        op = self.operation(stmt.op, stmt.buffer.dtype)
+        own = f"load_{stmt.buffer.name}({number}, {place})"
+        call = f"combine(board_{self.lane}, v_{self.lane}, {stmt.lanes}, {op}, {own})"
+        self.lines.append(f"{indent}joined = yield from {call}")
+        self.lines.append(f"{indent}store_{stmt.buffer.name}({number}, joined, {place})")
 
     # -- indices
     def index(self, index: Index) -> str:

@@ -14,6 +14,7 @@ Immutable. One screen of grammar:
              | Fail(cond, code)             report error `code` when cond holds; goes on
              | Transpose(target, place, step, source, place, step, size)
              | Mma(target, place, a, place, b, place, dtype)
+             | Combine(buffer, index*, op, lanes)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
              | Cast | Bitcast | Select(cond, a, b)
     Index    = int | Dim                    a polynomial (with // and %) over loop variables,
@@ -280,7 +281,22 @@ class Mma:
     dtype: DType
 
 
-Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma
+@dataclass(frozen=True, slots=True)
+class Combine:
+    """Each group of `lanes` neighbouring lanes of a warp joins its numbers; all of them get the
+    result.
+
+    The 32 iterations of the innermost thread loop around do it together, each with its own register
+    buffer. The numbers meet in a tree: at a distance of lanes // 2 first, of 1 last.
+    """
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    op: str
+    lanes: int
+
+
+Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma | Combine
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +467,8 @@ def map_stmt(
             stmt.target, place(stmt.target_index), stmt.a, place(stmt.a_index),
             stmt.b, place(stmt.b_index), stmt.dtype,
         )  # fmt: skip
+    if isinstance(stmt, Combine):
+        return Combine(stmt.buffer, place(stmt.index), stmt.op, stmt.lanes)
     return stmt
 
 

@@ -25,10 +25,12 @@ from .. import types as ty
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import merge
+from .cuda_attention import attention_cuda
 from .cuda_contract import contract_cuda
 from .cuda_nests import (
     LOCAL_BYTES,
     THREADS,
+    WARP,
     Names,
     at,
     ceil_div,
@@ -36,6 +38,7 @@ from .cuda_nests import (
     elementwise,
     extent_of,
     guarded,
+    in_parts,
     neutral_of,
     rename,
     row_statements,
@@ -255,11 +258,14 @@ class _Schedule:
             return [self.kernel(segment)]
         (loop,) = segment.stmts
         assert isinstance(loop, For)
+        whole = attention_cuda(self.names, loop)
+        if whole is not None:
+            return [_inject(whole, tuple(segment.imports))]
         tiled = contract_cuda(self.names, loop)
         kernels = [] if tiled is None else [tiled[0]]
         rest = loop if tiled is None else tiled[1]
         if rest is not None:
-            kernels.append(self.nest(rest))
+            kernels += self.nests(rest)
         return [_inject(k, tuple(segment.imports)) for k in kernels]
 
     def kernel(self, segment: _Segment) -> For:
@@ -307,9 +313,20 @@ class _Schedule:
         walk = For(thread, THREADS, "thread", (For(turn, turns, "serial", body),))
         return For(block, PARTIAL_BLOCKS, "block", (*segment.imports, *start, walk, *end))
 
+    def nests(self, loop: For) -> list[For]:
+        """The kernel of one parallel nest; of few results of many terms, two."""
+        loops, core = A.chain(loop, self.names.symbols, mapped=True)
+        along, across = self.directions(loops, core)
+        parallel = PARTIAL_BLOCKS * (1 if along > across else WARP)
+        parts = in_parts(self.names, loops, core, parallel)
+        return [self.nest(one) for one in parts or (loop,)]
+
     def nest(self, loop: For) -> For:
         """The kernel of one parallel nest."""
         loops, core = A.chain(loop, self.names.symbols, mapped=True)
+        deeper = A.chain(A.perfect(loop), self.names.symbols, mapped=True)
+        if len(deeper[0]) > len(loops):
+            loops, core = deeper
         if not A.has_loops(core):
             position, moved = transposed_loads(loops, core)
             if moved:

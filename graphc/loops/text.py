@@ -27,6 +27,7 @@ from .ir import (
     Bitcast,
     Buffer,
     Cast,
+    Combine,
     Const,
     Expr,
     Fail,
@@ -136,6 +137,9 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
         a, b = _place(stmt.a, stmt.a_index), _place(stmt.b, stmt.b_index)
         target = _place(stmt.target, stmt.target_index)
         yield f"{indent}{target} += mma_{stmt.dtype.name}({a}, {b})"
+    elif isinstance(stmt, Combine):
+        place = _place(stmt.buffer, stmt.index)
+        yield f"{indent}{place} = {stmt.op} of {stmt.lanes} lanes"
     else:
         yield indent + _transposed(stmt)
 

@@ -19,6 +19,7 @@ from .ir import (
     Bitcast,
     Buffer,
     Cast,
+    Combine,
     Const,
     Expr,
     Fail,
@@ -73,9 +74,11 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - An Mma stands in a thread loop of 32 iterations, in no vector loop, and works on register
       buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16.
+    - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
+      buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
-    Targets: "cpu" has no block, thread, shared, Barrier or Mma; "cuda" has no parallel loop and no
-    Transpose.
+    Targets: "cpu" has no block, thread, shared, Barrier, Mma or Combine; "cuda" has no parallel
+    loop and no Transpose.
 
     Raises:
         VerifyError: with the statement.
@@ -306,6 +309,15 @@ class _Checker:
             self.require(fits, f"{buffer.name} is no register buffer {dtype}[n], as an Mma needs")
         self.require(stmt.dtype in (F16, BF16), "the numbers of an Mma are f16 or bf16")
 
+    def combine(self, stmt: Combine, top: bool) -> None:
+        self.require(self.target != "cpu", "cpu has no Combine")
+        warp = self.threads[-1:] == [32] and "vector" not in self.loops
+        self.require(warp, "a Combine stands in a thread loop of 32 iterations")
+        self.place(stmt.buffer, stmt.index, writes=True)
+        self.require(stmt.buffer.space == "register", f"{stmt.buffer.name} is no register buffer")
+        self.require(stmt.op in ACCUMULATE_OPS, f"the unknown op {stmt.op}")
+        self.require(stmt.lanes in (2, 4, 8, 16, 32), "a Combine joins 2, 4, 8, 16 or 32 lanes")
+
 
 _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     For: _Checker.for_,
@@ -318,4 +330,5 @@ _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     Fail: _Checker.fail,
     Transpose: _Checker.transpose,
     Mma: _Checker.mma,
+    Combine: _Checker.combine,
 }

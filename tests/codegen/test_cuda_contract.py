@@ -127,7 +127,20 @@ def programs() -> dict[str, tuple[Graph, Graph | None]]:
                      low=(1, 0), high=(0, 1)), None,
             ),
         }  # fmt: skip
+        first = {name: (0, 1, 2, 3) for name in ("lhs", "rhs", "out")}
+        found[f"conv_channels_first_{dtype.name}"] = (
+            conv(f"{dtype.name}[2, 8, 9, 7]", f"{dtype.name}[24, 8, 3, 3]", low=(1, 0),
+                 high=(1, 1), **first), None,
+        )  # fmt: skip
+    turned = {name: (1, 0, 2, 3) for name in ("lhs", "rhs", "out")}
     found |= {
+        "conv_kernel_gradient": (
+            conv("f32[2, 20, 9, 7]", "f32[2, 24, 9, 7]", low=(1, 1), high=(1, 1), **turned),
+            None,
+        ),
+        "gram": (product(4, 5000, 3, F32, True), None),
+        "means": (means(3, 5, 20), None),
+        "tiles_of_results": (tiles_of_results(3, 4, 20), None),
         "conv_groups": (conv("f32[2, 12, 16]", "f32[3, 8, 40]", groups=2, low=(2,)), None),
         "deep_f16": (dense(40, 1100, 33, F16), None),
         "deep_f32": (dense(33, 520, 40, F32), None),
@@ -151,6 +164,25 @@ def wider(n: int, k: int, m: int) -> Graph:
     return Graph.of(
         "f", (a, b), (op("dot", a, b, contract=((1,), (0,)), batch=((), ()), dtype=F64),)
     )
+
+
+def means(n: int, m: int, k: int) -> Graph:
+    """Sums over windows divided by a number for each row and one for each column."""
+    x, a, b = tensor(F32, n, m, k), tensor(F32, n, name="a"), tensor(F32, m, name="b")
+    edges = {"window": (3, 3, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
+    total = op("reduce_window", x, kind="sum", low=(1, 1, 0), high=(1, 1, 0), **edges)
+    rows, columns = (
+        op("broadcast", one, shape=(n, m, k), axes=(axis,)) for axis, one in ((0, a), (1, b))
+    )
+    return Graph.of("f", (x, a, b), (op("div", total, op("mul", rows, columns)),))
+
+
+def tiles_of_results(n: int, m: int, k: int) -> Graph:
+    """Two results of a step in lines beside each other, as Winograd's last transform has four."""
+    x = tensor(F32, 3, n, m, k)
+    made = op("mix", x, axis=0, matrix=((1.0, 1.0, 1.0), (0.0, 1.0, -1.0)))
+    turned = op("transpose", made, axes=(1, 0, 2, 3))
+    return Graph.of("f", (x,), (op("reshape", turned, shape=(2 * n, m, k)),))
 
 
 PROGRAMS = programs()
@@ -194,6 +226,29 @@ def test_kinds() -> None:
     assert "__launch_bounds__(256)" in source(product(4096, 64, 4096, F64))
     for small in (product(4, 500, 500), product(500, 500, 4), product(64, 7, 64)):
         assert "__shared__ __align__" not in source(small)
+
+
+def threads_of(graph: Graph) -> list[int]:
+    """Of each kernel of a graph."""
+    found = []
+    for kernel in (k for ks in graph_kernels(graph).kernels for k in ks):
+        shape = (*kernel.grid, *kernel.block)
+        found.append(int(np.prod([n for n in shape if isinstance(n, int)])))
+    return found
+
+
+def test_images_with_channels_first_are_tiled() -> None:
+    """Rows are features where the last two axes are places, and groups are a batch."""
+    for name in ("conv_channels_first_f32", "conv_kernel_gradient", "conv_groups"):
+        assert "__shared__ __align__" in source(PROGRAMS[name][0])
+    assert "gc_mma_f16" in source(PROGRAMS["conv_channels_first_f16"][0])
+
+
+def test_all_loops_are_spread() -> None:
+    """Numbers of a row between the loops, and results beside each other, leave a nest whole."""
+    assert threads_of(means(8, 16, 64)) == [8 * 16 * 64]
+    assert threads_of(tiles_of_results(8, 16, 64)) == [8 * 16 * 64 // 4]  # 16 bytes each
+    assert threads_of(product(4, 1 << 20, 4, F32, True)) == [256 * 256, 256]
 
 
 def test_sizes_of_tiles() -> None:
