@@ -27,6 +27,8 @@ from .shapes import (
 
 TILES = 3
 """Tiles that are measured besides the best of each width."""
+LOW = 8
+"""Rows of tiles that are measured with rows in place too."""
 TERMS = (128, 192, 256, SUM_TERMS, 512, 1024)
 """Slices of deep sums; those of floats end at SUM_TERMS, for accuracy."""
 LANES = (1, 2, 4)
@@ -76,7 +78,10 @@ class Kernel:
         widths = [next(t for t in order if t[0] == w) for w in dict.fromkeys(w for w, _ in order)]
         full = [(w, h) for w, h in tallest(blocks.nest, registers).items() if (w, h) in order]
         kept = dict.fromkeys((*order[:TILES], *widths, *full))
-        return [replace(best, width=w, height=h) for w, h in kept]
+        found = [replace(best, width=w, height=h) for w, h in kept]
+        if rows_are_readable(blocks.nest):  # low tiles hold their rows in the first cache as well
+            found += [replace(c, rows="in place") for c in found if c.height <= LOW]
+        return found
 
     def places(self, best: Choice, made: Scheduled) -> list[Choice]:
         """Columns and rows in place or packed."""

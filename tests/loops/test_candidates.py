@@ -112,6 +112,7 @@ def test_candidates_keep_their_tiles_in_registers(name: str, machine: Machine) -
         used = len(nest.sums) * width * shape.height + len(nest.column_operands) * width
         assert used + len(nest.row_operands) <= machine.registers
         shapes_.add((width, shape.height))
+        assert not shape.pack_rows or choice.rows != "in place"
     assert len(shapes_) >= 2
 
 
