@@ -6,7 +6,7 @@ for `debug="evaluate"`. `debug="nan"` is compiled, with a check after every op.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import graphc_runtime
@@ -25,6 +25,11 @@ Arrays = Sequence[np.ndarray]
 class Executable(Protocol):
     """A program that runs."""
 
+    @property
+    def tuning(self) -> tuple[str, ...]:
+        """What was measured instead of estimated, to be read."""
+        ...
+
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
         """The graph's results for C-contiguous arrays of the parameters' types."""
         ...
@@ -41,6 +46,9 @@ class Stages(Protocol):
 
     @property
     def kernels(self) -> tuple[Any, ...]: ...
+
+    @property
+    def tuning(self) -> tuple[Any, ...]: ...
 
     def text(self, stage: str) -> str: ...
 
@@ -82,6 +90,8 @@ class Evaluator:
 class Evaluation:
     """A graph that is evaluated at every call."""
 
+    tuning: tuple[str, ...] = ()
+
     def __init__(self, graph: Graph):
         self._graph = graph
 
@@ -99,19 +109,28 @@ class Native:
     """Machine code for this machine.
 
     `check_finite`: an op that makes a NaN or an infinity is reported. `direct`: no rewrite trades
-    digits for speed.
+    digits for speed. `sizes`, where there are any, are the numbers of symbolic extents at which
+    schedules are measured (graphc/tuning.py).
     """
 
-    def __init__(self, check_finite: bool = False, direct: bool = False):
+    def __init__(
+        self, check_finite: bool = False, direct: bool = False,
+        sizes: Mapping[str, int] | None = None,
+    ):  # fmt: skip
         self._options = {"check_finite": check_finite, "direct": direct}
+        self._sizes = sizes
 
     def lower(self, graph: Graph) -> Stages:
         from .compile import lower_graph  # the compiler is loaded when something is compiled
 
-        return lower_graph(graph, **self._options)
+        if self._sizes is None:
+            return lower_graph(graph, **self._options)
+        from .tuning import Tuner
+
+        return lower_graph(graph, tuner=Tuner(self._sizes), **self._options)
 
     def compile(self, traced: TracedFunction) -> Executable:
-        return NativeExecutable(traced, **self._options)
+        return NativeExecutable(traced, self._sizes, **self._options)
 
     def callable(self, miss: Any) -> Any:
         import graphc_runtime
@@ -138,22 +157,28 @@ class NativeExecutable:
     others for arrays of any strides.
     """
 
-    def __init__(self, traced: TracedFunction, **options: bool):
+    def __init__(
+        self, traced: TracedFunction, sizes: Mapping[str, int] | None = None, **options: bool
+    ):
         with uninterrupted:
             from .compile import ensure_native, raise_error
 
             ensure_native()
-        self._traced, self._options = traced, options
+        self._traced, self._sizes, self._options = traced, sizes, options
+        self.tuning: tuple[str, ...] = ()
+        """What was measured instead of estimated, of every variant."""
         self._aliases = _aliases(traced)
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
         self._function: Any = None
         self._variants: set[tuple[int, ...]] = set()
         self._copies = 0
         self._lock = ForkLock()
-        self._add(())
+        self._add((), {})
 
-    def _add(self, strided: tuple[int, ...]) -> None:
-        """Compiles the program for arrays that may have any strides at these positions."""
+    def _add(self, strided: tuple[int, ...], strides: Mapping[str, int]) -> None:
+        """Compiles the program for arrays that may have any strides at these positions; `strides`
+        are the first ones.
+        """
         with uninterrupted, self._lock:
             from .compile import build_graph, load_entry
 
@@ -161,8 +186,10 @@ class NativeExecutable:
                 return
             aliases = tuple(self._aliases.items())
             built = build_graph(
-                self._traced.graph, strided=strided, aliases=aliases, **self._options
-            )
+                self._traced.graph, strided=strided, aliases=aliases, tuner=self._tuner(strides),
+                **self._options,
+            )  # fmt: skip
+            self.tuning += built.tuning
             loaded = load_entry(built)
             graphc_runtime.add_specialization(
                 self._run, self._spec(built, loaded, strided, plain=True)
@@ -172,6 +199,13 @@ class NativeExecutable:
                 spec = self._spec(built, loaded, strided, plain=False)
                 graphc_runtime.add_specialization(self._function, spec)
             self._last = (built, loaded)
+
+    def _tuner(self, strides: Mapping[str, int]) -> Any:
+        if self._sizes is None:
+            return None
+        from .tuning import Tuner
+
+        return Tuner({**self._sizes, **strides})
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:
         return self._run(*arrays)
@@ -194,7 +228,12 @@ class NativeExecutable:
             if array.flags.c_contiguous and not array.flags.aligned:
                 given[position] = array.copy()
         if strided and tuple(strided) not in self._variants:
-            self._add(tuple(strided))
+            steps = {
+                f"x{k}_stride{axis}": step // arrays[k].itemsize
+                for k in strided
+                for axis, step in enumerate(arrays[k].strides)
+            }
+            self._add(tuple(strided), steps)
         elif all(a is b for a, b in zip(given, arrays, strict=True)):
             shown = ", ".join(f"{a.dtype}{a.shape}" for a in arrays)
             raise GraphcError(f"compiled code does not take {shown}; this is a bug of graphc")

@@ -30,6 +30,9 @@ PICTURES = ("dot", "graphml")
 PYTHON_NUMBERS: dict[str, Any] = {"bool": True, "int": 1, "float": 1.0, "complex": 1j}
 """Types of Python numbers in --arg, with a number to trace with."""
 
+PROGRAM_TEXTS = ("graph", "loops", "convolution")
+"""The parts of a key that are texts of many lines."""
+
 SHOW_EXAMPLES = """
 examples:
   graphc show model.py:softmax --arg "x: f32[4096, 1024]"
@@ -420,7 +423,7 @@ def _explained(key: str, entry: Entry) -> list[str]:
     lines = [f"{key}: {entry.meta.get('name', '?')}"]
     stale = []
     for name, value in sorted(parts.items()):
-        if name == "graph":
+        if name in PROGRAM_TEXTS:
             continue
         note = ""
         if name in here:
@@ -434,7 +437,11 @@ def _explained(key: str, entry: Entry) -> list[str]:
     for word in ("kernels", "results"):
         if entry.meta.get(word):
             lines.append(f"  {word:<11}{', '.join(entry.meta[word])}")
-    lines += [f"    {line}" for line in parts.get("graph", "").splitlines()]
+    if "chosen" in entry.meta:
+        lines.append(f"  chosen     {entry.meta['chosen']}")
+        lines += [f"    {s * 1e3:10.4f} ms  {what}" for what, s in entry.meta["candidates"]]
+    for name in PROGRAM_TEXTS:
+        lines += [f"    {line}" for line in parts.get(name, "").splitlines()]
     return lines
 
 

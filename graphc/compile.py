@@ -14,12 +14,12 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import graphc_runtime
 import numpy as np
@@ -44,6 +44,28 @@ STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
 # ------------------------------------------------------------------------------------------ stages
 
 
+class Tuner(Protocol):
+    """Decides by measurement (graphc/tuning.py)."""
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """What was decided until now."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was, that was asked."""
+        ...
+
+    def kernel(self, node: Any, constants: Any, strides: Any) -> Any:
+        """See `codegen.plan.Chooser`."""
+        ...
+
+    def edge(self, node: Any, operands: Any, constant: bool, estimate: int) -> int:
+        """See `passes.winograd.Edge`."""
+        ...
+
+
 @dataclass
 class Lowered:
     """A traced graph on its way down; every stage is made when it is first asked for."""
@@ -56,27 +78,48 @@ class Lowered:
     check_finite: bool = False
     direct: bool = False
     """No rewrite trades digits for speed. So it is under check_finite, which blames single ops."""
+    tuner: Tuner | None = None
+    """Decides what is not as estimated."""
+    is_fused: bool = False
+    """The graph is one of fusions: no pass runs."""
+    is_candidate: bool = False
+    """Built to be measured only: GRAPHC_DUMP shows the program that it is measured for."""
+
+    def __post_init__(self) -> None:
+        if self.tuner is not None and self.target is not None:
+            raise GraphcError(
+                f"what is measured on this machine says nothing of {self.target.triple} "
+                f"({self.target.cpu}); leave out tune or the target"
+            )
 
     @stored_property
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
         # warm starts from the disk cache do not need the passes
-        from .passes.pipeline import DIRECT, PIPELINE, WHOLE, run
+        from .passes.pipeline import DIRECT, PIPELINE, WHOLE, Outcome, run, with_edges
 
+        if self.is_fused:
+            return Outcome(self.graph, ())
         passes = WHOLE if self.check_finite else DIRECT if self.direct else PIPELINE
-        return run(self.graph, passes)
+        if self.tuner is not None:
+            passes = with_edges(passes, self.tuner.edge)
+        return run(self.graph, passes, dump=not self.is_candidate)
 
     @stored_property
     def plan(self) -> Any:
         """Kernels in running order, and the place of every buffer."""
-        from .codegen.plan import plan
-        from .loops.schedule import Machine
+        from .codegen.plan import machine_of, plan
 
-        isa = self.isa
-        machine = Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
+        choose = None if self.tuner is None else self.tuner.kernel
         return plan(
-            self.optimised.graph, machine, self.strided, dict(self.aliases), self.check_finite
-        )
+            self.optimised.graph, machine_of(self.isa), self.strided, dict(self.aliases),
+            self.check_finite, choose,
+        )  # fmt: skip
+
+    @property
+    def tuning(self) -> tuple[Any, ...]:
+        """What was measured instead of estimated, in order."""
+        return () if self.tuner is None or not self.plan else tuple(self.tuner.records)
 
     @property
     def machine(self) -> Target:
@@ -150,6 +193,11 @@ class Lowered:
     @stored_property
     def cuda(self) -> str:
         """CUDA C of all kernels."""
+        if self.tuner is not None:
+            raise GraphcError(
+                "tune=True measures kernels on the processor, and CUDA C is not run by graphc yet; "
+                "lower a function without tune"
+            )
         from .codegen.cuda import print_cuda, translation_unit
         from .loops.schedule_cuda import schedule_cuda
 
@@ -199,6 +247,8 @@ class Built:
     scratch: int = 0
     """Bytes that each worker needs besides the arena."""
     source: str = "compiled"
+    tuning: tuple[str, ...] = ()
+    """What was measured instead of estimated, to be read."""
 
 
 def lower_graph(graph: Graph, **options: Any) -> Lowered:
@@ -210,7 +260,7 @@ def cache_parts(lowered: Lowered) -> dict[str, str]:
     """What the key of a built graph is made of."""
     from .text import print_graph
 
-    return {
+    parts = {
         "graph": print_graph(lowered.graph, summary=True),
         "constants": _digest(literals(lowered.graph)),
         "options": repr((lowered.strided, lowered.aliases, lowered.check_finite, lowered.direct)),
@@ -218,6 +268,9 @@ def cache_parts(lowered: Lowered) -> dict[str, str]:
         "graphc": f"{VERSION}/{FORMAT}",
         "llvm": _llvm_version(),
     }
+    if lowered.tuner is not None:
+        parts["tuned for"] = f"{graphc_runtime.get_threads()} threads"
+    return parts
 
 
 def literals(graph: Graph) -> list[Literal]:
@@ -304,12 +357,14 @@ def build_graph(graph: Graph, **options: Any) -> Built:
         "kernels": list(built.kernels),
         "kept": list(built.kept),
         "scratch": built.scratch,
+        "tuning": list(built.tuning),
     }
     blobs = {"code": built.code}
     for k, constant in enumerate(built.constants):
         if given[k] < 0:
             blobs[f"constant{k}"] = constant.tobytes()
-    store.put(key, cache.Entry(meta, blobs))
+    if lowered.tuner is None or lowered.tuner.complete:
+        store.put(key, cache.Entry(meta, blobs))
     return built
 
 
@@ -324,7 +379,7 @@ def _build(lowered: Lowered) -> Built:
     code = lowered.object
     plan = lowered.plan
     folder = environment.dump_folder()
-    if folder is not None:
+    if folder is not None and not lowered.is_candidate:
         _dump(lowered, folder)
     return Built(
         code,
@@ -336,6 +391,7 @@ def _build(lowered: Lowered) -> Built:
         tuple(k.name for k in plan.kernels),
         (plan.kept, plan.setup_arena),
         lowered.scratch,
+        tuning=tuple(str(one) for one in lowered.tuning),
     )
 
 
@@ -359,6 +415,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
         (meta["kept"][0], meta["kept"][1]),
         meta["scratch"],
         "disk cache",
+        tuple(meta.get("tuning", ())),
     )
 
 

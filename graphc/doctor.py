@@ -28,6 +28,7 @@ from .cache import Cache
 from .codegen import nvcc
 from .codegen.target import host_target
 from .errors import GraphcError
+from .tuning import KEY_PREFIX
 
 LEAST_FREE_BYTES = 256 << 20
 FEATURES = {
@@ -181,9 +182,11 @@ def _cache() -> Iterator[Check]:
         )
         return
     entries = store.list()
-    size = (
-        f"{store.folder}: {len(entries)} entries, {readable_bytes(sum(e.nbytes for e in entries))}"
-    )
+    nbytes = readable_bytes(sum(e.nbytes for e in entries))
+    size = f"{store.folder}: {len(entries)} entries, {nbytes}"
+    tuned = sum(e.key.startswith(KEY_PREFIX) for e in entries)
+    if tuned:
+        size += f"; {tuned} of them tuned kernels"
     place = store.folder
     while not place.exists():
         place = place.parent

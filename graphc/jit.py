@@ -116,7 +116,15 @@ class Front:
         name: str | None,
         backend: Backend | None,
         precision: str | None = None,
+        tune: bool = False,
     ):
+        if type(tune) is not bool:
+            raise TypeError(f"tune is {tune!r}; expected True or False")
+        if tune and debug is not None:
+            raise TypeError(
+                f"tune is True and debug is {debug!r}: what is debugged is not measured; "
+                "leave one of them out"
+            )
         if precision not in PRECISION:
             expected = ", ".join(map(repr, PRECISION))
             raise TypeError(f"precision is {precision!r}; expected one of {expected}")
@@ -128,6 +136,7 @@ class Front:
         self.native: Any = None
         self._debug = debug
         self._precision = precision
+        self._tune = tune
         self._backend = backend
         self._programs: dict[Any, Program] = {}
         self._lock = ForkLock()
@@ -175,7 +184,8 @@ class Front:
         try:
             with collector_paused():
                 program.traced = trace_call(self.binder, program.call, self.name)
-                program.executable = self.backend.compile(program.traced)
+                backend = self.backend_for(program.traced, program.call)
+                program.executable = backend.compile(program.traced)
         except BaseException:
             with self._lock:
                 self._programs.pop(program.call.key, None)
@@ -201,6 +211,21 @@ class Front:
             self._backend = backend_for(self._debug, self._precision)
         return self._backend
 
+    def backend_for(self, traced: TracedFunction, call: Call) -> Backend:
+        """What compiles for a call: where schedules are measured, at its sizes."""
+        if not self._tune:
+            return self.backend
+        from .backends import Native
+
+        if _default is not None:
+            raise TypeError("tune is True, and only graphc's own native code can be tuned")
+        known = [
+            (p.path, p.type, np.shape(leaf))
+            for p, leaf in zip(traced.parameters, call.leaves, strict=True)
+            if not isinstance(leaf, Spec)
+        ]
+        return Native(direct=self._precision == "direct", sizes=specs.bind(known))
+
     # -- looking
     def _reason(self, call: Call) -> str:
         if not self._programs:
@@ -214,7 +239,10 @@ class Front:
         for number, (key, program) in enumerate(list(self._programs.items())):
             if key == call.key:
                 made_for = f"it was made for {program.reason}"
-                return f"{self.name}: program {number} serves the call; {made_for}"
+                lines = [f"{self.name}: program {number} serves the call; {made_for}"]
+                if self._tune and program.executable is not None:
+                    lines += program.executable.tuning or ("no kernel is worth measuring",)
+                return "\n".join(lines)
         if not self._programs:
             return (
                 f"{self.name}: nothing was traced yet; the call will be traced for {describe(call)}"
@@ -275,7 +303,7 @@ class Lowered:
     @stored_property
     def stages(self) -> Stages:
         """What the compiler made of the graph."""
-        return self._front.backend.lower(self.traced.graph)
+        return self._front.backend_for(self.traced, self._call).lower(self.traced.graph)
 
     def text(self, stage: str = "graph") -> str:
         """The program after a stage."""
@@ -286,9 +314,17 @@ class Lowered:
         """The kernels that a call runs, in order."""
         return self.stages.kernels
 
+    @property
+    def tuning(self) -> tuple[Any, ...]:
+        """What was measured instead of estimated: a record for each kernel and each convolution.
+
+        Empty without tune=True. Measures what is not known yet.
+        """
+        return self.stages.tuning
+
     def compile(self) -> Callable[..., Any]:
         """The program as a callable; it takes arguments of exactly these types."""
-        executable = self._front.backend.compile(self.traced)
+        executable = self._front.backend_for(self.traced, self._call).compile(self.traced)
         program = Program(self._call, "lowered", traced=self.traced, executable=executable)
         binder, name = self._front.binder, self._front.name
 
@@ -467,6 +503,7 @@ def jit(
     debug: str | None = None,
     name: str | None = None,
     precision: str | None = None,
+    tune: bool = False,
 ) -> Any:
     """Compiles a NumPy function at its first call, once per signature.
 
@@ -482,6 +519,8 @@ def jit(
         name: of the program in dumps and artifacts.
         precision: "direct" sums every product of a convolution as it is written; None may multiply
             less (Winograd) where that is faster and the error stays small (docs/numerics.md).
+        tune: the first call measures several schedules of the kernels that are worth it, for some
+            seconds, and keeps the best on disk; later processes do not measure (docs/guide.md).
 
     Inside a traced function a jitted function is inlined.
     """
@@ -495,12 +534,14 @@ def jit(
             debug=debug,
             name=name,
             precision=precision,
+            tune=tune,
         )
     if not callable(function):
         raise TypeError(f"jit takes a function, got {type(function).__name__}")
     front = Front(
-        function, static_argnames, static_argnums, donate, dims, debug, name, None, precision
-    )
+        function, static_argnames, static_argnums, donate, dims, debug, name, None, precision,
+        tune,
+    )  # fmt: skip
     made = _native(front)
     if made is None:
         made = Jitted(front)

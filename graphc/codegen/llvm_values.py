@@ -55,7 +55,7 @@ class Isa:
                 names = frozenset(n for n in names if name not in _needed(n))
         width = 128
         if arch == "x86_64":
-            width = 512 if "avx512f" in names else 256 if "avx" in names else 128
+            width = 512 if "avx512f" in names else 256 if {"avx", "avx2"} & names else 128
         return Isa(arch, names, vector_bits or width)
 
     @property

@@ -10,7 +10,7 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,13 +18,18 @@ import numpy as np
 from .. import types as ty
 from ..ir import Graph, Literal, Node, Value, make, param
 from ..loops import ir as L
+from ..loops.choice import ESTIMATE, Choice
 from ..loops.lower import Lowered, lower
 from ..loops.schedule import Machine, Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent
 from .entry import Launch
+from .llvm_values import Isa
 
+Chooser = Callable[[Node, Collection[Value], Mapping[int, tuple[L.Index, ...]]], Choice]
+"""What of a kernel's schedule was measured: asked with its node, the values that are the same in
+every call, and the strides of operands (by position) that have strides of their own."""
 ALIGN = 64
 EMBED_BYTES = 16 << 10
 """Constants up to this size are data of the object;
@@ -190,12 +195,14 @@ def plan(
     strided: Sequence[int] = (),
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
+    choose: Chooser | None = None,
 ) -> Plan:
     """Lowers and schedules every fusion and places every buffer.
 
     `strided` lists the parameters that may have any strides; these are passed in the extents, after
     the symbols. `aliases` says which results are written over which (donated) parameters.
-    `check_finite` reports the first op that makes a NaN or an infinity.
+    `check_finite` reports the first op that makes a NaN or an infinity. `choose` is asked for what
+    is measured of each kernel that runs in a call.
     """
     graph = separate_aliases(distinct_results(graph), aliases or {})
     constants: set[Value] = set()
@@ -230,8 +237,9 @@ def plan(
             continue
         early = constants.issuperset(node.operands) and not check_finite and _is_kept(graph, node)
         kernel = _kernel(
-            node, machine, strides, known, messages, check_finite, () if early else constants
-        )
+            node, machine, strides, known, messages, check_finite, () if early else constants,
+            None if early else choose,
+        )  # fmt: skip
         if early and not kernel.naive.messages:
             constants.update(node.results)
             setup_kernels.append(kernel)
@@ -320,10 +328,11 @@ def _kernel(
     messages: list[str],
     check_finite: bool,
     constants: Collection[Value],
+    choose: Chooser | None,
 ) -> Kernel:
     body = node.attrs["body"]
     own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
-    name = _name(body, len(known))
+    name = f"k{len(known)}_{kernel_name(body)}"
     naive = lower(body, name, own, check_finite)
     # error codes are positions in one table for the whole entry
     first = len(messages)
@@ -341,7 +350,8 @@ def _kernel(
     key = (text, names)
     found = known.get(key)
     if found is None:
-        found = Kernel(name, node, naive, schedule_for(naive, machine, names))
+        choice = ESTIMATE if choose is None else choose(node, constants, own)
+        found = Kernel(name, node, naive, schedule_for(naive, machine, names, choice))
         known[key] = found
     return Kernel(found.name, node, found.naive, found.schedule)
 
@@ -357,7 +367,7 @@ def _shift(stmt: L.Stmt, first: int) -> L.Stmt:
     return stmt
 
 
-def _name(body: Graph, number: int) -> str:
+def kernel_name(body: Graph) -> str:
     """A name that says what a kernel does: its last few distinct ops."""
     ops: dict[str, None] = {}
     for node in reversed(body.nodes):
@@ -366,7 +376,12 @@ def _name(body: Graph, number: int) -> str:
                 node.attrs.get("kind", node.op.name) if node.op.name == "reduce" else node.op.name
             ] = None
     words = list(reversed(list(ops)[:4])) or ["copy"]
-    return f"k{number}_{'_'.join(words)}"
+    return "_".join(words)
+
+
+def machine_of(isa: Isa) -> Machine:
+    """What schedules want to know of a target."""
+    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
 
 
 def constant_bytes(literal: Literal) -> bytes:

@@ -44,6 +44,7 @@ from .blocks import (
     positive,
     substituted,
 )  # fmt: skip
+from .choice import ESTIMATE, Choice
 from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names
@@ -68,17 +69,20 @@ class Scheduled:
     temps: tuple[L.Buffer, ...]
     constant: bool
     """Whether `packing` reads constants only, so that it may run once for all calls."""
+    nest: Contraction
+    shape: Shape
 
 
 def contract(
     loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
     vectorize: Vectorize, constants: Collection[str] = (), available: Collection[str] = (),
+    choice: Choice = ESTIMATE,
 ) -> Scheduled | None:  # fmt: skip
     """The nest in register blocks; None where it is no contraction or too small to be one.
 
     `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes,
     `constants` are the names of the buffers that hold the same in every call, `available` the dots
-    that the target has.
+    that the target has, `choice` what was measured.
     """
     nest = match(loop)
     if nest is None:
@@ -88,7 +92,7 @@ def contract(
     for one, shifted in (words, (nest, False)) if words is not None else ((nest, False),):
         one = joined(one, shapes.SLICE_TERMS, shapes.TASKS, fresh)
         constant = _columns_are_constant(one, constants)
-        shape = choose(one, vector_bytes, registers, constant)
+        shape = choose(one, vector_bytes, registers, constant, choice)
         if shape is not None:
             return _Writer(one, shape, fresh, rename, vectorize, shifted).write(constant)
     return None
@@ -162,7 +166,7 @@ class _Writer:
         body = (*inside, *blocks)
         for loop in reversed(nest.batch):
             body = (replace(loop, body=tuple(body)),)
-        return Scheduled(tuple(first), body, tuple(self.temps), constant)
+        return Scheduled(tuple(first), body, tuple(self.temps), constant, nest, self.shape)
 
     # ----------------------------------------------------------------------------------- packing
     def pack_columns(self, space: str, kind: str) -> list[L.Stmt]:

@@ -24,6 +24,8 @@ from dataclasses import dataclass, replace
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
+from .choice import ESTIMATE, Choice
+from .contract import Scheduled as Blocks
 from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
@@ -62,8 +64,12 @@ class Machine:
 class Scheduler:
     """Schedules one function; holds the names it makes and the temporaries it adds."""
 
-    def __init__(self, machine: Machine, constants: Collection[str] = ()):
-        self.machine, self.constants = machine, constants
+    def __init__(
+        self, machine: Machine, constants: Collection[str] = (), choice: Choice = ESTIMATE
+    ):
+        self.machine, self.constants, self.choice = machine, constants, choice
+        self.blocks: Blocks | None = None
+        """The contraction that was written in blocks, where there is one."""
         self.temps: list[L.Buffer] = []
         self.packing: list[L.Stmt] = []
         """What packs constants."""
@@ -97,9 +103,10 @@ class Scheduler:
         machine = self.machine
         blocks = contract(
             loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
-            self.map_lanes, self.constants, machine.dots,
+            self.map_lanes, self.constants, machine.dots, self.choice,
         )  # fmt: skip
         if blocks is not None:
+            self.blocks = blocks
             body = [*blocks.packing, *blocks.body]
             if blocks.constant:
                 self.packing.extend(blocks.packing)
@@ -198,7 +205,7 @@ class Scheduler:
         factor = (
             4 if weight <= most[0] and live <= most[1] else 2 if weight <= 48 and live <= 24 else 1
         )
-        return max(2, base * factor)
+        return max(2, base * (self.choice.lanes or factor))
 
     def outer_lanes_pay(self, loop: L.For) -> bool:
         """Whether lanes should run along this loop rather than along the loops inside it."""
@@ -392,6 +399,8 @@ class Scheduled:
     packing: L.LoopFunc | None = None
     """Its parameters: the inputs that are constants, then what is packed."""
     packed: tuple[L.Buffer, ...] = ()
+    blocks: Blocks | None = None
+    """The contraction in it, where there is one that is written in blocks."""
 
 
 def schedule(lowered: Lowered, machine: Machine) -> Lowered:
@@ -401,11 +410,15 @@ def schedule(lowered: Lowered, machine: Machine) -> Lowered:
     return schedule_for(lowered, machine, ()).main
 
 
-def schedule_for(lowered: Lowered, machine: Machine, constants: Collection[str]) -> Scheduled:
-    """The same where some inputs, given by name, hold the same in every call."""
+def schedule_for(
+    lowered: Lowered, machine: Machine, constants: Collection[str], choice: Choice = ESTIMATE
+) -> Scheduled:
+    """The same where some inputs, given by name, hold the same in every call, and where some of it
+    was measured.
+    """
     func = collapse(in_memory_order(collapse(flatten(lowered.func))))
     func = cache_rows(func)
-    scheduler = Scheduler(machine, constants)
+    scheduler = Scheduler(machine, constants, choice)
     body = scheduler.function(func)
     packed = tuple(scheduler.packed)
     params = (*func.params, *scheduler.temps, *packed)
@@ -425,10 +438,10 @@ def schedule_for(lowered: Lowered, machine: Machine, constants: Collection[str])
         lowered.messages,
     )
     if not packed:
-        return Scheduled(main)
+        return Scheduled(main, blocks=scheduler.blocks)
     read = tuple(b for b in main.inputs if b.name in constants)
     packing = L.LoopFunc(f"{func.name}_packing", (*read, *packed), (), tuple(scheduler.packing))
-    return Scheduled(main, packing, packed)
+    return Scheduled(main, packing, packed, scheduler.blocks)
 
 
 def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, ...]:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import ir as L
+from .choice import ESTIMATE, Choice
 
 if TYPE_CHECKING:
     from .contraction import Contraction, Operand
 
+SOME_ROWS = 256
+"""Rows that an estimate assumes where calls may have any number."""
 LATENCY = 4
 """Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
 TILE_COST = 24
@@ -30,6 +33,7 @@ WIDE_BLOCK_BYTES = 320 << 10
 IN_PLACE_BYTES = 512 << 10
 """Columns up to this size stay in the second cache: they are read in place if they can be."""
 LOCAL_BYTES = 128 << 10
+"""Columns of one batch that are packed for it alone."""
 SLICE_TERMS = 512
 """Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
 SUM_TERMS = 384
@@ -38,7 +42,6 @@ OpenBLAS's slices for f32 are as long.
 """
 GROUP_BYTES = 256 << 10
 """Sums that wait for their next slice: rows are packed again for each group of panels."""
-"""Columns of one batch that are packed on the stack."""
 TASKS = 16
 """Loops around with fewer iterations than this are joined, so that workers get equal shares."""
 BLOCKS = 8
@@ -81,43 +84,52 @@ class Shape:
 
 
 def choose(
-    nest: Contraction, vector_bytes: int, registers: int, constant: bool = False
-) -> Shape | None:
+    nest: Contraction, vector_bytes: int, registers: int, constant: bool = False,
+    choice: Choice = ESTIMATE,
+) -> Shape | None:  # fmt: skip
     """The shape; None where the ordinary schedule is right. Columns that are `constant` cost
-    nothing to pack.
+    nothing to pack. A measured `choice` is taken where it is legal.
     """
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
-    nbytes = max(4, *(s.buffer.dtype.nbytes for s in nest.sums))
-    vector = max(2, vector_bytes // nbytes)
+    vector = vector_of(nest, vector_bytes)
     if any(isinstance(e, int) and e < least for e, least in ((rows, 2), (depth, 2))):
         return None
     if isinstance(columns, int) and columns < vector // 2:
         return None
-    in_place = all(o.along == 1 and o.parts == 1 for o in nest.column_operands)
-    few = isinstance(rows, int) and rows < 8
-    if few and not in_place:
+    places = column_places(nest, constant)
+    if isinstance(rows, int) and rows < 8 and "in place" not in places:
         return None  # sums along the terms read every column once, in place
     lanes, height = _tile(nest, vector, registers)
-    pack_columns = _columns(nest, in_place, height, constant)
-    if pack_columns is None:
+    if choice.height and choice.height <= tallest(nest, registers).get(choice.width, 0):
+        lanes, height = choice.width * vector, choice.height
+    place = choice.columns if choice.columns in places else _columns(nest, places, height, constant)
+    if place is None:
         return None
-    readable = all(_is_readable(o) for o in nest.row_operands)
+    pack_columns = "" if place == "in place" else place
+    readable = rows_are_readable(nest)
     pack_rows = not readable or _conflicts(nest, lanes, height)
+    if choice.rows and readable:
+        pack_rows = choice.rows == "packed"
     rows_inner = any(o.runs for o in nest.row_operands)
     if pack_rows and not isinstance(depth, int):
         if not readable:
             return None
         pack_rows = False
-    deep = _slice(nest, pack_columns)
+    deep = _slice(nest, pack_columns, choice.terms)
     block = _block_rows(nest, height, pack_rows, deep)
     if block is None:
         return None
+    if choice.block:
+        block = _chosen_block(nest, height, pack_rows, deep, choice.block) or block
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
-    if isinstance(rows, int) and not nest.batch:
+    if isinstance(rows, int) and not nest.batch and not choice.height:
         most = tallest(nest, registers)[lanes // vector]
         shape = replace(shape, height=_height(nest, shape, most))
-    if pack_columns != "local" and _is_by_columns(nest):
-        return _by_columns(nest, shape, deep)
+    by_columns = pack_columns != "local" and _is_by_columns(nest)
+    if choice.share and pack_columns != "local" and columns_can_be_shared(nest):
+        by_columns = choice.share == "columns"
+    if by_columns:
+        return _by_columns(nest, shape, deep, choice.block)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
@@ -127,16 +139,26 @@ def choose(
     return replace(shape, slice=deep, group=group)
 
 
+def vector_of(nest: Contraction, vector_bytes: int) -> int:
+    """Lanes of a register."""
+    return max(2, vector_bytes // max(4, *(s.buffer.dtype.nbytes for s in nest.sums)))
+
+
+def columns_can_be_shared(nest: Contraction) -> bool:
+    """Whether workers may share columns instead of rows."""
+    extents = (nest.rows.extent, nest.columns.extent, nest.depth)
+    return not nest.batch and all(isinstance(e, int) for e in extents)
+
+
 def _is_by_columns(nest: Contraction) -> bool:
     """Whether there are too few rows for workers to share, and many columns."""
     rows, columns = nest.rows.extent, nest.columns.extent
-    if nest.batch or not isinstance(nest.depth, int):
+    if not columns_can_be_shared(nest) or not isinstance(rows, int):
         return False
-    few = isinstance(rows, int) and rows < MANY_ROWS
-    return few and isinstance(columns, int) and columns >= MANY_COLUMNS
+    return rows < MANY_ROWS and isinstance(columns, int) and columns >= MANY_COLUMNS
 
 
-def _by_columns(nest: Contraction, shape: Shape, deep: int) -> Shape:
+def _by_columns(nest: Contraction, shape: Shape, deep: int, chosen: int) -> Shape:
     """The shape for workers that share the columns: all rows in as few blocks as hold them."""
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     outer = nest.reduction[0].extent
@@ -146,21 +168,27 @@ def _by_columns(nest: Contraction, shape: Shape, deep: int) -> Shape:
     blocks = -(-_block_bytes(nest, rows, depth) // WIDE_BLOCK_BYTES) if shape.pack_rows else 1
     tiles = -(-rows // shape.height)
     block = min(rows, -(-tiles // blocks) * shape.height)
+    if chosen:
+        block = _chosen_block(nest, shape.height, shape.pack_rows, deep, chosen) or block
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * shape.lanes
     group = max(1, columns // shape.lanes // BLOCKS)
     group = min(max(group, 2), max(1, GROUP_BYTES // bytes_)) if deep else max(group, 4)
     return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
 
 
-def _slice(nest: Contraction, pack_columns: str) -> int:
-    """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right."""
+def _slice(nest: Contraction, pack_columns: str, terms: int = 0) -> int:
+    """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right.
+
+    `terms` were chosen; of floats they may be fewer than SUM_TERMS, and never more.
+    """
     outer, depth = nest.reduction[0].extent, nest.depth
     if not isinstance(outer, int) or not isinstance(depth, int) or pack_columns == "local":
         return 0
     inner = depth // outer
     rounds = any(s.buffer.dtype.is_float for s in nest.sums)
-    count = max(1, (min(SUM_TERMS, SLICE_TERMS) if rounds else SLICE_TERMS) // inner)
-    if outer <= (count if rounds else 2 * count):
+    limit = min(SUM_TERMS, terms or SLICE_TERMS) if rounds else terms or SLICE_TERMS
+    count = max(1, limit // inner)
+    if outer <= (count if rounds or terms else 2 * count):
         return 0
     slices = -(-outer // count)
     return -(-outer // slices)
@@ -177,29 +205,34 @@ def tallest(nest: Contraction, registers: int) -> dict[int, int]:
     return {w: most for w, most in found.items() if most >= 2} or {1: 1}
 
 
+def tiles(nest: Contraction, vector: int, registers: int) -> list[tuple[float, int, int]]:
+    """(cycles of all tiles by an estimate, width in registers, height) of every tile that fits,
+    the best first, and of equals the widest, then the tallest.
+    """
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    known = rows if isinstance(rows, int) else SOME_ROWS
+    terms = depth if isinstance(depth, int) else 256
+    shared = not nest.batch and not _is_by_columns(nest)
+    found = [
+        (_cost(known, columns, width, height, vector, terms, shared), width, height)
+        for width, most in tallest(nest, registers).items()
+        if width == 1 or not isinstance(columns, int) or (width // 2) * vector < columns
+        for height in range(min(known, most), 0, -1)
+    ]
+    return sorted(found, key=lambda tile: tile[0])
+
+
 def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
     """(lanes, height) with the least cycles for all tiles, by an estimate."""
-    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
-    tallest_ = tallest(nest, registers)
-    widths = list(tallest_)
+    rows, columns = nest.rows.extent, nest.columns.extent
     if not isinstance(rows, int):  # single rows are left over: they need wide tiles
-        width = widths[0]
+        width, most = next(iter(tallest(nest, registers).items()))
         if isinstance(columns, int):
             while width > 1 and (width // 2) * vector >= columns:
                 width //= 2
-        return width * vector, min(6, tallest_[width])
-    terms = depth if isinstance(depth, int) else 256
-    shared = not nest.batch and not _is_by_columns(nest)
-    best: tuple[float, int, int] | None = None
-    for width in widths:
-        if width > 1 and isinstance(columns, int) and (width // 2) * vector >= columns:
-            continue
-        for height in range(min(rows, tallest_[width]), 0, -1):
-            cost = _cost(rows, columns, width, height, vector, terms, shared)
-            if best is None or cost < best[0]:
-                best = (cost, width, height)
-    assert best is not None
-    return best[1] * vector, best[2]
+        return width * vector, min(6, most)
+    _, width, height = tiles(nest, vector, registers)[0]
+    return width * vector, height
 
 
 def _cost(
@@ -225,20 +258,35 @@ def _cost(
     )
 
 
-def _columns(nest: Contraction, in_place: bool, height: int, constant: bool) -> str | None:
-    """Whether and where columns are packed; None where they cannot be."""
-    rows, depth, columns = nest.rows.extent, nest.depth, nest.columns.extent
+def column_places(nest: Contraction, constant: bool) -> tuple[str, ...]:
+    """Where columns may be read: "in place", packed "once" for all rows, "local" in a batch."""
+    found: list[str] = []
+    if all(o.along == 1 and o.parts == 1 for o in nest.column_operands):
+        found.append("in place")
+    if constant or not any(o.batched for o in nest.column_operands):
+        found.append("once")
+    size = _columns_bytes(nest)
+    if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(nest.depth, int):
+        found.append("local")
+    return tuple(found)
+
+
+def _columns_bytes(nest: Contraction) -> L.Index:
     nbytes = sum(o.dtype_bytes for o in nest.column_operands)
-    size = depth * columns * nbytes
+    return nest.depth * nest.columns.extent * nbytes
+
+
+def _columns(
+    nest: Contraction, places: tuple[str, ...], height: int, constant: bool
+) -> str | None:  # fmt: skip
+    """Where columns are read, of the places where they may be; None where there is none."""
+    rows, size = nest.rows.extent, _columns_bytes(nest)
     many = not isinstance(rows, int) or rows > 2 * height or bool(nest.batch)
     small = isinstance(size, int) and size <= IN_PLACE_BYTES
-    if in_place and (small or not many or _is_dense(nest)):
-        return ""
-    if constant or not any(o.batched for o in nest.column_operands):
-        return "once"
-    if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(depth, int):
-        return "local"
-    return "" if in_place else None
+    if "in place" in places and (small or not many or _is_dense(nest)):
+        return "in place"
+    order = [place for place in ("once", "local", "in place") if place in places]
+    return order[0] if order else None
 
 
 def _is_dense(nest: Contraction) -> bool:
@@ -247,6 +295,11 @@ def _is_dense(nest: Contraction) -> bool:
     return isinstance(columns, int) and all(
         o.deep == columns and columns * o.dtype_bytes <= DENSE_BYTES for o in nest.column_operands
     )
+
+
+def rows_are_readable(nest: Contraction) -> bool:
+    """Whether tiles may read rows where they are."""
+    return all(_is_readable(o) for o in nest.row_operands)
 
 
 def _is_readable(operand: Operand) -> bool:
@@ -283,14 +336,34 @@ def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
     return total
 
 
+def _chosen_block(
+    nest: Contraction, height: int, packed: bool, deep: int, tiles: int
+) -> int | None:
+    """Rows of a block of so many tiles; None where it is not the schedule's to choose, or where
+    the second cache would not hold it.
+    """
+    rows, depth = nest.rows.extent, _slice_depth(nest, deep)
+    if not isinstance(rows, int) and not packed:
+        return None
+    if isinstance(rows, int):
+        tiles = min(tiles, -(-rows // height))
+    if packed and isinstance(depth, int):
+        if _block_bytes(nest, height * tiles, depth) > 2 * BLOCK_BYTES:
+            return None
+    return min(rows, height * tiles) if isinstance(rows, int) else height * tiles
+
+
+def _slice_depth(nest: Contraction, deep: int) -> L.Index:
+    """Terms of a slice."""
+    outer, depth = nest.reduction[0].extent, nest.depth
+    return depth // outer * deep if deep and isinstance(outer, int) else depth
+
+
 def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
-    rows, depth = nest.rows.extent, nest.depth
+    rows, depth = nest.rows.extent, _slice_depth(nest, deep)
     most = BLOCKS * height
     if isinstance(depth, int):
-        outer = nest.reduction[0].extent
-        if deep and isinstance(outer, int):
-            depth = depth // outer * deep
         each = max(1, _block_bytes(nest, height, depth) // height)
         most = min(64 * height, BLOCK_BYTES // each)
         if most < height and packed:

@@ -21,7 +21,7 @@ from .cse import cse
 from .fold import fold
 from .prune import prune
 from .stability import stability
-from .winograd import winograd
+from .winograd import Edge, winograd, winograd_by
 
 Pass = Callable[[Graph], Graph]
 
@@ -70,6 +70,11 @@ EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not s
 """The pipeline without the rewrites that change values: for the better, or by rounding."""
 
 
+def with_edges(passes: Sequence[Pass | Repeat], edge: Edge) -> tuple[Pass | Repeat, ...]:
+    """Passes in which Winograd's tiles, where they are allowed, are not as estimated."""
+    return tuple(winograd_by(edge) if step is winograd else step for step in passes)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One run of one pass."""
@@ -101,13 +106,14 @@ def run(
     passes: Sequence[Pass | Repeat] = PIPELINE,
     stop_after: str | None = None,
     verify_each: bool | None = None,
+    dump: bool = True,
 ) -> Outcome:
     """Runs the passes in order.
 
     `stop_after` names the pass after whose first run to stop. `verify_each` says whether the graph
     is verified before the first pass and after each that changed it (None: as GRAPHC_VERIFY says).
     Where GRAPHC_DUMP names a folder, `00-trace.txt` and an `NN-pass.txt` for every pass that
-    changed the graph are written there.
+    changed the graph are written there, unless `dump` is False.
 
     Raises:
         ValueError: when `stop_after` names none of the passes.
@@ -115,7 +121,7 @@ def run(
     """
     _check_name(stop_after, passes)
     checking = environment.verify_passes() if verify_each is None else verify_each
-    folder = environment.dump_folder()
+    folder = environment.dump_folder() if dump else None
     records: list[Record] = []
     if folder is not None:
         _start_dump(folder, graph)

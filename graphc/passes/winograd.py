@@ -23,7 +23,7 @@ two axes (m+2)^2 instead of 9m^2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -66,12 +66,34 @@ LAST = (0, 1, 2, 3)
 Matrix = tuple[tuple[float, ...], ...]
 
 
+Edge = Callable[[Node, Sequence[Value], bool, int], int]
+"""The m of the tiles for a convolution that is allowed them: from its node, its operands, whether
+the filter is constant, and the m by the estimate; 0 is the direct sum."""
+
+
 def winograd(graph: Graph) -> Graph:
-    """The graph with its convolutions as products of tiles, where that pays."""
+    """The graph with its convolutions as products of tiles, where that pays by an estimate."""
+    return _rewritten(graph, lambda node, operands, constant, estimate: estimate)
+
+
+def winograd_by(choose: Edge) -> Callable[[Graph], Graph]:
+    """The same pass where `choose` says that it pays."""
+
+    def winograd(graph: Graph) -> Graph:
+        return _rewritten(graph, choose)
+
+    return winograd
+
+
+def _rewritten(graph: Graph, choose: Edge) -> Graph:
     images: dict[Any, Value] = {}
 
     def visit(node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        m = _edge(node, operands) if node.op.name == "conv" else 0
+        sizes = _sizes(node, operands) if node.op.name == "conv" else None
+        if sizes is None:
+            return None
+        constant = _is_constant(operands[1])
+        m = choose(node, operands, constant, edge(*sizes, constant=constant))
         return (_product(node, operands, m, images),) if m else None
 
     return rewrite(graph, visit)
@@ -153,28 +175,29 @@ def _tiles(extent: int, m: int) -> int:
     return -(-extent // m)
 
 
-def _edge(node: Node, operands: Sequence[Value]) -> int:
-    """The m of the tiles for a convolution; 0 where it stays."""
+def _sizes(node: Node, operands: Sequence[Value]) -> tuple[int, int, int, int, int] | None:
+    """Batch, height, width, channels and features of a convolution that tiles can serve."""
     (x, w), a, result = operands, node.attrs, node.results[0]
     steps = (a[k] == (1, 1) for k in ("stride", "lhs_dilation", "rhs_dilation"))
     if not all(steps) or a["groups"] != 1 or a["batch_groups"] != 1 or "precision" in a:
-        return 0
+        return None
     if len(a["lhs"]) != 4:
-        return 0
+        return None
     if result.dtype not in (F32, F64) or x.dtype is not result.dtype:
-        return 0
+        return None
     if any(w.shape[k] != 3 for k in a["rhs"][2:]):
-        return 0
+        return None
     batch, features, *space = (result.shape[axis] for axis in a["out"])
     channels = x.shape[a["lhs"][1]]
     numbers = [n for n in (*space, channels, features) if isinstance(n, int) and n]
     inside = (x.shape[axis] for axis in a["lhs"][2:])
     known = all(isinstance(n, int) for n in (*inside, *a["low"], *a["high"]))
     if len(numbers) < 4 or batch == 0 or not known:
-        return 0
+        return None
     # of a batch that any call may choose, the least
     least = batch if isinstance(batch, int) else 1
-    return edge(least, *numbers, constant=_is_constant(w))
+    height, width, channels, features = numbers
+    return least, height, width, channels, features
 
 
 def _is_constant(value: Value) -> bool:
