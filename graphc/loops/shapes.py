@@ -377,7 +377,8 @@ def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int 
     work = rows * nest.columns.extent * nest.depth
     if isinstance(work, int) and work < SHARED_WORK:
         return most
-    blocks = range(-(-rows // most), max(1, rows // height) + 1)
+    least = -(-rows // most)
+    blocks = range(least, max(least, rows // height) + 1)
     return min((-(-rows // n) for n in blocks), key=lambda block: _sharing(rows, block, height))
 
 

@@ -217,7 +217,8 @@ def run(
         block = machine.block(constant.tobytes(), constant.itemsize)
         machine.write(symbols["graph_constants"] + 8 * k, block)
     if built.kept[0]:
-        kept, scratch = (machine.empty(nbytes, 64) for nbytes in built.kept)
+        kept = machine.empty(built.kept[0], 64)
+        scratch = machine.empty(built.kept[1] + PARTS * built.scratch, 64)
         machine.write(symbols["graph_kept"], kept)
         _check(built, machine.call(symbols["graph_setup"], 0, 0, scratch, runtime))
     inputs = [_input(machine, a) for a in arrays]
@@ -225,7 +226,8 @@ def run(
     extents += [s // arrays[k].itemsize for k in strided for s in arrays[k].strides]
     numbers = machine.words(extents)
     dims = machine.empty(8 * sum(len(t.shape) for t in built.results), 8)
-    arena = machine.empty(machine.call(symbols["graph_shapes"], numbers, dims), 64)
+    nbytes = machine.call(symbols["graph_shapes"], numbers, dims)
+    arena = machine.empty(nbytes + PARTS * built.scratch, 64)
     shapes = _shapes(machine, built, dims)
     outputs = [
         machine.empty(ty.product(shape) * t.dtype.nbytes, t.dtype.real.nbytes)
