@@ -46,6 +46,8 @@ WORK = 200_000
 """Kernels with less work (scalar instructions) are not worth measuring."""
 KERNEL_SECONDS, PROGRAM_SECONDS = 4.0, 20.0
 """Bounds of measuring, builds included."""
+RUNS = 3
+"""Of a candidate, at least: so few of a long kernel are measured that the time suffices."""
 PROGRESS_SECONDS = 1.0
 KEY_PREFIX = "tuned-"
 """Of the keys on disk, so that they can be counted without being read."""
@@ -363,12 +365,13 @@ def search(
     """The best choice, step by step, and in the end against the estimate once more."""
     end = measuring.clock() + seconds
     first = build(ESTIMATE)
+    most = max(1, int(seconds / (RUNS * max(measuring.timed(first), 1e-9))))
     best, best_trial, times = ESTIMATE, first, dict[Choice, float]()
     for step in kernel.steps():
         if times and measuring.clock() > end:
             break
         choices, trials = [best], [best_trial]
-        for choice in kernel.candidates(step, best):
+        for choice in kernel.candidates(step, best)[:most]:
             progress.show(f"{len(times)} candidates")
             if measuring.clock() > end and len(choices) > 1:
                 break  # one is measured at least: the answer is kept for good
