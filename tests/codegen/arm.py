@@ -58,6 +58,8 @@ NEOVERSE = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon,+fullfp16,+
 PAGE = 4096
 PARTS = 3
 STACK_BYTES = 4 << 20
+WIDEST = 64
+"""Lanes that a function of `tests.codegen.kernels` has at most."""
 FILL = 0xA5
 _RW = UC_PROT_READ | UC_PROT_WRITE
 
@@ -289,11 +291,12 @@ class Kernels:
         self._symbols = self._machine.load(build_object(module.render(), ANY), {})
 
     def __call__(self, symbol: str, result: DType, *args: np.ndarray) -> np.ndarray:
-        machine, count = self._machine, args[0].size
-        inputs = [machine.block(np.ascontiguousarray(a).tobytes(), a.itemsize) for a in args]
-        out = machine.empty(count * result.nbytes, result.nbytes)
+        machine, shape, count = self._machine, args[0].shape, args[0].size
+        room = -(-count // WIDEST) * WIDEST  # the functions go on by whole vectors
+        wide = [np.append(a, np.zeros(room - count, a.dtype)) for a in args]
+        inputs = [machine.block(a.tobytes(), a.itemsize) for a in wide]
+        out = machine.empty(room * result.nbytes, result.nbytes)
         machine.call(self._symbols[symbol], out, *inputs, count)
         machine.check_fill()
-        return np.frombuffer(machine.read(out, count * result.nbytes), result.numpy).reshape(
-            args[0].shape
-        )
+        found = np.frombuffer(machine.read(out, count * result.nbytes), result.numpy)
+        return found.reshape(shape)
