@@ -24,6 +24,8 @@ TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
 """A packed block of rows: in the second cache beside a panel."""
+LARGE = 256
+"""Rows, columns and terms from which flat tiles are right."""
 MANY_ROWS = 160
 MANY_COLUMNS = 256
 DENSE_BYTES = 1 << 10
@@ -107,7 +109,11 @@ def choose(
         return None
     pack_columns = "" if place == "in place" else place
     readable = rows_are_readable(nest)
-    pack_rows = not readable or _conflicts(nest, lanes, height)
+    flat = readable and not choice.height and place == "once" and _is_large(nest)
+    if flat:
+        width, height = next(iter(tallest(nest, registers).items()))
+        lanes = width * vector
+    pack_rows = not readable or (not flat and _conflicts(nest, lanes, height))
     if choice.rows and readable:
         pack_rows = choice.rows == "packed"
     rows_inner = any(o.runs for o in nest.row_operands)
@@ -137,6 +143,16 @@ def choose(
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
+
+
+def _is_large(nest: Contraction) -> bool:
+    """Whether flat tiles, the widest, are right: the few rows of a tile stay in the first cache,
+    so that rows need no packing, and wide columns stream from the second.
+    """
+    rows, columns = nest.rows.extent, nest.columns.extent
+    if nest.batch or _is_by_columns(nest) or not isinstance(nest.depth, int):
+        return False
+    return all(isinstance(e, int) and e >= LARGE for e in (rows, columns, nest.depth))
 
 
 def vector_of(nest: Contraction, vector_bytes: int) -> int:
