@@ -5,19 +5,21 @@
     %4 = conv(%3, %v){..., lhs=(0, 1, 2, 3)}      %4 = conv(max(%2, %b'), %v){..., lhs=(0, 3, 1, 2)}
 
 Requires: canonical form.
-Guarantees: a convolution reads images whose last axis is no axis of space, and its last axis is
-    that of the features. What stands between two convolutions (ops by element, pools, reductions,
-    pads, slices, joins, transposes, reshapes that leave the channels together) has no transpose: an
-    image is turned where it enters the network and where it leaves it. Values are those of before;
-    sums may be added up in another order. Graphs whose convolutions have channels last, with no
-    transposes between them, come back as they are.
+Guarantees: where it pays, a convolution reads images whose last axis is no axis of space, and its
+    last axis is that of the features. What stands between two convolutions (ops by element, pools,
+    reductions, pads, slices, joins, transposes, reshapes that leave the channels together) has no
+    transpose: an image is turned where it enters the network and where it leaves it. Values are
+    those of before; sums may be added up in another order. Graphs whose convolutions have channels
+    last, with no transposes between them, come back as they are.
 Placement: before winograd, which is for channels last; after the simplifying groups, because it
     works on single ops in their last form. What it makes is in canonical form.
 Cost: one walk where there is a convolution; a look at the names of the ops where there is none.
 
 The lanes of a convolution are its features, so they must lie together where results are written:
-on one core, 3x3 over 64 channels of 56x56 takes 34 ms in NCHW, and 2.4 with both its transposes.
-Even a 1x1 convolution alone gains (0.62 -> 0.30 ms), so there is nothing to weigh.
+on one core, 3x3 over 64 channels of 56x56 takes 34 ms in NCHW, and 2.4 with both its transposes;
+even a 1x1 convolution alone gains (0.62 -> 0.30 ms). What does not gain, alone, is few features in
+a group, which leave lanes empty (3x3, 3 to 3 channels, 224x224: 0.7 ms in NCHW, 9 in NHWC), and few
+multiply-adds for each element that is turned (3x3 depthwise, 32 channels of 112x112: 0.5 and 1.2).
 """
 
 from __future__ import annotations
@@ -27,14 +29,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
+from .. import types as ty
 from ..ir import Graph, Node, Value, make, rewrite
 from ..ops.fusion import KEEP
 from ..ops.movement import reshape_groups
+from ..types import Extent
 from .canonicalize import new
 
 NARROW = 8
 """Fewer channels are not turned in memory: a convolution packs its rows from where they are, and so
-few lanes make a slow copy (224x224x3 in 7x7, stride 2: 4.3 ms instead of 2.8)."""
+few lanes make a slow copy (224x224x3 in 7x7, stride 2: 4.3 ms instead of 2.8). Fewer features of a
+group do not turn an image that is not turned yet: lanes along space are better."""
+WORTH = 10
+"""Multiply-adds that pay for turning an element in memory: 50 ns for 1000 of them in NCHW rather
+than in NHWC (from 30 in 1x1 to 250 in 3x3), 0.2 to 1 ns for an element."""
+SAMPLE = 64
+"""What a symbolic extent counts as."""
 
 Order = tuple[int, ...]
 """By the axes of a turned value: the axis of the value as the program has it."""
@@ -44,7 +54,10 @@ def layouts(graph: Graph) -> Graph:
     """The graph with the channels of its images last."""
     if not any(node.op.name == "conv" for node in graph.nodes):
         return graph
-    return _kept_once(rewrite(graph, _Walk().visit))
+    walk = _Walk()
+    found = _kept_once(rewrite(graph, walk.visit))
+    more = _turned_elements(found) - _turned_elements(graph)
+    return found if walk.terms >= WORTH * more else graph
 
 
 # ---------------------------------------------------------------------------------------- the walk
@@ -73,6 +86,8 @@ class _Walk:
     def __init__(self) -> None:
         self.images: dict[Value, Image] = {}
         self.turned: dict[tuple[Value, Order], Value] = {}
+        self.terms = 0
+        """Multiply-adds of the convolutions that changed."""
 
     def visit(self, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         """A rule of `ir.rewrite`."""
@@ -148,6 +163,8 @@ class _Walk:
             if orders[k][-1] in axes[2:] or batch_last or not (_is_plain(orders[k]) or gradient):
                 first, last = (axes[1], axes[0]) if gradient else axes[:2]
                 orders[k] = (first, *sorted(axes[2:]), last)
+        if not gradient and operands[0] not in self.images and _has_few_features(node):
+            return None
         space, result = sorted(out[2:]), _plain(out)
         if not ends:  # the gradient of a kernel as (space, in, out)
             result = (*space, *out[:2]) if gradient else (out[0], *space, out[1])
@@ -156,6 +173,7 @@ class _Walk:
         named = zip(("lhs", "rhs", "out"), (lhs, rhs, out), (*orders, result), strict=True)
         attrs = {name: tuple(order.index(a) for a in axes) for name, axes, order in named}
         turned = [self.turn(v, order) for v, order in zip(operands, orders, strict=True)]
+        self.terms += _terms(node)
         value = new("conv", *turned, **{**node.attrs, **attrs})
         return (_restored(value, result) if gradient else self.image(node, value, result),)
 
@@ -176,6 +194,35 @@ def _is_kernel_gradient(node: Node) -> bool:
     sizes = [(kernel[k], result[n]) for k, n in zip(rhs[2:], out[2:], strict=True)]
     larger = (isinstance(n, int) and (not isinstance(k, int) or k > n) for k, n in sizes)
     return lhs[0] > lhs[1] and any(larger)
+
+
+def _has_few_features(node: Node) -> bool:
+    """In one group of channels."""
+    share = node.operands[1].shape[node.attrs["rhs"][0]] // node.attrs["groups"]
+    return isinstance(share, int) and share < NARROW
+
+
+def _terms(node: Node) -> int:
+    """Multiply-adds of a convolution, about."""
+    w, out = node.operands[1].type, node.attrs["rhs"][0]
+    return _about(node.results[0].type.size) * _about(
+        ty.product(n for axis, n in enumerate(w.shape) if axis != out)
+    )
+
+
+def _turned_elements(graph: Graph) -> int:
+    """Elements of what is transposed so that others lie side by side, about."""
+    nodes = (node for node in graph.nodes if node.op.name == "transpose")
+    return sum(
+        _about(node.results[0].type.size)
+        for node in nodes
+        if node.attrs["axes"][-1] != len(node.attrs["axes"]) - 1
+    )
+
+
+def _about(extent: Extent) -> int:
+    found = ty.substitute(extent, {name: SAMPLE for name in ty.symbols(extent)})
+    return max(int(found), 0) if isinstance(found, int) else 0
 
 
 def _plain(axes: Sequence[Any]) -> Order:

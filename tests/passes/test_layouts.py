@@ -394,30 +394,30 @@ def test_one_channel_needs_no_transpose() -> None:
     def program(x: Any, w: Any) -> Any:
         return conv(x, w)
 
-    check(program, normal(2, 1, 6, 7), normal(1, 1, 3, 3), transposes=0)
+    check(program, normal(2, 1, 6, 7), normal(8, 1, 5, 5), transposes=1)
 
 
 # ------------------------------------------------------------------------------------ convolutions
 
 
 @pytest.mark.parametrize("rank", [3, 4, 5])
-@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize("groups", [1, 2, 16])
 def test_any_rank_and_groups(rank: int, groups: int) -> None:
     letters = "DHW"[5 - rank :]
-    axes = {"layout": f"NC{letters}", "kernel_layout": f"OI{letters}", "groups": groups}
+    axes = {"layout": f"NC{letters}", "kernel_layout": f"OI{letters}"}
     x = normal(2, 8, *(9, 7, 5)[: rank - 2])
-    w, v = (normal(8, 8 // groups, *(3,) * (rank - 2), seed=k) for k in range(2))
+    w, v = (normal(16, k, *(3,) * (rank - 2), seed=k) for k in (8, 16 // groups))
 
     def program(x: Any, w: Any, v: Any) -> Any:
         x = np.tanh(nn.conv(x, w, 2, padding=2, dilation=2, **axes))
-        return nn.conv(x, v, padding="same", input_dilation=2, **axes)
+        return nn.conv(x, v, padding="same", input_dilation=2, groups=groups, **axes)
 
     assert is_channels_last(check(program, x, w, v, transposes=2))
 
 
 def test_depthwise() -> None:
     def program(x: Any, w: Any, v: Any) -> Any:
-        x = nn.depthwise_conv(x, w, padding=1, layout="NCHW", kernel_layout="IOHW")
+        x = nn.depthwise_conv(conv(x), w, padding=1, layout="NCHW", kernel_layout="IOHW")
         return nn.depthwise_conv(np.tanh(x), v, layout="NCHW", kernel_layout="IOHW")
 
     graph = before(program, normal(*IMAGE), normal(8, 2, 3, 3), normal(16, 1, 3, 3))
@@ -569,6 +569,34 @@ def test_symbolic_space() -> None:
 # ------------------------------------------------------------------------------------ what stays
 
 
+def test_few_features_stay() -> None:
+    """Filters of an image, and depthwise convolutions: until a wide one comes."""
+    x, few, wide, deep = (
+        normal(2, 3, 9, 9), normal(6, 3, 3, 3), normal(16, 6, 3, 3), normal(3, 2, 3, 3),
+    )  # fmt: skip
+    graph = before(lambda x, w: np.tanh(conv(np.tanh(conv(x, w)), w[:, ::-1])), x, few[:3])
+    assert layouts(graph) is graph
+    graph = before(
+        lambda x, w: nn.depthwise_conv(x, w, layout="NCHW", kernel_layout="IOHW"), x, deep
+    )
+    assert layouts(graph) is graph
+
+    def program(x: Any, w: Any, v: Any) -> Any:
+        return conv(np.tanh(conv(x, w)), v).max((2, 3))
+
+    after = check(program, x, few, wide, transposes=1)
+    first, second = (n for n in after.nodes if n.op.name == "conv")
+    assert first.attrs["out"] == (0, 1, 2, 3) and second.attrs["out"] == (0, 3, 1, 2)
+
+
+def test_too_little_work_stays() -> None:
+    """Fewer than 10 multiply-adds for an element that would be turned."""
+    x = normal(1, 1, 9, 40)
+    for width, stays in ((9, True), (11, False)):
+        graph = before(lambda x, w: nn.conv(x, w, **FIRST), x, normal(16, 1, 1, width))
+        assert (layouts(graph) is graph) == stays
+
+
 def test_graphs_without_convolutions_stay() -> None:
     def program(x: Any) -> Any:
         return np.transpose(np.tanh(np.transpose(x, (0, 2, 3, 1))), (0, 3, 1, 2))
@@ -621,8 +649,8 @@ def test_random_layouts() -> None:
 
 def random_chain(rng: np.random.Generator) -> tuple[Graph, list[np.ndarray]]:
     """Convolutions, transposes, reshapes, reductions... of small images, in any layout."""
-    x = param(parse_type("f32[2, 4, 3, 6]"), "x")
-    w = [param(parse_type("f32[3, 3, 4, 4]"), "w"), param(parse_type("f32[1, 1, 6, 4]"), "v")]
+    x = param(parse_type("f32[2, 8, 3, 6]"), "x")
+    w = [param(parse_type("f32[3, 3, 8, 8]"), "w"), param(parse_type("f32[3, 3, 6, 8]"), "v")]
     value: Value = x
     for _ in range(8):
         rank, shape = value.type.rank, value.shape
