@@ -152,8 +152,9 @@ class _Walk:
         return self.turned[key]
 
     def conv(self, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        """It may name axes as it likes: operands stay in the order that they are in where lanes
-        are not along space, and its own results have the features last.
+        """It may name axes as it likes: its images are turned where space is last in them, and its
+        own results have the features last. The gradient of a kernel reads two images, and sums over
+        their batch: what is last in them, the channels, is no channel to it.
         """
         lhs, rhs, out = (node.attrs[name] for name in ("lhs", "rhs", "out"))
         gradient = operands[1] in self.images or _is_kernel_gradient(node)
@@ -166,7 +167,7 @@ class _Walk:
                 orders[k] = (first, *sorted(axes[2:]), last)
         if not gradient and operands[0] not in self.images and _has_few_features(node):
             return None
-        if not gradient and _has_few_channels(node) and rhs[1] < max(rhs[2:]):
+        if not gradient and _has_few_channels(node) and rhs[1] < max(rhs[2:], default=0):
             orders[1] = (*sorted(rhs[2:]), rhs[1], rhs[0])
         space, result = sorted(out[2:]), _plain(out)
         if not ends:  # the gradient of a kernel as (space, in, out)

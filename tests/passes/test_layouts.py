@@ -409,6 +409,16 @@ def test_one_channel_needs_no_transpose() -> None:
 # ------------------------------------------------------------------------------------ convolutions
 
 
+def test_no_axes_of_space() -> None:
+    edges = ("stride", "low", "high", "lhs_dilation", "rhs_dilation")
+    params = (param(parse_type("f32[3, 20]"), "x"), param(parse_type("f32[40, 3]"), "w"))
+    attrs = {**dict.fromkeys(edges, ()), "groups": 1, "batch_groups": 1, "rhs": (0, 1)}
+    graph = Graph.of("f", params, [lookup("conv")(*params, lhs=(1, 0), out=(0, 1), **attrs)])
+    after = verify(layouts(graph))
+    arrays = normal(3, 20), normal(40, 3)
+    close(evaluate(after, arrays)[0], (arrays[1] @ arrays[0]).T)
+
+
 @pytest.mark.parametrize("rank", [3, 4, 5])
 @pytest.mark.parametrize("groups", [1, 2, 16])
 def test_any_rank_and_groups(rank: int, groups: int) -> None:
