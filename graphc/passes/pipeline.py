@@ -19,6 +19,7 @@ from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
 from .fold import fold
+from .layouts import layouts
 from .prune import prune
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
@@ -55,6 +56,7 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
     SIMPLIFY,  # what stability made has constants, and values the program may have had already
+    layouts,  # of single ops in their last form; makes what winograd is for
     winograd,  # what it makes is in canonical form, and has nothing that the others know
     attention,  # of single ops in their last form; fuse leaves the node alone
     fuse,  # last: every other pass sees single ops

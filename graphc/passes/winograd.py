@@ -6,13 +6,13 @@
                                        %2 = mix(mix(%p))             tiles of m by m, side by side
 
 Requires: canonical form.
-Guarantees: a convolution of f32 or f64 with 3x3 filters, stride 1, no dilation, no groups and known
-    extents of space is a product of tiles where `edge` says that it pays. Values differ by rounding
-    (docs/numerics.md has the errors), and an infinity or a NaN makes NaN of the whole tiles that it
-    touches. What says precision="direct" stays. Channels are last inside: images in other layouts
-    are turned before and after.
-Placement: before fuse, which gives each transform a kernel of its own and puts what follows the
-    convolution into the last one; after the simplifying groups, which have nothing to do in it.
+Guarantees: a convolution of f32 or f64 with 3x3 filters, stride 1, no dilation, no groups, channels
+    last and known extents of space is a product of tiles where `edge` says that it pays. Values
+    differ by rounding (docs/numerics.md has the errors), and an infinity or a NaN makes NaN of the
+    whole tiles that it touches. What says precision="direct" stays.
+Placement: after layouts, which puts channels last; before fuse, which gives each transform a kernel
+    of its own and puts what follows the convolution into the last one; after the simplifying
+    groups, which have nothing to do in it.
 Cost: one walk.
 
 Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for
@@ -60,8 +60,8 @@ WORTH = 0.8
 BLOCKS = ((48, 32), (0, 64))
 """(tiles, features): features that lie together in a transformed filter, from so many tiles on."""
 
-LAST = (0, 1, 2, 3)
-"""The axes of batch, space and channel in an image that need not be turned."""
+LAST = (0, 3, 1, 2)
+"""The axes of batch, channel and space in an image with channels last."""
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -181,17 +181,16 @@ def _sizes(node: Node, operands: Sequence[Value]) -> tuple[int, int, int, int, i
     steps = (a[k] == (1, 1) for k in ("stride", "lhs_dilation", "rhs_dilation"))
     if not all(steps) or a["groups"] != 1 or a["batch_groups"] != 1 or "precision" in a:
         return None
-    if len(a["lhs"]) != 4:
+    if a["lhs"] != LAST or a["out"] != LAST:
         return None
     if result.dtype not in (F32, F64) or x.dtype is not result.dtype:
         return None
     if any(w.shape[k] != 3 for k in a["rhs"][2:]):
         return None
-    batch, features, *space = (result.shape[axis] for axis in a["out"])
-    channels = x.shape[a["lhs"][1]]
+    batch, *space, features = result.shape
+    channels = x.shape[3]
     numbers = [n for n in (*space, channels, features) if isinstance(n, int) and n]
-    inside = (x.shape[axis] for axis in a["lhs"][2:])
-    known = all(isinstance(n, int) for n in (*inside, *a["low"], *a["high"]))
+    known = all(isinstance(n, int) for n in (*x.shape[1:3], *a["low"], *a["high"]))
     if len(numbers) < 4 or batch == 0 or not known:
         return None
     # of a batch that any call may choose, the least
@@ -219,15 +218,12 @@ def _is_constant(value: Value) -> bool:
 def _product(node: Node, operands: Sequence[Value], m: int, images: dict[Any, Value]) -> Value:
     """The convolution with tiles of m by m results."""
     x, w = operands
-    lhs, out = ((a[0], *a[2:], a[1]) for a in (node.attrs["lhs"], node.attrs["out"]))
-    matrices, shape = transforms(m), tuple(node.results[0].shape[axis] for axis in out)
+    matrices, shape = transforms(m), node.results[0].shape
     counts = tuple(_tiles(int(n), m) for n in shape[1:3])
     block = _block(shape[0] * counts[0] * counts[1], shape[3])
     u = _transformed(_blocked(w, node.attrs["rhs"], block), matrices.filter)
-    key = (x, lhs, m, counts, node.attrs["low"])
+    key = (x, m, counts, node.attrs["low"])
     if key not in images:  # other convolutions of the image share its transform
-        if lhs != LAST:
-            x = lookup("keep")(lookup("transpose")(x, axes=lhs))
         place = {"axes": (1, 2), "size": (m + 2, m + 2), "step": (m, m)}
         tiles = lookup("tiles")(x, **place, low=node.attrs["low"], count=counts)
         images[key] = _transformed(tiles, matrices.image)
@@ -245,9 +241,7 @@ def _product(node: Node, operands: Sequence[Value], m: int, images: dict[Any, Va
     y = lookup("reshape")(y, shape=(shape[0], counts[0] * m, counts[1] * m, shape[3]))
     if y.shape != shape:
         y = lookup("slice")(y, start=(0,) * 4, shape=shape, step=(1,) * 4)
-    if out == LAST:
-        return y
-    return lookup("transpose")(lookup("keep")(y), axes=tuple(out.index(k) for k in range(4)))
+    return y
 
 
 def _block(tiles: ty.Extent, features: ty.Extent) -> int:

@@ -15,6 +15,7 @@ from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
+from graphc.passes.layouts import layouts
 from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, WHOLE, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
@@ -33,11 +34,11 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
-    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, winograd, attention)
+    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, layouts, winograd, attention)
     assert PIPELINE[-1].__name__ == "fuse" and not {stability, attention} & set(EXACT)
     assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
     assert [step for step in DIRECT if step not in WHOLE] == [attention]
-    assert EXACT == (prune, SIMPLIFY, SIMPLIFY, PIPELINE[-1])
+    assert EXACT == (prune, SIMPLIFY, SIMPLIFY, layouts, PIPELINE[-1])
 
 
 def test_records() -> None:
