@@ -465,6 +465,27 @@ static void mma(float* d, const Fragment& own) {
   }
   warp_barrier(0xffffffffu);  // the others may still be reading `own`
 }
+// The same of signed bytes (m16n8k32), four to a word: element e of a word is number 4t + e.
+struct Bytes {
+  unsigned a[4], b[2];
+};
+static void mma_bytes(int* d, const unsigned* a, const unsigned* b) {
+  const Bytes own = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  const unsigned lane = current & 31u, q = lane / 4, t = lane % 4;
+  const uint64_t* slots = exchange(0xffffffffu, (uint64_t)(uintptr_t)&own);
+  const Bytes* lanes[32];
+  for (unsigned i = 0; i < 32; ++i) lanes[i] = (const Bytes*)(uintptr_t)slots[i];
+  for (unsigned k = 0; k < 32; ++k) {
+    const unsigned c = k / 16, holder = k % 16 / 4, shift = 8 * (k % 4);
+    for (unsigned h = 0; h < 2; ++h)
+      for (unsigned j = 0; j < 2; ++j) {
+        const int x = (signed char)(lanes[4 * q + holder]->a[2 * c + h] >> shift);
+        const int y = (signed char)(lanes[4 * (2 * t + j) + holder]->b[c] >> shift);
+        d[2 * h + j] = (int)((unsigned)d[2 * h + j] + (unsigned)(x * y));
+      }
+  }
+  warp_barrier(0xffffffffu);
+}
 template <class H> inline void mma_of(float* d, const unsigned* a, const unsigned* b) {
   Fragment own;
   for (int k = 0; k < 8; ++k) own.a[k] = (float)from_slot<H>(a[k / 2] >> 16 * (k % 2) & 0xffffu);
@@ -473,6 +494,9 @@ template <class H> inline void mma_of(float* d, const unsigned* a, const unsigne
 }
 }  // namespace cuda_cpu
 
+static inline void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
+  cuda_cpu::mma_bytes(d, a, b);
+}
 static inline void gc_mma_f16(float* d, const unsigned* a, const unsigned* b) {
   cuda_cpu::mma_of<__half>(d, a, b);
 }

@@ -250,6 +250,12 @@ GC_DEVICE __nv_bfloat16 gc_nextafter(__nv_bfloat16 a, __nv_bfloat16 b) {
   }
 GC_MMA(gc_mma_f16, "f16")
 GC_MMA(gc_mma_bf16, "bf16")
+GC_DEVICE void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 #endif
 
 // ---------------------------------------------------------------------- reductions across threads

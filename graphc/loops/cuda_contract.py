@@ -13,7 +13,8 @@ The nest is taken apart by contraction.py, as for the CPU. Loops around that one
 depend on join the other side's axis (the places of an image are rows of its convolution), the rest
 is the grid's z. Each thread sums 8 x 8, 8 x 4, 4 x 8 or 4 x 4 results, term by term in order, so
 the bits are those of the naive loops but for the fused multiply-add. Where both sides are 16-bit
-floats that are summed in f32, warps multiply on tensor cores (`ir.Mma`), 16 terms at a time.
+floats that are summed in f32, or signed bytes that are summed in i32, warps multiply on tensor
+cores (`ir.Mma`), 16 or 32 terms at a time.
 
 Few results of many terms would leave processors without a tile: then the terms are cut into parts,
 tiles of which go to workspace, and a second kernel adds these in order and ends with g.
@@ -27,15 +28,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .. import types as ty
-from ..types import BF16, F16, F32, U32, Dim
+from ..types import BF16, F16, F32, I8, I32, U32, Dim
 from . import contraction
 from . import cuda_access as A
 from . import ir as L
 from .contraction import Contraction
 from .cuda_nests import THREADS, WARP, Names, ceil_div, guarded, neutral_of, symbol
 from .cuda_tiles import (
-    PAIRED_TERMS,
     PITCH,
+    WORDS,
     Axis,
     Copy,
     Operand,
@@ -217,7 +218,8 @@ def _is_closed(nest: Contraction, value: Expr) -> bool:
 
 
 def _paired(nest: Contraction) -> ty.DType | None:
-    """f16 or bf16 when the nest is a plain sum of products of such numbers in f32."""
+    """f16 or bf16 when the nest is a plain sum of products of such numbers in f32; i8 when in
+    i32."""
     if len(nest.sums) != 1 or len(nest.row_operands) != 1 or len(nest.column_operands) != 1:
         return None
     (total,) = nest.sums
@@ -225,12 +227,13 @@ def _paired(nest: Contraction) -> ty.DType | None:
     product = total.value
     if total.op != "add" or not isinstance(product, L.Scalar) or product.op != "mul":
         return None
-    if product.args not in ((a, b), (b, a)) or product.dtype is not F32:
+    if product.args not in ((a, b), (b, a)) or product.dtype not in (F32, I32):
         return None
     if not isinstance(a, L.Cast) or not isinstance(b, L.Cast):
         return None
     dtype = a.value.dtype
-    return dtype if dtype in (F16, BF16) and b.value.dtype is dtype else None
+    fits = dtype in (F16, BF16) if product.dtype is F32 else dtype is I8
+    return dtype if fits and b.value.dtype is dtype else None
 
 
 def _tile(parts: _Parts) -> tuple[int, int] | None:
@@ -536,7 +539,10 @@ class _Plain(_Writer):
 class _Paired(_Writer):
     """Tensor cores: 2 by 4 warps, each of which has u / 2 by v / 2 products of 16 by 8 results."""
 
-    slice = PAIRED_TERMS
+    @property
+    def slice(self) -> int:  # type: ignore[override]
+        assert self.parts.paired is not None
+        return WORDS * 4 // self.parts.paired.nbytes
 
     def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> Copy:
         assert isinstance(value, L.Cast)
@@ -567,7 +573,7 @@ class _Paired(_Writer):
             left, (4 * symbol(m),), right, (2 * symbol(n),), self.parts.paired,
         )  # fmt: skip
         return [
-            For(k, PAIRED_TERMS // 16, "unroll", (
+            For(k, WORDS // 8, "unroll", (
                 Alloc(left),
                 _unrolled(((m, down), (c, 2), (h, 2)), take[0]),
                 Alloc(right),

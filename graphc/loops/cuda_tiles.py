@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .. import types as ty
-from ..types import U16, U32
+from ..types import U8, U16, U32
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import linear, merge
@@ -31,9 +31,11 @@ from .cuda_nests import THREADS, WARP, Names, ceil_div, coordinates, extent_of, 
 from .ir import Alloc, Buffer, Expr, For, If, Index, Load, Stmt, Store
 
 PACK_BYTES = 16
-PAIRED_TERMS = 32
-"""Terms of a slice of pairs."""
-PITCH, GROUP = PAIRED_TERMS // 2 + 4, 8 * (PAIRED_TERMS // 2 + 4) + 16
+WORDS = 16
+"""Words of a row in a slice of pairs."""
+PAIRED_TERMS = 2 * WORDS
+"""Terms of such a slice, of 16-bit floats; of bytes twice as many."""
+PITCH, GROUP = WORDS + 4, 8 * (WORDS + 4) + 16
 """Words of a row, and of 8 rows."""
 
 
@@ -217,48 +219,56 @@ class Copy:
 
 
 class PairCopy(Copy):
-    """The same with two terms to a word of the tile."""
+    """The same with two terms to a word of the tile, or four."""
 
     __slots__ = ()
+
+    @property
+    def per(self) -> int:
+        """Terms of a word."""
+        return 4 // self.operand.value.dtype.nbytes
 
     @property
     def pieces(self) -> int:
         if self.deep and self.lanes > 1:
             return self.extent * self.depth // self.lanes
-        return self.extent // self.lanes * (self.depth // 2)
+        return self.extent // self.lanes * (self.depth // self.per)
 
     @property
     def held(self) -> int:
-        return self.lanes // 2 if self.deep and self.lanes > 1 else self.lanes
+        return self.lanes // self.per if self.deep and self.lanes > 1 else self.lanes
 
     def where(self, piece: Index) -> tuple[Index, Index]:
-        """Along its own axis, or where a number stands alone, a piece has a second line of numbers,
-        those of the next term."""
+        """Along its own axis, or where a number stands alone, a piece has further lines of numbers,
+        those of the other terms of its words."""
+        per, words = self.per, self.depth // self.per
         if not self.deep:
-            words = self.depth // 2
             if self.lanes == 1:
-                return piece % self.extent, 2 * (piece // self.extent)
-            return self.lanes * (piece // words), 2 * (piece % words)
+                return piece % self.extent, per * (piece // self.extent)
+            return self.lanes * (piece // words), per * (piece % words)
         if self.lanes == 1:
-            return piece // (self.depth // 2), 2 * (piece % (self.depth // 2))
+            return piece // words, per * (piece % words)
         groups = self.depth // self.lanes
         return piece % 8 + 8 * (piece // (8 * groups)), self.lanes * (piece // 8 % groups)
 
     def fetch(self, first: Index, known: dict[str, int]) -> list[Stmt]:
-        dtype = self.operand.value.dtype
+        dtype, per = self.operand.value.dtype, self.per
 
         def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
             own, term = self.where(piece)
             lane = self.names.fresh("w")
             e = symbol(lane)
-            one = Buffer(self.names.fresh("read"), dtype, (self.lanes,), None, "register")
-            stmts: list[Stmt] = [Alloc(one), self.read(one, 0, own, first + term, known | turns)]
-            if self.deep and self.lanes > 1:
-                pair = packed(Load(one, (2 * e,)), Load(one, (2 * e + 1,)))
+            stmts: list[Stmt] = []
+            lines: list[Buffer] = []
+            alone = self.deep and self.lanes > 1
+            for line in range(1 if alone else per):
+                one = Buffer(self.names.fresh("read"), dtype, (self.lanes,), None, "register")
+                stmts += [Alloc(one), self.read(one, 0, own, first + term + line, known | turns)]
+                lines.append(one)
+            if alone:
+                pair = packed(*(Load(lines[0], (per * e + k,)) for k in range(per)))
             else:
-                two = replace(one, name=self.names.fresh("read"))
-                stmts += [Alloc(two), self.read(two, 0, own, first + term + 1, known | turns)]
-                pair = packed(Load(one, (e,)), Load(two, (e,)))
+                pair = packed(*(Load(one, (e,)) for one in lines))
             store = Store(self.stage, (self.held * turn + e,), pair)
             return [*stmts, For(lane, self.held, "unroll", (store,))]
 
@@ -269,13 +279,13 @@ class PairCopy(Copy):
             own, term = self.where(piece)
             lane = self.names.fresh("w")
             e = symbol(lane)
-            word: Index = term // 2
+            word: Index = term // self.per
             if self.deep and self.lanes > 1:
                 groups = self.depth // self.lanes
-                word = self.lanes // 2 * (piece // 8 % groups) + e
+                word = self.held * (piece // 8 % groups) + e
                 place = (piece // (8 * groups), PITCH * (piece % 8) + word)
             elif self.lanes > 1:
-                place = (piece // (self.depth // 2), PITCH * e + word)
+                place = (piece // (self.depth // self.per), PITCH * e + word)
             else:
                 place = (own // 8, PITCH * (own % 8) + word)
             store = Store(self.tile, place, Load(self.stage, (self.held * turn + e,)))
@@ -298,10 +308,22 @@ def plain_copy(
 
 
 def pair_copy(names: Names, place: Place, operand: Operand, start: Index, extent: int) -> Copy:
-    """The copy of pairs of 16-bit floats into a tile (8 rows, row and word)."""
+    """The copy of pairs of 16-bit floats, or of four bytes, into a tile (8 rows, row and word)."""
     shape = (extent // 8, GROUP)
+    nbytes = operand.value.dtype.nbytes
     tile = Buffer(names.fresh("tile"), U32, shape, None, "shared", "temp", PACK_BYTES)
-    return _planned(PairCopy, names, place, operand, tile, U32, start, extent, PAIRED_TERMS, 8)
+    return _planned(
+        PairCopy,
+        names,
+        place,
+        operand,
+        tile,
+        U32,
+        start,
+        extent,
+        4 // nbytes * WORDS,
+        PACK_BYTES // nbytes,
+    )
 
 
 def _planned(
@@ -317,7 +339,7 @@ def _planned(
             copy = kind(
                 operand, tile, stage, start, extent, depth, deep, lanes, names, place
             )  # fmt: skip
-            if lanes < widest and kind is PairCopy and not deep:
+            if isinstance(copy, PairCopy) and (lanes < copy.per if deep else lanes != 8):
                 continue  # 8 rows make a group
             if _packs(copy):
                 return replace(copy, stage=replace(stage, shape=(copy.turns * copy.held,)))
@@ -358,10 +380,17 @@ def vector_lanes(dtype: ty.DType) -> int:
     return max(1, min(4, PACK_BYTES // dtype.nbytes))
 
 
-def packed(low: Expr, high: Expr) -> Expr:
-    """Two 16-bit floats as a word."""
-    a, b = (L.Cast(L.Bitcast(x, U16), U32) for x in (low, high))
-    return L.Scalar("or", (a, L.Scalar("shl", (b, L.Const(16, U32)), U32)), U32)
+def packed(*numbers: Expr) -> Expr:
+    """Two 16-bit floats, or four bytes, as a word; the first is the lowest."""
+    bits = 32 // len(numbers)
+    word: Expr | None = None
+    for k, number in enumerate(numbers):
+        one: Expr = L.Cast(L.Bitcast(number, U16 if bits == 16 else U8), U32)
+        if k:
+            one = L.Scalar("shl", (one, L.Const(bits * k, U32)), U32)
+        word = one if word is None else L.Scalar("or", (word, one), U32)
+    assert word is not None
+    return word
 
 
 def unguarded(value: Expr, lane: str) -> tuple[Expr, Expr | None]:

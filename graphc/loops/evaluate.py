@@ -170,9 +170,9 @@ def _lockstep(threads: Iterable[Iterator[None]]) -> Iterator[None]:
 
 
 def _mma(
-    board: dict[int, Any], lane: int, dtype: DType, target: list[np.float32], a: list[int],
+    board: dict[int, Any], lane: int, dtype: DType, target: list[Any], a: list[int],
     b: list[int],
-) -> Generator[None, None, list[np.float32]]:  # fmt: skip
+) -> Generator[None, None, list[Any]]:  # fmt: skip
     """One lane's part in an Mma: it shows its registers, and answers its part of the result."""
     board[lane] = (target, a, b)
     yield
@@ -200,21 +200,23 @@ def _combine(
 
 def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
     """The sum of all lanes' Mma, from what each shows."""
-    c, a, b = (np.empty(shape, np.float32) for shape in ((16, 8), (16, 16), (16, 8)))
+    per, total = 4 // dtype.nbytes, np.int32 if dtype.is_integer else np.float32
+    half = 4 * per
+    c, a, b = (np.empty(shape, total) for shape in ((16, 8), (16, 2 * half), (2 * half, 8)))
     for lane in range(32):
         q, t = divmod(lane, 4)
         target, left, right = board[lane]
         left, right = (
-            np.array(words, np.uint32).view(np.uint16).view(dtype.numpy).astype(np.float32)
-            for words in (left, right)
+            np.array(words, np.uint32).view(dtype.numpy).astype(total) for words in (left, right)
         )
         for h in range(2):
             c[q + 8 * h, 2 * t : 2 * t + 2] = target[2 * h : 2 * h + 2]
-            b[8 * h + 2 * t : 8 * h + 2 * t + 2, q] = right[2 * h : 2 * h + 2]
+            first = half * h + per * t
+            b[first : first + per, q] = right[per * h : per * h + per]
             for k in range(2):
-                word = 2 * (2 * k + h)
-                a[q + 8 * h, 8 * k + 2 * t : 8 * k + 2 * t + 2] = left[word : word + 2]
-    for k in range(16):
+                word, first = per * (2 * k + h), half * k + per * t
+                a[q + 8 * h, first : first + per] = left[word : word + per]
+    for k in range(2 * half):
         c += a[:, k : k + 1] * b[k : k + 1]
     return c
 

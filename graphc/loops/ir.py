@@ -270,6 +270,10 @@ class Mma:
 
     A word is two numbers of `dtype`, f16 or bf16. Here the sums run along the terms in order;
     hardware rounds them in an order of its own.
+
+    With i8 a word is four numbers, the tiles are (16, 32) and (32, 8), and the target is i32, exact
+    modulo 2**32: `mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32`. Columns 8*c + 2*t become
+    16*c + 4*t and the three next ones.
     """
 
     target: Buffer

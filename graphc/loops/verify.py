@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import types as ty
 from ..errors import VerifyError
-from ..types import BF16, BOOL, F16, F32, I64, U32, DType
+from ..types import BF16, BOOL, F16, F32, I8, I32, I64, U32, DType
 from .ir import (
     ACCUMULATE_OPS,
     FOR_KINDS,
@@ -73,7 +73,7 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Barrier stands under a thread loop; block loops are not under thread loops.
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - An Mma stands in a thread loop of 32 iterations, in no vector loop, and works on register
-      buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16.
+      buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16. With i8 the first is i32.
     - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
       buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
@@ -304,10 +304,11 @@ class _Checker:
         self.place(stmt.target, stmt.target_index, writes=True)
         self.place(stmt.a, stmt.a_index, writes=False)
         self.place(stmt.b, stmt.b_index, writes=False)
-        for buffer, dtype in ((stmt.target, F32), (stmt.a, U32), (stmt.b, U32)):
+        total = I32 if stmt.dtype is I8 else F32
+        for buffer, dtype in ((stmt.target, total), (stmt.a, U32), (stmt.b, U32)):
             fits = buffer.dtype is dtype and buffer.space == "register" and len(buffer.shape) == 1
             self.require(fits, f"{buffer.name} is no register buffer {dtype}[n], as an Mma needs")
-        self.require(stmt.dtype in (F16, BF16), "the numbers of an Mma are f16 or bf16")
+        self.require(stmt.dtype in (F16, BF16, I8), "the numbers of an Mma are f16, bf16 or i8")
 
     def combine(self, stmt: Combine, top: bool) -> None:
         self.require(self.target != "cpu", "cpu has no Combine")

@@ -23,7 +23,7 @@ from graphc.loops.lower import lower
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
 from graphc.ops.convolution import CONV
-from graphc.types import BF16, F16, F32, F64, U16, U32, Dim, DType
+from graphc.types import BF16, F16, F32, F64, I8, I32, U8, U16, U32, Dim, DType
 from tests.programs import M, N, arguments, dot, op, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
 
@@ -132,6 +132,10 @@ def programs() -> dict[str, tuple[Graph, Graph | None]]:
             conv(f"{dtype.name}[2, 8, 9, 7]", f"{dtype.name}[24, 8, 3, 3]", low=(1, 0),
                  high=(1, 1), **first), None,
         )  # fmt: skip
+    for n, k, m in ((64, 64, 64), (40, 80, 72), (33, 67, 21), (17, 130, 32)):
+        for left in (False, True):
+            name = f"bytes_{n}x{k}x{m}_{'nt'[left]}"
+            found[name] = wider(n, k, m, I8, I32, left, not left), None
     turned = {name: (1, 0, 2, 3) for name in ("lhs", "rhs", "out")}
     found |= {
         "conv_kernel_gradient": (
@@ -158,12 +162,15 @@ def programs() -> dict[str, tuple[Graph, Graph | None]]:
     return found
 
 
-def wider(n: int, k: int, m: int) -> Graph:
-    """f32 operands, summed in f64."""
-    a, b = tensor(F32, n, k), tensor(F32, k, m, name="b")
-    return Graph.of(
-        "f", (a, b), (op("dot", a, b, contract=((1,), (0,)), batch=((), ()), dtype=F64),)
-    )
+def wider(
+    n: int, k: int, m: int, dtype: DType = F32, total: DType = F64, left: bool = False,
+    right: bool = False,
+) -> Graph:  # fmt: skip
+    """Operands that are summed in a wider dtype."""
+    a = tensor(dtype, k, n) if left else tensor(dtype, n, k)
+    b = tensor(dtype, m, k, name="b") if right else tensor(dtype, k, m, name="b")
+    contract = ((0 if left else 1,), (1 if right else 0,))
+    return Graph.of("f", (a, b), (op("dot", a, b, contract=contract, batch=((), ()), dtype=total),))
 
 
 def means(n: int, m: int, k: int) -> Graph:
@@ -214,12 +221,15 @@ def test_values(name: str) -> None:
 
 
 def test_kinds() -> None:
-    """Tensor cores for pairs of 16-bit floats and for nothing else; 16 bytes at once where numbers
-    lie beside each other; no tiles where there is little to share."""
+    """Tensor cores for 16-bit floats and signed bytes only; 16 bytes at once where numbers lie
+    beside each other; no tiles where there is little to share."""
     for dtype in (F16, BF16):
         text = source(product(128, 64, 128, dtype))
         assert text.count("gc_mma_") == 1 and "gc_pack<unsigned int, 4>" in text
         assert f"gc_pack<{'__half' if dtype is F16 else '__nv_bfloat16'}, 8>" in text
+    text = source(wider(128, 64, 128, I8, I32, right=True))
+    assert text.count("gc_mma_i8") == 1 and text.count("gc_pack<signed char, 16>*>(x") == 2
+    assert "gc_mma" not in source(wider(128, 64, 128, U8, I32))
     text = source(product(128, 64, 128))
     assert "gc_mma" not in text and text.count("*reinterpret_cast<const gc_pack<float, 4>*>(x") == 4
     assert "__launch_bounds__(256, 2)" in source(product(4096, 64, 4096))
@@ -275,33 +285,44 @@ def test_deep_sums_are_cut() -> None:
 
 
 def fragments(dtype: DType) -> L.LoopFunc:
-    """One Mma, whose fragments are read and written as the PTX ISA (mma.m16n8k16) has them."""
-    a = L.Buffer("a", U16, (16, 16), None, "global", "in")
-    b = L.Buffer("b", U16, (16, 8), None, "global", "in")
-    d = L.Buffer("d", F32, (16, 8), None, "global", "inout")
+    """One Mma, whose fragments are read and written as the PTX ISA (mma.m16n8k16, for bytes
+    mma.m16n8k32) has them."""
+    per = 4 // dtype.nbytes
+    bits = U16 if per == 2 else U8
+    a = L.Buffer("a", bits, (16, 8 * per), None, "global", "in")
+    b = L.Buffer("b", bits, (8 * per, 8), None, "global", "in")
+    whole = I32 if dtype is I8 else F32
+    d = L.Buffer("d", whole, (16, 8), None, "global", "inout")
     left, right = (L.Buffer(n, U32, (k,), None, "register") for n, k in (("l", 4), ("r", 2)))
-    total = L.Buffer("t", F32, (4,), None, "register")
+    total = L.Buffer("t", whole, (4,), None, "register")
     lane = Dim.symbol("lane")
     group, thread = lane // 4, lane % 4
 
     def word(buffer: L.Buffer, places: list[tuple[L.Index, L.Index]]) -> L.Expr:
-        low, high = (L.Cast(L.Load(buffer, p), U32) for p in places)
-        return L.Scalar("or", (low, L.Scalar("shl", (high, L.Const(16, U32)), U32)), U32)
+        found: L.Expr = L.Const(0, U32)
+        for k, place in enumerate(places):
+            one = L.Cast(L.Load(buffer, place), U32)
+            moved = L.Scalar("shl", (one, L.Const(32 // per * k, U32)), U32)
+            found = L.Scalar("or", (found, moved), U32)
+        return found
 
     def of_a(i: int) -> tuple[L.Index, L.Index]:
-        row = group if i in (0, 1, 4, 5) else group + 8
-        return row, thread * 2 + (i & 1) + (0 if i < 4 else 8)
+        row = group if i // per % 2 == 0 else group + 8
+        return row, thread * per + i % per + (0 if i < 2 * per else 4 * per)
 
     def of_b(i: int) -> tuple[L.Index, L.Index]:
-        return thread * 2 + (i & 1) + (0 if i < 2 else 8), group
+        return thread * per + i % per + (0 if i < per else 4 * per), group
 
     def of_d(i: int) -> tuple[L.Index, L.Index]:
         return (group if i < 2 else group + 8), thread * 2 + (i & 1)
 
+    def words(of: Callable[[int], tuple[L.Index, L.Index]], k: int) -> list[Any]:
+        return [of(per * k + e) for e in range(per)]
+
     body = (
         L.Alloc(left), L.Alloc(right), L.Alloc(total),
-        *(L.Store(left, (k,), word(a, [of_a(2 * k), of_a(2 * k + 1)])) for k in range(4)),
-        *(L.Store(right, (k,), word(b, [of_b(2 * k), of_b(2 * k + 1)])) for k in range(2)),
+        *(L.Store(left, (k,), word(a, words(of_a, k))) for k in range(4)),
+        *(L.Store(right, (k,), word(b, words(of_b, k))) for k in range(2)),
         *(L.Store(total, (k,), L.Load(d, of_d(k))) for k in range(4)),
         L.Mma(total, (0,), left, (0,), right, (0,), dtype),
         *(L.Store(d, of_d(k), L.Load(total, (k,))) for k in range(4)),
@@ -311,17 +332,20 @@ def fragments(dtype: DType) -> L.LoopFunc:
 
 
 def mma_arrays(dtype: DType) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Small whole numbers, so that every order of the sums gives the same bits."""
+    """Small whole numbers, so that every order of the sums gives the same bits; of bytes any."""
     rng = np.random.default_rng(5)
+    whole, most = (I32, 127) if dtype is I8 else (F32, 8)
+    terms = 32 // dtype.nbytes
     a, b, d = (
-        rng.integers(-8, 9, s).astype(t.numpy)
-        for s, t in (((16, 16), dtype), ((16, 8), dtype), ((16, 8), F32))
+        rng.integers(-most - (dtype is I8), most + 1, s).astype(t.numpy)
+        for s, t in (((16, terms), dtype), ((terms, 8), dtype), ((16, 8), whole))
     )
-    expected = d + a.astype(np.float32) @ b.astype(np.float32)
-    return {"a": a.view(np.uint16), "b": b.view(np.uint16), "d": d}, expected
+    expected = d + a.astype(whole.numpy) @ b.astype(whole.numpy)
+    bits = np.uint8 if dtype is I8 else np.uint16
+    return {"a": a.view(bits), "b": b.view(bits), "d": d}, expected
 
 
-@pytest.mark.parametrize("dtype", (F16, BF16), ids=str)
+@pytest.mark.parametrize("dtype", (F16, BF16, I8), ids=str)
 def test_mma_evaluates(dtype: DType) -> None:
     arrays, expected = mma_arrays(dtype)
     evaluate(verify(fragments(dtype), "cuda"), arrays, {})
@@ -329,7 +353,7 @@ def test_mma_evaluates(dtype: DType) -> None:
 
 
 @needs_gcc
-@pytest.mark.parametrize("dtype", (F16, BF16), ids=str)
+@pytest.mark.parametrize("dtype", (F16, BF16, I8), ids=str)
 @pytest.mark.parametrize("reverse", (False, True))
 def test_mma_on_the_cpu(dtype: DType, reverse: bool) -> None:
     arrays, expected = mma_arrays(dtype)
@@ -354,7 +378,7 @@ def test_mma_is_verified() -> None:
 
     with pytest.raises(VerifyError, match="loop of 32 iterations"):
         verify(changed(narrow))
-    with pytest.raises(VerifyError, match="f16 or bf16"):
+    with pytest.raises(VerifyError, match="f16, bf16 or i8"):
         verify(changed(lambda s: replace(s, dtype=F32) if isinstance(s, L.Mma) else s))
     with pytest.raises(VerifyError, match="as an Mma needs"):
         verify(changed(lambda s: replace(s, b=s.target) if isinstance(s, L.Mma) else s))
@@ -436,6 +460,15 @@ def test_no_bank_conflicts(extent: int, dtype: DType, left: bool, right: bool) -
     assert [a for a in accesses if a.ways > 1] == []
 
 
+@pytest.mark.parametrize("left", (False, True), ids=("n", "t"))
+@pytest.mark.parametrize("extent", (128, 4096))
+def test_no_bank_conflicts_of_bytes(extent: int, left: bool) -> None:
+    graph = wider(extent, 128, extent, I8, I32, left, not left)
+    accesses = list(shared_accesses(schedule_cuda(lower(graph, "f").func)))
+    assert len(accesses) >= 8 and all(len(a.places) == 32 for a in accesses)
+    assert [a for a in accesses if a.ways > 1] == []
+
+
 def test_conflicts_are_counted() -> None:
     """Rows of 32 words in one bank, and 16 bytes a thread, 8 threads a pass."""
     assert Access("column", 4, tuple(range(0, 32 * 128, 128))).ways == 32
@@ -461,7 +494,7 @@ def kernels_of(names: Iterable[str]) -> list[CudaKernel]:
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_tiles(arch: str) -> None:
-    names = ("copies_f16_nn", "product_bf16_65x40x136", "copies_f32_tn")
+    names = ("bytes_40x80x72_n", "copies_f16_nn", "product_bf16_65x40x136", "copies_f32_tn")
     cubin = nvcc.compile_cubin(translation_unit(kernels_of(names)), arch)
     assert all(name.encode() in cubin for name in names)
 
@@ -479,6 +512,7 @@ def test_nvcc_takes_all(arch: str) -> None:
 CHECKED = {
     "f16": product(19, 37, 24, F16),
     "f32": product(19, 37, 24, F32),
+    "bytes": wider(19, 67, 24, I8, I32, True),
     "f16_tt": product(24, 16, 40, F16, True, True),
     "f32_tt": product(20, 8, 36, F32, True, True),
     "conv_f16": conv("f16[1, 5, 4, 8]", "f16[3, 2, 8, 17]", low=(1, 0), high=(1, 1)),
@@ -496,7 +530,7 @@ def test_scheduled_loops_evaluate_to_the_same(name: str) -> None:
     names = [p.name for p in lowered.func.params]
     buffers = dict(zip(names, [*arrays, np.zeros_like(expected[0])], strict=True))
     scheduled = verify(schedule_cuda(lowered.func), "cuda")
-    assert any(isinstance(s, L.Mma) for s in L.statements(scheduled.body)) == ("f16" in name)
+    assert any(isinstance(s, L.Mma) for s in L.statements(scheduled.body)) == ("f32" not in name)
     evaluate(scheduled, buffers, {})
     assert_close([buffers[names[-1]]], expected, tolerances(graph, arrays))
 
