@@ -25,7 +25,6 @@ from examples import resnet50, vgg16
 from graphc import nn
 from graphc.compile import ensure_native
 from graphc.passes import pipeline
-from graphc.passes.layouts import layouts
 
 AXES: dict[str, Any] = {"layout": "NCHW", "kernel_layout": "OIHW"}
 
@@ -96,7 +95,7 @@ NETWORKS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
 def without_layouts() -> Iterator[None]:
     """Programs that are compiled meanwhile keep the layouts that they are written in."""
     before = pipeline.PIPELINE
-    pipeline.PIPELINE = tuple(step for step in before if step is not layouts)
+    pipeline.PIPELINE = tuple(step for step in before if step is not pipeline.layouts)
     try:
         yield
     finally:

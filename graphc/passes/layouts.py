@@ -13,7 +13,8 @@ Guarantees: where it pays, a convolution reads images whose last axis is no axis
     last, with no transposes between them, come back as they are.
 Placement: before winograd, which is for channels last; after the simplifying groups, because it
     works on single ops in their last form. What it makes is in canonical form.
-Cost: one walk where there is a convolution; a look at the names of the ops where there is none.
+Cost: one walk where there is a convolution; the pipeline only looks for one (0.4 ms for 10 000
+    nodes) where there is none.
 
 The lanes of a convolution are its features, so they must lie together where results are written:
 on one core, 3x3 over 64 channels of 56x56 takes 34 ms in NCHW, and 2.4 with both its transposes;
@@ -53,8 +54,6 @@ Order = tuple[int, ...]
 
 def layouts(graph: Graph) -> Graph:
     """The graph with the channels of its images last."""
-    if not any(node.op.name == "conv" for node in graph.nodes):
-        return graph
     walk = _Walk()
     found = _kept_once(rewrite(graph, walk.visit))
     more = _turned_elements(found) - _turned_elements(graph)

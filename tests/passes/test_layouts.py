@@ -17,6 +17,7 @@ from graphc.ir import Graph, Literal, Value, param
 from graphc.opdef import lookup
 from graphc.passes.layouts import layouts
 from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, WHOLE, run
+from graphc.passes.pipeline import layouts as step
 from graphc.text import print_graph
 from graphc.types import parse_type
 from graphc.verify import verify
@@ -24,7 +25,7 @@ from tests.compiled import compiled
 from tests.random_graphs import random_graph
 
 Program = Callable[..., Any]
-BEFORE = PIPELINE[: PIPELINE.index(layouts)]
+BEFORE = PIPELINE[: PIPELINE.index(step)]
 FIRST: dict[str, Any] = {"layout": "NCHW", "kernel_layout": "OIHW"}
 
 
@@ -133,7 +134,7 @@ def test_text() -> None:
 
 def test_placement() -> None:
     for steps in (PIPELINE, DIRECT, WHOLE, EXACT):
-        assert layouts in steps
+        assert step in steps
     names = [getattr(step, "__name__", "") for step in PIPELINE]
     assert names[names.index("layouts") + 1] == "winograd"
 
@@ -621,7 +622,7 @@ def test_graphs_without_convolutions_stay() -> None:
         return np.transpose(np.tanh(np.transpose(x, (0, 2, 3, 1))), (0, 3, 1, 2))
 
     graph = before(program, normal(*IMAGE))
-    assert layouts(graph) is graph
+    assert layouts(graph) is graph and step(graph) is graph
 
 
 def test_channels_last_stays() -> None:

@@ -15,8 +15,16 @@ from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
-from graphc.passes.layouts import layouts
-from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, WHOLE, Repeat, run
+from graphc.passes.pipeline import (
+    DIRECT,
+    EXACT,
+    PIPELINE,
+    SIMPLIFY,
+    WHOLE,
+    Repeat,
+    layouts,
+    run,
+)  # fmt: skip
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
 from graphc.passes.winograd import winograd
