@@ -27,7 +27,16 @@ TILES = {
     (64, 16): (32, 6),
     (64, 32): (32, 14),
 }
-"""(vector_bytes, registers): (lanes, height) of a large product of f32."""
+"""(vector_bytes, registers): (lanes, height) of a product of f32."""
+FLAT = {
+    (16, 16): (8, 6),
+    (16, 32): (16, 6),
+    (32, 16): (16, 6),
+    (32, 32): (32, 6),
+    (64, 16): (32, 6),
+    (64, 32): (64, 6),
+}
+"""The same of a large one, whose rows are read in place."""
 
 
 def product(n: ty.Extent, k: ty.Extent, m: ty.Extent, dtype: DType) -> Graph:
@@ -50,8 +59,10 @@ def shape(graph: Graph, vector_bytes: int, registers: int) -> Shape:
 
 @pytest.mark.parametrize("machine", TILES, ids=str)
 def test_the_tile_fills_the_registers(machine: tuple[int, int]) -> None:
-    found = shape(product(1008, 512, 1024, F32), *machine)
+    found = shape(product(1008, 128, 1024, F32), *machine)
     assert (found.lanes, found.height) == TILES[machine]
+    found = shape(product(1008, 512, 1024, F32), *machine)
+    assert (found.lanes, found.height) == FLAT[machine] and not found.pack_rows
 
 
 @pytest.mark.parametrize("machine", TILES, ids=str)
