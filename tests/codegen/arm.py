@@ -93,6 +93,7 @@ class Machine:
     def __init__(self, target: Target = ANY) -> None:
         self._uc = uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
         uc.ctl_set_cpu_model(UC_CPU_ARM64_A72 if target is ANY else UC_CPU_ARM64_MAX)
+        uc.ctl_set_tcg_buffer_size(32 << 20)  # for translated code: otherwise each has 1 GB
         uc.reg_write(UC_ARM64_REG_CPACR_EL1, 3 << 20)  # or every vector instruction is trapped
         self._free = 0x7F_0000_0000
         self._stack = self._map(STACK_BYTES, _RW) + STACK_BYTES

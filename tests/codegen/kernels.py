@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+import graphc_runtime
 import llvmlite.binding as llvm
 import numpy as np
 
@@ -55,7 +56,11 @@ class Compiled:
         target = llvm.Target.from_default_triple()
         host = features is HOST_FEATURES
         self.machine = target.create_target_machine(
-            cpu=llvm.get_host_cpu_name() if host else "x86-64", features=features, opt=max(opt, 1)
+            cpu=llvm.get_host_cpu_name() if host else "x86-64",
+            features=features,
+            opt=max(opt, 1),
+            reloc="pic",
+            codemodel="default",
         )
         parsed.triple = llvm.get_default_triple()
         builder = llvm.create_pass_builder(
@@ -63,15 +68,15 @@ class Compiled:
         )
         builder.getModulePassManager().run(parsed, builder)
         self.optimized = parsed
-        self.engine = llvm.create_mcjit_compiler(parsed, self.machine)
-        self.engine.finalize_object()
+        # not LLVM's MCJIT: it may lay code and constants farther apart than 32 bits reach
+        self.loaded = graphc_runtime.load(self.machine.emit_object(parsed))
 
     def assembly(self) -> str:
         return self.machine.emit_assembly(self.optimized)
 
     def function(self, symbol: str, arity: int) -> Any:
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (arity + 1), ctypes.c_int64)
-        return kind(self.engine.get_function_address(symbol))
+        return kind(self.loaded.address(symbol))
 
     def __call__(self, symbol: str, result: DType, *args: np.ndarray) -> np.ndarray:
         arrays = [np.ascontiguousarray(a) for a in args]
