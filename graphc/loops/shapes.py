@@ -24,6 +24,8 @@ TILE_COST = 24
 """Cycles to begin and end a tile."""
 BLOCK_BYTES = 192 << 10
 """A packed block of rows: in the second cache beside a panel."""
+SHORT = 16
+"""Terms up to which guarded rows are read where they are, if one panel is all that reads them."""
 LARGE = 256
 """Rows, columns and terms from which flat tiles are right."""
 MANY_ROWS = 160
@@ -96,7 +98,7 @@ def choose(
     vector = vector_of(nest, vector_bytes)
     if any(isinstance(e, int) and e < least for e, least in ((rows, 2), (depth, 2))):
         return None
-    if isinstance(columns, int) and columns < vector // 2:
+    if isinstance(columns, int) and columns < vector // 2 and not _fills(nest, columns):
         return None
     places = column_places(nest, constant)
     if isinstance(rows, int) and rows < 8 and "in place" not in places:
@@ -114,6 +116,8 @@ def choose(
         width, height = next(iter(tallest(nest, registers).items()))
         lanes = width * vector
     pack_rows = not readable or (not flat and _conflicts(nest, lanes, height))
+    if pack_rows and not readable and _is_short(nest, lanes):
+        pack_rows = False
     if choice.rows and readable:
         pack_rows = choice.rows == "packed"
     rows_inner = any(o.runs for o in nest.row_operands)
@@ -143,6 +147,26 @@ def choose(
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
+
+
+def _fills(nest: Contraction, columns: int) -> bool:
+    """Whether lanes along fewer columns than half a register are better than lanes along the terms:
+    where these do not lie one after the other, and several loops run over them at once.
+    """
+    if len(nest.reduction) > 1:
+        return columns >= 2
+    lie_well = all(o.deep == 1 for o in (*nest.row_operands, *nest.column_operands))
+    return columns >= 3 and not lie_well
+
+
+def _is_short(nest: Contraction, lanes: int) -> bool:
+    """Whether packing rows, each number of which is guarded, would cost more than it saves."""
+    depth, columns = nest.depth, nest.columns.extent
+    if not isinstance(depth, int) or depth > SHORT:
+        return False
+    if not isinstance(columns, int) or columns > lanes:
+        return False
+    return all(isinstance(o.value, L.Load) and o.parts == 1 for o in nest.row_operands)
 
 
 def _is_large(nest: Contraction) -> bool:

@@ -251,3 +251,39 @@ def test_deep_sums_are_added_in_slices() -> None:
     wide, other = a.astype(np.float64), b.astype(np.float64)
     error = np.abs(got - wide @ other) / (np.abs(wide) @ np.abs(other))
     assert error.max() < 1.8 * 2.0**-24  # in one chain it is about 3
+
+
+@pytest.mark.parametrize("columns", [2, 3, 5, 7])
+@pytest.mark.parametrize("right", [False, True])
+def test_few_columns(columns: int, right: bool) -> None:
+    """Lanes along the columns, where there are three and the terms do not lie well."""
+    graph = product(41, 20, columns, right=right)
+    (loop,) = (s for s in collapse(flatten(lower(graph, "f").func)).body if isinstance(s, L.For))
+    nest = match(loop)
+    assert nest is not None
+    assert (shapes.choose(nest, 64, 32) is not None) == (columns > 2 and not right)
+    arrays = arguments(graph)
+    for machine in MACHINES:
+        got = run_graph(graph, arrays, {}, machine)
+        assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
+    assert_close(compiled(graph)(*arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+@pytest.mark.parametrize("channels, features", [(1, 6), (1, 20), (3, 3), (4, 2), (1, 1)])
+def test_images_of_few_channels_or_features(channels: int, features: int) -> None:
+    """As a course's first layer has them; of nine terms, the guarded rows are read in place."""
+    size = 5 if features == 6 else 3
+    x, w = tensor(F32, 2, 9, 11, channels), tensor(F32, size, size, channels, features, name="w")
+    low = (size // 2, size // 2)
+    y = op(
+        "conv", x, w, stride=(1, 1), low=low, high=low, lhs_dilation=(1, 1), rhs_dilation=(1, 1),
+        groups=1, batch_groups=1, lhs=(0, 3, 1, 2), rhs=(3, 2, 0, 1), out=(0, 3, 1, 2),
+    )  # fmt: skip
+    graph = Graph.of("f", (x, w), (y,))
+    arrays = arguments(graph)
+    for machine in MACHINES:
+        got = run_graph(graph, arrays, {}, machine)
+        assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
+    assert_close(compiled(graph)(*arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+    if (channels, features) == (1, 20):
+        assert "block" not in packed(scheduled(graph))
