@@ -39,6 +39,9 @@ from .specs import spec
 if TYPE_CHECKING:
     from . import nn as nn
     from .trace import Tracer as Tracer
+    from .transforms.gradients import grad as grad
+    from .transforms.gradients import stop_gradient as stop_gradient
+    from .transforms.gradients import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
 
@@ -52,13 +55,22 @@ __all__ = [
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "grad",
     "jit",
     "nn",
     "numpy",
     "spec",
+    "stop_gradient",
+    "value_and_grad",
 ]
 
-_LATER = {"Tracer": ".trace", "nn": ".nn"}
+_LATER = {
+    "Tracer": ".trace",
+    "grad": ".transforms.gradients",
+    "nn": ".nn",
+    "stop_gradient": ".transforms.gradients",
+    "value_and_grad": ".transforms.gradients",
+}
 """Names that are loaded when they are first asked for, and their modules."""
 
 

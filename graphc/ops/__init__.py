@@ -13,6 +13,7 @@ from . import creation as creation
 from . import elementwise as elementwise
 from . import fusion as fusion
 from . import indexing as indexing
+from . import marks as marks
 from . import movement as movement
 from . import ordering as ordering
 from . import reduction as reduction

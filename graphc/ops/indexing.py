@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import (
     FALSE,
     TRUE,
@@ -35,11 +36,13 @@ from ..loops.ir import (
     less,
     scalar,
 )
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Cases, Linear, OpDef, Rules, Sample, Types, lookup, register
 from ..types import BOOL, I64, Dim, Extent, TensorType
+from . import formula as fm
 from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element
 from .emission import bound, load, nest, product, store
+from .formula import Formula
 
 MODES = ("raise", "wrap", "clip", "promise")
 COMBINES = ("set", "add", "mul", "min", "max")
@@ -286,6 +289,129 @@ def _combine(c: Any, result: Any, place: tuple[Index, ...], value: Element) -> t
     return (Accumulate(result, place, op, value),)
 
 
+# ------------------------------------------------------------------------------- derivatives
+
+
+def _transpose_gather(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return SCATTER(fm.zeros(operands[0].type), g, *operands[1:], combine="add", **attrs)
+
+
+def _gathered(x: Value, index: Sequence[Value], attrs: Attrs) -> Value:
+    return GATHER(x, *index, axes=attrs["axes"], mode=attrs["mode"])
+
+
+def _scattered(x: Value, u: Value, index: Sequence[Value], attrs: Attrs, combine: str) -> Value:
+    return SCATTER(x, u, *index, axes=attrs["axes"], mode=attrs["mode"], combine=combine)
+
+
+def _transpose_add(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return g if k == 0 else _gathered(g, operands[2:], attrs)
+
+
+def _transpose_set(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """Of several updates of one place the last one stays, and it alone counts."""
+    x, u, *index = operands
+    if k == 0:
+        return _scattered(g, fm.zeros(u.type), index, attrs, "set")
+    found = _gathered(g, index, attrs)
+    shape = index[0].shape
+    if ty.product(shape) == 1:
+        return found
+    line = lookup("iota")(dtype=I64, shape=(ty.product(shape),), axis=0)
+    own = fm.reshape(line, shape)
+    places = TensorType(I64, tuple(x.shape[d] for d in attrs["axes"]))
+    flat = {"axes": tuple(range(len(index))), "mode": attrs["mode"]}
+    last = _gathered(_scattered(fm.full(places, -1), own, index, flat, "set"), index, flat)
+    stays = Formula(last).same(Formula(own)).value
+    stays = fm.broadcast(stays, found.shape, range(len(shape)))
+    return fm.select(stays, found, fm.zeros(found.type))
+
+
+class _Ties:
+    """What has the extreme that a place ends with: x and updates, and how many of them."""
+
+    def __init__(self, operands: Sequence[Value], y: Value, attrs: Attrs):
+        self.x, self.u, *self.index = operands
+        self.attrs = attrs
+        self.kept = Formula(self.x).same(Formula(y))
+        self.came = Formula(self.u).same(Formula(_gathered(y, self.index, attrs)))
+        one = fm.full(self.u.type, 1)
+        count = self.total(fm.cast(self.kept.value, y.dtype), self.came.where(Formula(one), 0))
+        self.count = Formula(count)
+
+    def total(self, x: Value, u: Formula) -> Value:
+        return _scattered(x, u.value, self.index, self.attrs, "add")
+
+
+def _extreme_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    ties = _Ties(operands, results[0], attrs)
+    x, u = (
+        Formula(fm.zeros(v.type) if t is None else t)
+        for v, t in zip(operands[:2], tangents[:2], strict=True)
+    )
+    both_ = ties.total(ties.kept.where(x, 0).value, ties.came.where(u, 0))
+    return [(Formula(both_) / ties.count).value]
+
+
+def _extreme_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    ties = _Ties(operands, results[0], attrs)
+    share = Formula(cotangents[0]) / ties.count
+    given = Formula(_gathered(share.value, ties.index, attrs))
+    return [ties.kept.where(share, 0).value, ties.came.where(given, 0).value]
+
+
+class _Factors:
+    """Of a product at every place: what multiplies x, and what multiplies each update.
+
+    Second derivatives by two factors of one place are wrong where one of them is 0.
+    """
+
+    def __init__(self, operands: Sequence[Value], attrs: Attrs):
+        x, u, *index = operands
+        zero = Formula(u).same(0)
+        safe = zero.where(1, Formula(u))
+        ones, none = fm.full(x.type, 1), fm.zeros(x.type)
+        rest = Formula(_scattered(ones, safe.value, index, attrs, "mul"))
+        count = fm.full(u.type, 1)
+        zeros = _scattered(none, zero.where(Formula(count), 0).value, index, attrs, "add")
+        self.of_x = Formula(zeros).same(0).where(rest, 0)
+        others = Formula(_gathered((rest * Formula(x)).value, index, attrs))
+        many = Formula(_gathered(zeros, index, attrs))
+        alone = many.same(1).where(others, 0)
+        self.of_u = zero.where(alone, many.same(0).where(others / safe, 0))
+
+
+def _product_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    factors = _Factors(operands, attrs)
+    x, u = tangents[:2]
+    found = fm.zeros(operands[0].type) if x is None else (Formula(x) * factors.of_x).value
+    if u is not None:
+        found = _scattered(found, (Formula(u) * factors.of_u).value, operands[2:], attrs, "add")
+    return [found]
+
+
+def _product_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    factors = _Factors(operands, attrs)
+    g = Formula(cotangents[0])
+    given = Formula(_gathered(g.value, operands[2:], attrs))
+    return [(g * factors.of_x).value, (given * factors.of_u).value]
+
+
+def _by_combine(types: Types, attrs: Attrs) -> str:
+    return attrs["combine"]
+
+
+_EXTREME = Rules(_extreme_jvp, _extreme_vjp)
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -300,6 +426,7 @@ GATHER = register(
         evaluate=_evaluate_gather,
         lower=_lower_gather,
         source="numpy.take; NumPy advanced indexing",
+        derivative=Linear(_transpose_gather),
         linear=(0,),
         cost=4,
         samples=lambda: (
@@ -321,6 +448,16 @@ SCATTER = register(
         evaluate=_evaluate_scatter,
         lower=_emit_scatter,
         source="numpy.ufunc.at; NumPy advanced indexing, assigned to a copy",
+        derivative=Cases(
+            _by_combine,
+            {
+                "add": Linear(_transpose_add, joint=True),
+                "set": Linear(_transpose_set, joint=True),
+                "mul": Rules(_product_jvp, _product_vjp),
+                "min": _EXTREME,
+                "max": _EXTREME,
+            },
+        ),
         linear=(0, 1),
         cost=8,
         samples=lambda: (
