@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from .transforms.gradients import grad as grad
     from .transforms.gradients import stop_gradient as stop_gradient
     from .transforms.gradients import value_and_grad as value_and_grad
+    from .transforms.products import hvp as hvp
+    from .transforms.products import jvp as jvp
+    from .transforms.products import linearize as linearize
+    from .transforms.products import vjp as vjp
 
 __version__ = "0.1.0"
 
@@ -56,20 +60,26 @@ __all__ = [
     "VerifyError",
     "__version__",
     "grad",
+    "hvp",
     "jit",
+    "jvp",
+    "linearize",
     "nn",
     "numpy",
     "spec",
     "stop_gradient",
     "value_and_grad",
+    "vjp",
 ]
 
+_TRANSFORMS = {
+    "gradients": ("grad", "stop_gradient", "value_and_grad"),
+    "products": ("hvp", "jvp", "linearize", "vjp"),
+}
 _LATER = {
     "Tracer": ".trace",
-    "grad": ".transforms.gradients",
     "nn": ".nn",
-    "stop_gradient": ".transforms.gradients",
-    "value_and_grad": ".transforms.gradients",
+    **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
 
