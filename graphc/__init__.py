@@ -39,6 +39,10 @@ from .specs import spec
 if TYPE_CHECKING:
     from . import nn as nn
     from .trace import Tracer as Tracer
+    from .transforms.checking import check_grads as check_grads
+    from .transforms.custom import checkpoint as checkpoint
+    from .transforms.custom import custom_jvp as custom_jvp
+    from .transforms.custom import custom_vjp as custom_vjp
     from .transforms.gradients import grad as grad
     from .transforms.gradients import stop_gradient as stop_gradient
     from .transforms.gradients import value_and_grad as value_and_grad
@@ -59,6 +63,10 @@ __all__ = [
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "check_grads",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
     "grad",
     "hvp",
     "jit",
@@ -73,6 +81,8 @@ __all__ = [
 ]
 
 _TRANSFORMS = {
+    "checking": ("check_grads",),
+    "custom": ("checkpoint", "custom_jvp", "custom_vjp"),
     "gradients": ("grad", "stop_gradient", "value_and_grad"),
     "products": ("hvp", "jvp", "linearize", "vjp"),
 }

@@ -110,12 +110,6 @@ RULES = RuleSet()
 new = RULES.new
 
 
-@RULES.on("stop_gradient")
-def _stop_gradient(node: Node) -> Replacement:
-    """stop_gradient(x) -> x: derivatives have been taken"""
-    return node.operands[0]
-
-
 def canonicalize(graph: Graph) -> Graph:
     """The graph in canonical form."""
     return RULES.apply(graph)

@@ -291,9 +291,7 @@ class Later:
         return self._traced().unflatten(self._run([*map(np.asarray, kept), *arrays]))
 
     def _inlined(self, kept: Sequence[Any], leaves: Sequence[Any]) -> Any:
-        rows = [
-            t.value for k, x in enumerate((*kept, *leaves)) for t in leaves_of(x, f"{k}").tracers
-        ]
+        given = leaves_of([*kept, *leaves], "the derivative").values
         rows = [build.cast(v, p.dtype) for v, p in zip(given, self.graph.params, strict=True)]
         trace = trace_of("a linear map")
         return self._tree.unflatten([Tracer(trace, v) for v in inline(self.graph, rows)])

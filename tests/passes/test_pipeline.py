@@ -15,6 +15,7 @@ from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
+from graphc.passes.inline import inline
 from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, SIMPLIFY, WHOLE, Repeat, run
 from graphc.passes.prune import prune
 from graphc.passes.stability import stability
@@ -22,7 +23,7 @@ from graphc.passes.winograd import winograd
 from graphc.verify import verify
 from tests.random_graphs import assert_close, expression, random_graph, tolerances, where_finite
 
-NO_FUSION = PIPELINE[:-1]
+NO_FUSION = PIPELINE[:-2]
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +34,14 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
-    assert NO_FUSION == (prune, SIMPLIFY, stability, SIMPLIFY, winograd, attention)
-    assert PIPELINE[-1].__name__ == "fuse" and not {stability, attention} & set(EXACT)
+    assert NO_FUSION == (inline, prune, SIMPLIFY, stability, SIMPLIFY, winograd, attention)
+    assert [p.__name__ for p in PIPELINE[-2:]] == ["fuse", "order"] and not {
+        stability,
+        attention,
+    } & set(EXACT)
     assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
     assert [step for step in DIRECT if step not in WHOLE] == [attention]
-    assert EXACT == (prune, SIMPLIFY, SIMPLIFY, PIPELINE[-1])
+    assert EXACT == (inline, prune, SIMPLIFY, SIMPLIFY, *PIPELINE[-2:])
 
 
 def test_records() -> None:
