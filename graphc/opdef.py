@@ -151,6 +151,7 @@ class OpDef:
         idempotent: op(x, x) == x, or op(op(x)) == op(x) for a unary op.
         involution: op(op(x)) == x.
         linear: the operands in which the op is linear.
+        batching: the op on batches (graphc/ops/batching.py); elementwise ops need no rule.
         derivative: see `Partials`, `Linear`, `Rules`, `Expansion`, `NotDifferentiable`, `ZERO`.
         cost: about how many arithmetic instructions an element takes; fusion recomputes only what
             is cheap.
@@ -178,6 +179,7 @@ class OpDef:
     involution: bool = False
     linear: tuple[int, ...] = ()
     derivative: Derivative | None = None
+    batching: Callable[[Sequence[Value], Sequence[bool], Attrs, Any], Any] | None = None
     cost: int = 1
     written_out: bool = False
     stored: bool = False

@@ -18,6 +18,7 @@ from ..ir import Graph, Node, Value, param
 from ..loops.ir import Index, Stmt
 from ..opdef import Attrs, OpDef, Rules, Sample, lookup, register
 from ..types import F32, F64, TensorType
+from .batching import all_spread, waiting
 from .emission import load, nest, store
 from .formula import zeros
 
@@ -182,6 +183,58 @@ def _checkpoint_vjp(
     return Pullback(body.results, body.params, again).pull(cotangents)
 
 
+# ---------------------------------------------------------------------------------------- batches
+
+
+def _batched_body(
+    operands: Sequence[Value], batched: Sequence[bool], attrs: Attrs, size: Any
+) -> Graph:
+    """The body for operands that are all batches."""
+    from ..derivatives.batch import batch
+
+    body: Graph = attrs["body"]
+    params = [
+        param(v.type if b else v.type.with_shape((size, *v.shape)), p.node.attrs["name"])
+        for v, b, p in zip(operands, batched, body.params, strict=True)
+    ]
+    found = batch(body.results, body.params, params, [True] * len(params), size)
+    results = all_spread([v for v, _ in found], [b for _, b in found], size)
+    return Graph.of(body.name, params, results)
+
+
+def _batched_checkpoint(
+    operands: Sequence[Value], batched: Sequence[bool], attrs: Attrs, size: Any
+) -> Any:
+    body = _batched_body(operands, batched, attrs, size)
+    return CHECKPOINT(*all_spread(operands, batched, size), body=body)
+
+
+def _batched_rule(attrs: Attrs, size: Any) -> Rule:
+    """The rule for batches: run for single values, and batched."""
+
+    def make(primals: Sequence[Value], late: Sequence[Value]) -> Any:
+        from ..derivatives.batch import batch
+
+        given = [*primals, *late]
+        single = [param(v.type.with_shape(v.shape[1:]), f"b{k}") for k, v in enumerate(given)]
+        count = len(primals)
+        found = _run(attrs, single[:count], single[count:])
+        row = batch([v for v in found if v is not None], single, given, [True] * len(given), size)
+        values = iter(all_spread([v for v, _ in row], [b for _, b in row], size))
+        return [None if v is None else next(values) for v in found]
+
+    return Rule(str(attrs["rule"]), make)
+
+
+def _batched_custom(name: str) -> Any:
+    def rule(operands: Sequence[Value], batched: Sequence[bool], attrs: Attrs, size: Any) -> Any:
+        body = _batched_body(operands, batched, attrs, size)
+        new = {"body": body, "rule": _batched_rule(attrs, size), "count": attrs["count"]}
+        return lookup(name)(*all_spread(operands, batched, size), **new)
+
+    return rule
+
+
 # ---------------------------------------------------------------------------------------- barrier
 
 
@@ -254,6 +307,7 @@ CUSTOM_JVP = _card(
     "jax.custom_jvp",
     infer=_infer_custom,
     derivative=Rules(_jvp_jvp, _jvp_vjp),
+    batching=_batched_custom("custom_jvp"),
     samples=_custom_samples,
 )
 CUSTOM_VJP = _card(
@@ -262,6 +316,7 @@ CUSTOM_VJP = _card(
     "jax.custom_vjp",
     infer=_infer_custom,
     derivative=Rules(_vjp_jvp, _vjp_vjp),
+    batching=_batched_custom("custom_vjp"),
     samples=_custom_samples,
 )
 CHECKPOINT = _card(
@@ -270,6 +325,7 @@ CHECKPOINT = _card(
     "jax.checkpoint; Griewank and Walther, Revolve, 2000",
     infer=_body_of,
     derivative=Rules(_checkpoint_jvp, _checkpoint_vjp),
+    batching=_batched_checkpoint,
     samples=_checkpoint_samples,
 )
 BARRIER = register(
@@ -282,6 +338,7 @@ BARRIER = register(
         lower=_emit_barrier,
         source="XLA OptimizationBarrier",
         derivative=Rules(_barrier_jvp, _barrier_vjp),
+        batching=waiting,
         cost=0,
         pure=False,
         samples=lambda: (

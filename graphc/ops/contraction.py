@@ -17,6 +17,7 @@ from ..ir import Value
 from ..loops.ir import Index, Pair, cast, scalar
 from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, DType, TensorType
+from . import batching as bt
 from .checks import check_axes
 from .define import Element, check_count
 from .emission import product
@@ -207,6 +208,7 @@ DOT = register(
             "`dtype` (a wider one of the same kind) is the accumulator's and the result's"
         ),
         linear=(0, 1),
+        batching=bt.multiplying,
         derivative=Linear(_transpose),
         cost=2,
         samples=lambda: (

@@ -18,6 +18,7 @@ from ..ir import Value
 from ..loops.ir import Expr, Index, both
 from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, DType, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_rank, show
 from .contraction import DOT, accumulator, converted, multiplied, product_dtype
 from .convolution_gradients import Forward, input_gradient, kernel_gradient
@@ -223,6 +224,7 @@ CONV = register(
             "An infinity in the kernel times the 0 of the padding is NaN"
         ),
         linear=(0, 1),
+        batching=bt.convolving,
         derivative=Linear(_transpose),
         cost=2,
         samples=lambda: (

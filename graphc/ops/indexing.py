@@ -38,6 +38,7 @@ from ..loops.ir import (
 )
 from ..opdef import Attrs, Cases, Linear, OpDef, Rules, Sample, Types, lookup, register
 from ..types import BOOL, I64, Dim, Extent, TensorType
+from . import batching as bt
 from . import formula as fm
 from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element
@@ -426,6 +427,7 @@ GATHER = register(
         evaluate=_evaluate_gather,
         lower=_lower_gather,
         source="numpy.take; NumPy advanced indexing",
+        batching=bt.gathering,
         derivative=Linear(_transpose_gather),
         linear=(0,),
         cost=4,
@@ -448,6 +450,7 @@ SCATTER = register(
         evaluate=_evaluate_scatter,
         lower=_emit_scatter,
         source="numpy.ufunc.at; NumPy advanced indexing, assigned to a copy",
+        batching=bt.scattering,
         derivative=Cases(
             _by_combine,
             {

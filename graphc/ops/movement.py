@@ -17,6 +17,7 @@ from ..ir import Value
 from ..loops.ir import TRUE, Index
 from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import F32, I32, Dim, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element, check_count
 from .formula import reduce, reshape, transpose
@@ -240,6 +241,7 @@ BROADCAST = register(
         evaluate=_evaluate_broadcast,
         lower=_lower_broadcast,
         source="numpy.broadcast_to; XLA BroadcastInDim",
+        batching=bt.broadcasting,
         derivative=Linear(_transpose_broadcast),
         linear=(0,),
         cost=0,
@@ -260,6 +262,7 @@ RESHAPE = register(
         evaluate=lambda operands, attrs: np.reshape(operands[0], attrs["shape"]),
         lower=_lower_reshape,
         source="numpy.reshape",
+        batching=bt.shifted("reshape", shape=None),
         derivative=Linear(_transpose_reshape),
         linear=(0,),
         cost=0,
@@ -280,6 +283,7 @@ TRANSPOSE = register(
         evaluate=lambda operands, attrs: np.transpose(operands[0], attrs["axes"]),
         lower=_lower_transpose,
         source="numpy.transpose",
+        batching=bt.transposing,
         derivative=Linear(_transpose_transpose),
         linear=(0,),
         cost=0,
@@ -299,6 +303,7 @@ CONCATENATE = register(
         evaluate=lambda operands, attrs: np.concatenate(operands, axis=attrs["axis"]),
         lower=_lower_concatenate,
         source="numpy.concatenate",
+        batching=bt.shifted("concatenate", "axis"),
         derivative=Linear(_transpose_concatenate, joint=True),
         samples=lambda: (
             Sample((_t("f32[2, 3]"), _t("f32[2, 1]"), _t("f32[2, 4]")), {"axis": 1}),

@@ -33,6 +33,7 @@ from ..loops.ir import (
 )
 from ..opdef import ZERO, Attrs, OpDef, Rules, Sample, lookup, register
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_dtype, show
 from .define import Element, check_count
 from .emission import Cells, bound, load, nest, store
@@ -333,6 +334,7 @@ SORT = register(
         evaluate=_evaluate_sort,
         lower=_emit_sort,
         source="numpy.sort, numpy.lexsort; descending has NaN last as well",
+        batching=bt.shifted("sort", "axis"),
         derivative=Rules(_sort_jvp, _sort_vjp),
         cost=32,
         samples=lambda: (
@@ -354,6 +356,7 @@ SEARCHSORTED = register(
         evaluate=_evaluate_searchsorted,
         lower=_emit_searchsorted,
         source="numpy.searchsorted; the result is i64",
+        batching=bt.searching,
         derivative=ZERO,
         cost=16,
         # one element is in order whatever is drawn

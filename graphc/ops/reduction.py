@@ -25,6 +25,7 @@ from ..opdef import (
     register,
 )
 from ..types import BF16, BOOL, F16, F32, Dim, DType, Extent, TensorType
+from . import batching as bt
 from . import formula as fm
 from .checks import check_axes
 from .define import Element, check_count
@@ -318,6 +319,7 @@ REDUCE = register(
         evaluate=_evaluate_reduce,
         lower=_lower_reduce,
         source="numpy.ufunc.reduce; f16 and bf16 sums and products accumulate in f32",
+        batching=bt.shifted("reduce", "axes"),
         derivative=Cases(
             by_kind,
             {
@@ -351,6 +353,7 @@ CUMULATIVE = register(
         evaluate=_evaluate_cumulative,
         lower=_emit_cumulative,
         source="numpy.ufunc.accumulate; every step rounds to the dtype",
+        batching=bt.shifted("cumulative", "axis"),
         derivative=Cases(
             by_kind,
             {

@@ -17,6 +17,7 @@ from ..ir import Value
 from ..loops.ir import FALSE, TRUE, Expr, Idx, Index, both, const, scalar
 from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, F64, I64, Extent, TensorType
+from . import batching as bt
 from .checks import check_dtype, check_rank, never
 from .define import Element, check_count
 from .formula import full, reduce, reverse, select, zeros
@@ -321,6 +322,7 @@ SLICE = register(
         evaluate=_evaluate_slice,
         lower=_lower_slice,
         source="NumPy basic indexing",
+        batching=bt.shifted("slice", start=0, shape=None, step=1),
         derivative=Linear(_transpose_slice),
         linear=(0,),
         cost=0,
@@ -340,6 +342,7 @@ PAD = register(
         evaluate=_evaluate_pad,
         lower=_lower_pad,
         source="XLA Pad, except that an extent of 0 counts as low + high - interior",
+        batching=bt.padding,
         derivative=Linear(_transpose_pad, joint=True),
         linear=(0, 1),
         samples=lambda: (
@@ -360,6 +363,7 @@ UPDATE = register(
         evaluate=_evaluate_update,
         lower=_lower_update,
         source="NumPy basic indexing, assigned to a copy",
+        batching=bt.shifted("update", start=0, step=1),
         derivative=Linear(_transpose_update, joint=True),
         linear=(0, 1),
         samples=lambda: (
@@ -378,6 +382,7 @@ DYNAMIC_SLICE = register(
         evaluate=_evaluate_dynamic_slice,
         lower=_lower_dynamic_slice,
         source="XLA DynamicSlice",
+        batching=bt.dynamic_slicing,
         derivative=Linear(_transpose_dynamic_slice),
         linear=(0,),
         samples=lambda: (Sample((_t("f32[7, 5]"), _t("i64[]"), _t("i64[]")), {"shape": (3, 5)}),),
@@ -393,6 +398,7 @@ DYNAMIC_UPDATE = register(
         evaluate=_evaluate_dynamic_update,
         lower=_lower_dynamic_update,
         source="XLA DynamicUpdateSlice",
+        batching=bt.dynamic_updating,
         derivative=Linear(_transpose_dynamic_update, joint=True),
         linear=(0, 1),
         samples=lambda: (Sample((_t("f32[7, 5]"), _t("f32[3, 2]"), _t("i64[]"), _t("i64[]")), {}),),

@@ -17,6 +17,7 @@ from ..ir import Value
 from ..loops.ir import Expr, Index, both, cast, const, scalar
 from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import DType, Extent, TensorType
+from . import batching as bt
 from . import formula as fm
 from .checks import check_axes, check_rank
 from .define import Element, check_count, check_kind
@@ -220,6 +221,7 @@ TILES = register(
         evaluate=_evaluate_tiles,
         lower=_lower_tiles,
         source="numpy.lib.stride_tricks.sliding_window_view; torch.nn.functional.unfold",
+        batching=bt.tiling,
         derivative=Linear(_transpose_tiles),
         linear=(0,),
         cost=0,
@@ -250,6 +252,7 @@ MIX = register(
         evaluate=_evaluate_mix,
         lower=_lower_mix,
         source="numpy.tensordot with a small constant matrix; f16 and bf16 accumulate in f32",
+        batching=bt.shifted("mix", "axis"),
         derivative=Linear(_transpose_mix),
         linear=(0,),
         cost=8,

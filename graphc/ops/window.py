@@ -31,6 +31,7 @@ from ..opdef import (
     register,
 )
 from ..types import I64, DType, Extent, TensorType
+from . import batching as bt
 from . import formula as fm
 from .checks import check_rank, never
 from .contraction import converted
@@ -327,6 +328,7 @@ REDUCE_WINDOW = register(
             "XLA ReduceWindow, but fewer than no windows are refused. "
             "A window wholly outside x gives the identity of the kind (-inf for max)"
         ),
+        batching=bt.shifted("reduce_window", window=1, stride=1, dilation=1, low=0, high=0),
         derivative=Cases(
             by_kind,
             {

@@ -116,4 +116,4 @@ def _moved(args: tuple[Any, ...], along: Any, distance: float) -> tuple[Any, ...
 
 def _paired(a: Arrays, b: Arrays) -> float:
     """The sum of Re(a * b)."""
-    return float(sum(np.sum((x * y).real) for x, y in zip(a, b, strict=True)))
+    return float(sum(np.sum(np.real(x * y)) for x, y in zip(a, b, strict=True)))

@@ -25,6 +25,7 @@ from ..locations import refuse
 from ..masks import Positions
 from ..selection import Selection
 from ..tracer import Tracer, wrap
+from ..types import TensorType
 
 _MUTATED = (
     "argument {path} of a function that is transformed is changed in place; copy it first "
@@ -168,8 +169,12 @@ def run(
     kwargs: Mapping[str, Any],
     argnums: Sequence[int],
     names: Sequence[str],
+    single: Callable[[Tracer, str], TensorType] | None = None,
 ) -> Opened:
-    """Runs a function with the arguments at `argnums` replaced by fresh parameters."""
+    """Runs a function with the arguments at `argnums` replaced by fresh parameters.
+
+    `single` gives their types, where they are not those of the arguments.
+    """
     trace = trace_of("a transformation")
     trace.transformed = True
     arguments, given, params = list(args), [], []
@@ -177,7 +182,8 @@ def run(
         leaves = leaves_of(args[position], name)
         inside = []
         for tracer, path in zip(leaves.tracers, leaves.paths, strict=True):
-            params.append(param(tracer.value.type, path))
+            type_ = tracer.value.type if single is None else single(tracer, path)
+            params.append(param(type_, path))
             one = Tracer(trace, params[-1], tracer.weak)
             one.freeze(_MUTATED.format(path=path))
             inside.append(one)
