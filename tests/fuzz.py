@@ -5,6 +5,7 @@ Run by hand:
     python -m tests.fuzz --mix --start 0 --count 100000 --jobs 2 --log fuzz.log
     python -m tests.fuzz --size 20 --passes --start 4711 --count 1
     python -m tests.fuzz --mix --cuda --count 10000 --jobs 2
+    python -m tests.fuzz --derivatives --count 5000 --jobs 2
 
 A seed is a test case: it stands for the same graph until `random_graphs.py` or `symbolic_graphs.py`
 changes. Each failing seed is printed when it is found, with the command that runs it alone. Exit
@@ -33,6 +34,7 @@ from graphc.passes import pipeline
 from tests import fuzz_pool
 from tests.codegen import cuda_graphs
 from tests.compiled import compiled
+from tests.derivatives.random import check_derivatives
 from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_agrees, random_graph
 from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
@@ -60,12 +62,15 @@ class Options:
 
     kind: Kind | None
     cuda: bool = False
+    derivatives: bool = False
 
     def of(self, seed: int) -> Kind:
         """The kind of a seed."""
         return mixed(seed) if self.kind is None else self.kind
 
     def __str__(self) -> str:
+        if self.derivatives:
+            return "--derivatives"
         return f"{self.kind or '--mix'}{' --cuda' * self.cuda}"
 
     def __call__(
@@ -80,6 +85,9 @@ class Options:
             begin(seed)
             kind = self.of(seed)
             try:
+                if self.derivatives:
+                    check_derivatives(seed)
+                    continue
                 (check_symbolic if kind.symbolic else check)(seed, kind.size, kind.passes)
             except Exception as error:
                 yield seed, described(error)
@@ -222,13 +230,14 @@ def main() -> int:
     parser.add_argument("--symbolic", action="store_true", help="graphs over symbolic extents")
     parser.add_argument("--mix", action="store_true", help="all of these, by the seed")
     parser.add_argument("--cuda", action="store_true", help="CUDA C on the CPU instead of LLVM")
+    parser.add_argument("--derivatives", action="store_true", help="of smooth graphs")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, help="begin no block of seeds after this time")
     parser.add_argument("--progress", type=float, default=60, help="seconds between two lines")
     parser.add_argument("--log", type=Path, help="a file of the blocks that were run")
     given = parser.parse_args()
     kind = None if given.mix else Kind(given.size, given.passes, given.symbolic)
-    options = Options(kind, given.cuda)
+    options = Options(kind, given.cuda, given.derivatives)
 
     def show(seed: int, text: str) -> None:
         alone = replace(options, kind=options.of(seed))

@@ -100,11 +100,11 @@ def _places(x: Value, part: Sequence[Extent], starts: Sequence[Value], flags: Fl
     found = [_positions(shape, 0)]
     for axis, (start, batched) in enumerate(zip(starts, flags, strict=True)):
         room = x.shape[axis + 1] - part[axis]
-        last = lookup("extent")(value=room) if isinstance(room, ty.Dim) else None
-        top = Formula(full(start.type, room) if last is None else last)
-        if last is not None and batched:
-            top = Formula(broadcast(last, start.shape, ()))
-        clamped = Formula(start).f("min", top).f("max", 0)
+        if isinstance(room, ty.Dim):
+            last = broadcast(lookup("extent")(value=room), start.shape, ())
+        else:
+            last = full(start.type, room)
+        clamped = Formula(start).f("min", Formula(last)).f("max", 0)
         there = broadcast(clamped.value, shape, (0,) if batched else ())
         found.append((Formula(there) + Formula(_positions(shape, axis + 1))).value)
     return found

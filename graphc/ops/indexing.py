@@ -294,7 +294,81 @@ def _combine(c: Any, result: Any, place: tuple[Index, ...], value: Element) -> t
 
 
 def _transpose_gather(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """A scatter; where each row was read at one place, a choice, which is one loop and fuses."""
+    chosen = _one_place_each(operands, attrs)
+    if chosen is not None:
+        return _chosen(g, operands, attrs, *chosen)
     return SCATTER(fm.zeros(operands[0].type), g, *operands[1:], combine="add", **attrs)
+
+
+def _counting_axis(index: Value) -> int | None:
+    """The axis along which an index counts 0, 1, 2... and is the same along the others."""
+    attrs, shape = index.node.attrs, index.shape
+    if index.node.op.name == "iota":
+        return attrs["axis"]
+    if index.node.op.name != "constant":
+        return None
+    array = attrs["value"].array
+    for axis, n in enumerate(array.shape):
+        line = np.arange(n).reshape([-1 if d == axis else 1 for d in range(len(shape))])
+        if np.array_equal(array, np.broadcast_to(line, array.shape)):
+            return axis
+    return None
+
+
+def _one_place_each(operands: Sequence[Value], attrs: Attrs) -> tuple[int, dict[int, int]] | None:
+    """Of x[0, 1, 2..., i] (numpy.take_along_axis with one place a row): the number of the index
+    that is data, and for the other axes of x the axes of the indices that count them.
+    """
+    x, *index = operands
+    shape = index[0].shape
+    data, found = [], {}
+    for k, (axis, one) in enumerate(zip(attrs["axes"], index, strict=True)):
+        along = _counting_axis(one)
+        if along is None or shape[along] != x.shape[axis] or along in found.values():
+            data.append(k)
+        else:
+            found[axis] = along
+    if len(data) != 1 or any(n != 1 for d, n in enumerate(shape) if d not in found.values()):
+        return None
+    return data[0], found
+
+
+def _chosen(
+    g: Value, operands: Sequence[Value], attrs: Attrs, data: int, counted: dict[int, int]
+) -> Value:
+    """g at the one place of each row, and 0 elsewhere."""
+    x, index = operands[0], Formula(fm.cast(operands[1 + data], I64))
+    axis, n = attrs["axes"][data], x.shape[attrs["axes"][data]]
+    extent = Formula(
+        fm.full(index.value.type, n)
+        if isinstance(n, int)
+        else fm.broadcast(lookup("extent")(value=n), index.value.shape, ())
+    )
+    if attrs["mode"] == "raise":
+        index = index.f("lt", 0).where(index + extent, index)
+    elif attrs["mode"] == "wrap":
+        index = index.f("mod", extent)
+    elif attrs["mode"] == "clip":
+        index = index.f("min", extent - 1).f("max", 0)
+    rank = len(index.value.shape)
+    kept = sorted(counted)  # the counted axes of x, whose rows have one place each
+    order = [counted[d] for d in kept]
+    order += [d for d in range(rank) if d not in order]
+
+    def over(value: Value, rest: Sequence[int]) -> Value:
+        """Something over the indices (and the axes `rest` of x) over the whole of x."""
+        value = fm.transpose(value, [*order, *range(rank, rank + len(rest))])
+        shape = [*(x.shape[d] for d in kept), *(x.shape[d] for d in rest)]
+        places = [*kept, *rest]
+        value = fm.reshape(value, shape)
+        inner = sorted(range(len(places)), key=places.__getitem__)
+        return fm.broadcast(fm.transpose(value, inner), x.shape, sorted(places))
+
+    rest = _rest(x.type.rank, attrs["axes"])
+    line = lookup("iota")(dtype=I64, shape=x.shape, axis=axis)
+    hit = Formula(line).same(Formula(over(index.value, ())))
+    return fm.select(hit.value, over(g, rest), fm.zeros(x.type))
 
 
 def _gathered(x: Value, index: Sequence[Value], attrs: Attrs) -> Value:

@@ -28,8 +28,9 @@ def _weight(g: Formula, x: Formula, y: Formula) -> Formula:
 
 
 def _within_one(a: Formula) -> Formula:
-    """√(1 - a²), also near the ends."""
-    return ((1 - a) * (1 + a)).f("sqrt")
+    """√(1 - a²), also near the ends; along a cut, on the side that the sign of a zero says."""
+    rest = -(a - 1) if a.value.dtype.is_complex else 1 - a
+    return (rest * (1 + a)).f("sqrt")
 
 
 def _beyond_one(a: Formula) -> Formula:
