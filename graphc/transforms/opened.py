@@ -256,19 +256,19 @@ def transformed(
     """The wrapper as a compiled function that takes the arguments of `function`.
 
     Inside a trace it is part of the program that calls it. Options of a function that is jitted
-    already (static arguments, symbolic extents) hold for it too.
+    already (static arguments, symbolic extents, debug, precision) hold for it too.
     """
     if not callable(function):
         raise TypeError(f"{what} takes a function, got {type(function).__name__}")
     front = getattr(function, "__dict__", {}).get("_front")
     names = set(static)
-    dims = None
+    options: dict[str, Any] = {}
     if front is not None:
         names |= front.binder.static
-        dims = front.dims
+        options = front.options
     functools.update_wrapper(wrapper, function, updated=())
     title = f"{what}_{name_of(function)}"
-    return jit(wrapper, static_argnames=tuple(sorted(names)), dims=dims, name=title)
+    return jit(wrapper, static_argnames=tuple(sorted(names)), name=title, **options)
 
 
 __all__ = [

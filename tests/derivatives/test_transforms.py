@@ -121,6 +121,16 @@ def test_static_arguments_of_a_jitted_function_stay_static() -> None:
     np.testing.assert_allclose(graphc.grad(power)(X, n=2), 4 * X**3)
 
 
+def test_options_of_a_jitted_function_hold_for_its_derivative() -> None:
+    @graphc.jit(debug="nan", precision="direct")
+    def root(x: Any) -> Any:
+        return np.sqrt(x)
+
+    with pytest.raises(graphc.NonFiniteError):
+        graphc.grad(root)(0.0)
+    assert graphc.grad(root).__dict__["_front"].options["precision"] == "direct"
+
+
 def test_symbolic_extents() -> None:
     @graphc.jit(dims={"x": ("n",)})
     def loss(x: Any) -> Any:
