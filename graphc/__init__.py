@@ -39,6 +39,21 @@ from .specs import spec
 if TYPE_CHECKING:
     from . import nn as nn
     from .trace import Tracer as Tracer
+    from .transforms.batches import vmap as vmap
+    from .transforms.checking import check_grads as check_grads
+    from .transforms.custom import checkpoint as checkpoint
+    from .transforms.custom import custom_jvp as custom_jvp
+    from .transforms.custom import custom_vjp as custom_vjp
+    from .transforms.gradients import grad as grad
+    from .transforms.gradients import stop_gradient as stop_gradient
+    from .transforms.gradients import value_and_grad as value_and_grad
+    from .transforms.jacobians import hessian as hessian
+    from .transforms.jacobians import jacfwd as jacfwd
+    from .transforms.jacobians import jacrev as jacrev
+    from .transforms.products import hvp as hvp
+    from .transforms.products import jvp as jvp
+    from .transforms.products import linearize as linearize
+    from .transforms.products import vjp as vjp
 
 __version__ = "0.1.0"
 
@@ -52,13 +67,40 @@ __all__ = [
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "check_grads",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacrev",
     "jit",
+    "jvp",
+    "linearize",
     "nn",
     "numpy",
     "spec",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+    "vmap",
 ]
 
-_LATER = {"Tracer": ".trace", "nn": ".nn"}
+_TRANSFORMS = {
+    "batches": ("vmap",),
+    "checking": ("check_grads",),
+    "custom": ("checkpoint", "custom_jvp", "custom_vjp"),
+    "gradients": ("grad", "stop_gradient", "value_and_grad"),
+    "jacobians": ("hessian", "jacfwd", "jacrev"),
+    "products": ("hvp", "jvp", "linearize", "vjp"),
+}
+_LATER = {
+    "Tracer": ".trace",
+    "nn": ".nn",
+    **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
+}
 """Names that are loaded when they are first asked for, and their modules."""
 
 

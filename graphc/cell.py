@@ -47,13 +47,24 @@ class Step(Protocol):
 class Trace:
     """One run of a Python function on tracers. Belongs to the thread that made it."""
 
-    __slots__ = ("_arrays", "_captured", "_dynamic", "_static", "alive", "name", "requirements")
+    __slots__ = (
+        "_arrays",
+        "_captured",
+        "_dynamic",
+        "_static",
+        "alive",
+        "name",
+        "requirements",
+        "transformed",
+    )
 
     def __init__(self, name: str):
         self.name = name
         self.alive = True
         self.requirements: dict[Extent, SourceLine | None] = {}
         """Extents that the program takes to be at least 0; whoever binds the symbols checks."""
+        self.transformed = False
+        """Whether a function was run on parameters of its own, which must not stay in the graph."""
         self._captured: dict[int, tuple[np.ndarray, Value]] = {}
         self._dynamic: set[Node] = set()
         self._static: set[Node] = set()

@@ -21,7 +21,7 @@ import numpy as np
 from graphc_runtime.forking import stored_property
 
 from . import types as ty
-from .opdef import OpDef, register
+from .opdef import ZERO, OpDef, register
 from .types import Dim, DType, TensorType
 
 
@@ -120,6 +120,7 @@ PARAM = register(
         kind="creation",
         infer=lambda types, attrs: attrs["type"],
         evaluate=lambda operands, attrs: operands,
+        derivative=ZERO,
     )
 )
 

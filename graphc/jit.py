@@ -134,6 +134,8 @@ class Front:
         self.binder = Binder(function, static_argnames, static_argnums, donate, dims)
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.native: Any = None
+        self.options = {"dims": dims, "debug": debug, "precision": precision}
+        """What a transformation of the function is compiled with, too."""
         self._debug = debug
         self._precision = precision
         self._tune = tune

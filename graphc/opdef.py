@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .ir import Value
 
 Attrs = Mapping[str, Any]
+Types = Sequence[TensorType]
 Infer = Callable[[Sequence[TensorType], Attrs], "TensorType | tuple[TensorType, ...]"]
 Evaluate = Callable[[Sequence[Any], Attrs], Any]
 
@@ -50,6 +51,86 @@ class Sample:
     """Operands are drawn from [low, high)."""
 
 
+# ------------------------------------------------------------------- derivatives, as cards say them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partials:
+    """Of an elementwise op: `by[k](g, *operands, result)` is g times the derivative by operand k.
+
+    The operands, the result and g (a tangent in forward mode, a cotangent in reverse mode: an
+    elementwise derivative is its own transpose) are Formulas (graphc/ops/formula.py). None: the
+    derivative by that operand is 0.
+    """
+
+    by: tuple[Callable[..., Any] | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """Of an op that is linear in `OpDef.linear` (in every operand where the card lists none).
+
+    `transpose(k, g, operands, attrs)` is the cotangent of operand k for the cotangent g of the
+    result. `joint`: linear in all of them together, as a concatenation is, not in each for fixed
+    others, as a product is. What is linear in one operand is both.
+    """
+
+    transpose: Callable[[int, Value, Sequence[Value], Attrs], Value]
+    joint: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """`jvp(operands, results, attrs, tangents)` gives the tangents of the results, and
+    `vjp(operands, results, attrs, cotangents, wanted)` the cotangents of the operands.
+
+    None stands for a zero, in what they take and in what they answer; `wanted` says of each operand
+    whether its cotangent is asked for.
+    """
+
+    jvp: Callable[..., Sequence[Value | None]]
+    vjp: Callable[..., Sequence[Value | None]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expansion:
+    """`expand(operands, attrs)` is the same result written as ops that have derivatives."""
+
+    expand: Callable[[Sequence[Value], Attrs], Value]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NotDifferentiable:
+    """There is no derivative: to ask for one is an error, which says why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zero:
+    """The derivative is 0 wherever there is one."""
+
+
+ZERO = Zero()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cases:
+    """Different forms for different uses: `forms[choose(types, attrs)]`."""
+
+    choose: Callable[[Types, Attrs], str]
+    forms: Mapping[str, Form]
+
+
+Form = Partials | Linear | Rules | Expansion | NotDifferentiable | Zero
+Derivative = Form | Cases
+
+
+def partials(*by: Callable[..., Any] | None) -> Partials:
+    """`Partials` by each operand in turn."""
+    return Partials(by)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OpDef:
     """The card of an op.
@@ -70,6 +151,8 @@ class OpDef:
         idempotent: op(x, x) == x, or op(op(x)) == op(x) for a unary op.
         involution: op(op(x)) == x.
         linear: the operands in which the op is linear.
+        batching: the op on batches (graphc/ops/batching.py); elementwise ops need no rule.
+        derivative: see `Partials`, `Linear`, `Rules`, `Expansion`, `NotDifferentiable`, `ZERO`.
         cost: about how many arithmetic instructions an element takes; fusion recomputes only what
             is cheap.
         written_out: `lower` wants a number as the index along the axis `attrs["axis"]`: loops over
@@ -95,6 +178,8 @@ class OpDef:
     idempotent: bool = False
     involution: bool = False
     linear: tuple[int, ...] = ()
+    derivative: Derivative | None = None
+    batching: Callable[[Sequence[Value], Sequence[bool], Attrs, Any], Any] | None = None
     cost: int = 1
     written_out: bool = False
     stored: bool = False
@@ -106,6 +191,13 @@ class OpDef:
         """`infer` with the result as a tuple."""
         found = self.infer(types, attrs)
         return found if isinstance(found, tuple) else (found,)
+
+    def form(self, types: Types, attrs: Attrs) -> Form:
+        """The derivative of one use of the op."""
+        found = self.derivative
+        if isinstance(found, Cases):
+            return found.forms[found.choose(types, attrs)]
+        return NotDifferentiable("its card says nothing") if found is None else found
 
     def __call__(self, *operands: Value, **attrs: Any) -> Any:
         """A new node: its value, or the tuple of its values when the op has several results."""

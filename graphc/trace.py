@@ -19,7 +19,7 @@ from .arguments import Binder, Call, Parameter
 from .captures import Captures
 from .cell import Trace, enter, leave
 from .errors import GraphcError, TraceError
-from .ir import Graph, SourceLine, Value, param
+from .ir import PARAM, Graph, SourceLine, Value, param, reachable
 from .locations import is_library_code
 from .masks import NONZERO_REMEDY, Positions
 from .ops import build
@@ -132,6 +132,8 @@ def trace_call(binder: Binder, call: Call, name: str | None = None) -> TracedFun
     try:
         returned = Captures(trace).function(function)(*args, **kwargs)
         results, values, tree = _results(returned, title, function)
+        if trace.transformed:
+            _check_closed(values, params, title)
     except GraphcError as error:
         _locate(error)
         raise
@@ -146,6 +148,26 @@ def trace_call(binder: Binder, call: Call, name: str | None = None) -> TracedFun
         tuple(donated),
         tuple(trace.requirements.items()),
     )
+
+
+def _check_closed(values: Sequence[Value], params: Sequence[Value], name: str) -> None:
+    """Raises TraceError where a parameter of a transformed function was carried out of it."""
+    own = set(params)
+    for node in reachable(values):
+        for value in node.operands:
+            if value.node.op is PARAM and value not in own:
+                line = f" (at {node.where})" if node.where else ""
+                raise TraceError(
+                    f"{name} uses {value.node.attrs['name']} of a function that was transformed "
+                    "(grad, vmap, ...) outside of it: it was written into an array, a list or an "
+                    f"attribute there. Return it instead; grad has has_aux=True for that{line}"
+                )
+    for value in values:
+        if value.node.op is PARAM and value not in own:
+            raise TraceError(
+                f"{name} returns {value.node.attrs['name']} of a function that was transformed "
+                "(grad, vmap, ...). Return it from that function; grad has has_aux=True for that"
+            )
 
 
 def _locate(error: GraphcError) -> None:

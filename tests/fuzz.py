@@ -7,6 +7,7 @@ Run by hand:
     python -m tests.fuzz --size 20 --passes --start 4711 --count 1
     python -m tests.fuzz --mix --cuda --count 10000 --jobs 2
     python -m tests.fuzz --mix --target aarch64 --count 10000 --jobs 2
+    python -m tests.fuzz --derivatives --count 5000 --jobs 2
 
 A seed is a test case: it stands for the same graph until `random_graphs.py` or `symbolic_graphs.py`
 changes. Each failing seed is printed when it is found, with the command that runs it alone. Exit
@@ -38,6 +39,7 @@ from tests import fuzz_pool
 from tests.codegen import arm, cuda_graphs
 from tests.codegen.test_programs import TARGETS
 from tests.compiled import compiled
+from tests.derivatives.random import check_derivatives
 from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_agrees, random_graph
 from tests.symbolic_graphs import SIZES, at_extents, symbolic_graph
@@ -72,12 +74,15 @@ class Options:
     kind: Kind | None
     cuda: bool = False
     target: str = "host"
+    derivatives: bool = False
 
     def of(self, seed: int) -> Kind:
         """The kind of a seed."""
         return mixed(seed) if self.kind is None else self.kind
 
     def __str__(self) -> str:
+        if self.derivatives:
+            return "--derivatives"
         target = f" --target {self.target}" * (self.target != "host")
         return f"{self.kind or '--mix'}{' --cuda' * self.cuda}{target}"
 
@@ -95,6 +100,9 @@ class Options:
             kind = self.of(seed)
             check_kind = check_symbolic if kind.symbolic else check
             try:
+                if self.derivatives:
+                    check_derivatives(seed)
+                    continue
                 check_kind(seed, kind.size, kind.passes, compile_graph)
             except Exception as error:
                 yield seed, described(error)
@@ -240,13 +248,14 @@ def main() -> int:
     parser.add_argument("--mix", action="store_true", help="all of these, by the seed")
     parser.add_argument("--cuda", action="store_true", help="CUDA C on the CPU instead of LLVM")
     parser.add_argument("--target", choices=COMPILERS, default="host", help="the processor")
+    parser.add_argument("--derivatives", action="store_true", help="of smooth graphs")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, help="begin no block of seeds after this time")
     parser.add_argument("--progress", type=float, default=60, help="seconds between two lines")
     parser.add_argument("--log", type=Path, help="a file of the blocks that were run")
     given = parser.parse_args()
     kind = None if given.mix else Kind(given.size, given.passes, given.symbolic)
-    options = Options(kind, given.cuda, given.target)
+    options = Options(kind, given.cuda, given.target, given.derivatives)
 
     def show(seed: int, text: str) -> None:
         alone = replace(options, kind=options.of(seed))

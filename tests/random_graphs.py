@@ -77,7 +77,10 @@ def samples_by_kind() -> dict[str, list[tuple[OpDef, list[Sample]]]]:
     """The cards that have samples, with them, by the card's kind."""
     found: dict[str, list[tuple[OpDef, list[Sample]]]] = {}
     for card in cards():
-        samples = list(card.samples()) if card.kind != "call" and card is not PARAM else []
+        # what a seed stands for must not change: these were added for derivatives, and are no ops
+        # of programs that run
+        skipped = card is PARAM or card.kind == "call" or card.name in ("barrier", "stop_gradient")
+        samples = [] if skipped else list(card.samples())
         if samples:
             found.setdefault(card.kind, []).append((card, samples))
     return found

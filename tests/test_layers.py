@@ -20,6 +20,7 @@ FOLDERS = {"graphc": ROOT / "graphc", "graphc_runtime": ROOT / "runtime"}
 UPWARDS = {
     ("opdef", "ir"): "a card is called to make a node",
     ("ir", "text"): "str(graph); printing is asked for, never needed to build",
+    ("ops", "derivatives"): "the rule of a call is made of derivatives of its body",
 }
 """(importer, imported): imports inside functions that point upwards, and why."""
 

@@ -128,14 +128,16 @@ def distinct_results(graph: Graph) -> Graph:
     """
     seen: set[Value] = set()
     results: list[Value] = []
+    copies: list[Node] = []
     for value in graph.results:
         if value in seen:
-            value = _copy(value).results[0]
+            copies.append(_copy(value))
+            value = copies[-1].results[0]
         seen.add(value)
         results.append(value)
     if all(a is b for a, b in zip(results, graph.results, strict=True)):
         return graph
-    return Graph.of(graph.name, graph.params, results)
+    return Graph(graph.name, graph.params, (*graph.nodes, *copies), tuple(results))
 
 
 def separate_aliases(graph: Graph, aliases: Mapping[int, int]) -> Graph:

@@ -1,15 +1,13 @@
 """Convolutions and what is derived from them: every one is the card `conv`, or a view before it.
 
-Both gradients of a convolution are convolutions. That of the operand slides over the results, which
-`stride` spreads; the kernel is reversed and its channels are exchanged. That of the kernel slides
-the results over the operand, with batch and channels exchanged, `dilation` as the stride and
-`stride` as the dilation. A transposed convolution is the gradient of the operand.
+Both gradients of a convolution are convolutions (graphc/ops/convolution_gradients.py). A transposed
+convolution is the gradient of the operand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from .. import types as ty
@@ -18,12 +16,10 @@ from ..ir import Value
 from ..numpy.dispatch import extents, number, value
 from ..numpy.products import operands_of_product, preferred
 from ..numpy.shaping import reshape, transpose
-from ..ops.convolution import CONV
-from ..ops.movement import SLICE
+from ..ops.convolution_gradients import Forward, input_gradient, kernel_gradient, node
 from ..ops.window import Window
 from ..types import Extent
 from .layouts import (
-    Axes,
     check_ranks,
     convolution_axes,
     image_layout,
@@ -34,27 +30,6 @@ from .layouts import (
 )
 
 Shape = Sequence[Extent]
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """A convolution: what its operand, kernel and result have to do with each other."""
-
-    lhs: Axes
-    rhs: Axes
-    out: Axes
-    windows: tuple[Window, ...]
-    groups: Extent
-
-
-def _node(a: Value, b: Value, dtype: Any, windows: Sequence[Window], **attrs: Any) -> Value:
-    require(windows)
-    return CONV(
-        a, b,
-        stride=tuple(w.stride for w in windows), low=tuple(w.low for w in windows),
-        high=tuple(w.high for w in windows), lhs_dilation=tuple(w.spread for w in windows),
-        rhs_dilation=tuple(w.dilation for w in windows), **attrs, **preferred(a, b, dtype),
-    )  # fmt: skip
 
 
 def _forward(
@@ -101,7 +76,9 @@ def conv(
     named: dict[str, Any] = {"lhs": f.lhs, "rhs": f.rhs, "out": f.out}
     if precision is not None:
         named["precision"] = precision
-    return _node(a, b, wide, f.windows, groups=f.groups, batch_groups=1, **named)
+    require(f.windows)
+    named |= preferred(a, b, wide)
+    return node(a, b, f.windows, groups=f.groups, batch_groups=1, **named)
 
 
 def depthwise_conv(
@@ -134,40 +111,6 @@ def depthwise_conv(
 # --------------------------------------------------------------------------------------- gradients
 
 
-def _exchanged(kernel: Value, f: Forward) -> tuple[Value, Axes]:
-    """The kernel of the gradient of the operand, and its axes: (in, out, space)."""
-    start, step = [0] * len(kernel.shape), [1] * len(kernel.shape)
-    reverse: list[Extent] = list(start)
-    for axis in f.rhs[2:]:
-        if kernel.shape[axis] != 1:
-            reverse[axis], step[axis] = kernel.shape[axis] - 1, -1
-    if -1 in step:
-        kernel = SLICE(kernel, start=tuple(reverse), shape=kernel.shape, step=tuple(step))
-    if f.groups == 1:
-        return kernel, (f.rhs[1], f.rhs[0], *f.rhs[2:])
-    w = transpose(kernel, f.rhs)
-    out, inside, *space = w.shape
-    share = out // f.groups
-    w = transpose(
-        reshape(w, (f.groups, share, inside, *space)), (0, 2, 1, *range(3, 3 + len(space)))
-    )
-    return reshape(w, (f.groups * inside, share, *space)), tuple(range(len(f.rhs)))
-
-
-def _input_gradient(g: Value, kernel: Value, f: Forward, dtype: Any) -> Value:
-    """Of a convolution whose results have the gradient g."""
-    w, rhs = _exchanged(kernel, f)
-    windows = []
-    for one, axis in zip(f.windows, f.out[2:], strict=True):
-        count, beyond = g.shape[axis], (one.size - 1) * one.dilation
-        # the last window starts so far behind the last result as to make `extent` windows
-        high = (one.extent - 1) * one.spread - (count - 1) * one.stride + one.low
-        low = beyond - one.low
-        windows.append(Window(count, one.size, one.spread, low, high, one.dilation, one.stride))
-    named = {"lhs": f.out, "rhs": rhs, "out": f.lhs}
-    return _node(g, w, dtype, windows, groups=f.groups, batch_groups=1, **named)
-
-
 def conv_input_gradient(
     g: Any, kernel: Any, shape: Any, stride: Any = 1, padding: Any = "valid", *, dilation: Any = 1,
     input_dilation: Any = 1, groups: Any = 1, layout: str | None = None,
@@ -187,7 +130,7 @@ def conv_input_gradient(
         (layout, kernel_layout, result_layout),
     )  # fmt: skip
     _check_result(a, f, shape[f.lhs[0]], b.shape[f.rhs[0]])
-    return _input_gradient(a, b, f, wide)
+    return input_gradient(a, b, f, require, **preferred(a, b, wide))
 
 
 def conv_kernel_gradient(
@@ -209,21 +152,7 @@ def conv_kernel_gradient(
         (layout, kernel_layout, result_layout),
     )  # fmt: skip
     _check_result(b, f, a.shape[f.lhs[0]], shape[f.rhs[0]])
-    windows = []
-    for one, axis in zip(f.windows, f.out[2:], strict=True):
-        count = b.shape[axis]
-        high = (
-            (one.size - 1) * one.dilation - (one.extent - 1) * one.spread - one.low
-            + (count - 1) * one.stride
-        )  # fmt: skip
-        windows.append(
-            Window(one.extent, count, one.dilation, one.low, high, one.stride, one.spread)
-        )
-    # what is summed over is the batch; a group of channels of x is a group of that batch
-    lhs, rhs = (f.lhs[1], f.lhs[0], *f.lhs[2:]), (f.out[1], f.out[0], *f.out[2:])
-    out = (f.rhs[1], f.rhs[0], *f.rhs[2:])
-    named = {"lhs": lhs, "rhs": rhs, "out": out}
-    return _node(a, b, wide, windows, groups=1, batch_groups=f.groups, **named)
+    return kernel_gradient(a, b, f, require, **preferred(a, b, wide))
 
 
 def _check_result(g: Value, f: Forward, batch: Extent, features: Extent) -> None:
@@ -273,7 +202,8 @@ def conv_transpose(
             replace(w, extent=(w.extent - 1) * w.stride - w.low - w.high + span(w) + n)
             for w, n in zip(padded(windows, padding), more, strict=True)
         ]
-    return _input_gradient(a, b, Forward(lhs, rhs, out, tuple(windows), ty.extent(groups)), wide)
+    f = Forward(lhs, rhs, out, tuple(windows), ty.extent(groups))
+    return input_gradient(a, b, f, require, **preferred(a, b, wide))
 
 
 def _beyond(one: Window) -> int:

@@ -13,6 +13,7 @@ from . import creation as creation
 from . import elementwise as elementwise
 from . import fusion as fusion
 from . import indexing as indexing
+from . import marks as marks
 from . import movement as movement
 from . import ordering as ordering
 from . import reduction as reduction
@@ -22,4 +23,7 @@ later("conv", "contraction", lambda: import_module(".convolution", __name__))
 later("reduce_window", "reduction", lambda: import_module(".window", __name__))
 later("tiles", "movement", lambda: import_module(".tiles", __name__))
 later("mix", "reduction", lambda: import_module(".tiles", __name__))
+for _name in ("custom_jvp", "custom_vjp", "checkpoint"):
+    later(_name, "call", lambda: import_module(".calls", __name__))
+later("barrier", "opaque", lambda: import_module(".calls", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))

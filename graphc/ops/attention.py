@@ -45,7 +45,7 @@ from ..loops.ir import (
     const,
     scalar,
 )
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, NotDifferentiable, OpDef, Sample, register
 from ..types import BOOL, DType, TensorType
 from .arithmetic import ADD, MUL
 from .contraction import DOT, accumulator
@@ -464,6 +464,7 @@ ATTENTION = register(
         evaluate=_evaluate,
         lower=_emit,
         source="Vaswani et al., Attention Is All You Need, 2017; f16 and bf16 sum in f32",
+        derivative=NotDifferentiable("passes make it of ops that are differentiated before"),
         cost=64,
         samples=_samples,
     )

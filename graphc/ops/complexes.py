@@ -12,11 +12,14 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import Bitcast, Expr, Pair, Select, cast, const, scalar
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, NotDifferentiable, OpDef, Sample, register
 from ..types import BOOL, C64, C128, F32, F64, DType, TensorType
 from . import complex_math as cm
 from .define import SHAPES, Element, check_alike, check_count, check_kind, samples_of
+from .formula import Formula, select, zeros
+from .formula import cast as cast_value
 
 _COMPLEX_OF = {F32: C64, F64: C128}
 
@@ -37,6 +40,25 @@ def _lower_conj(args: Sequence[Element], type: TensorType) -> Element:
     return cm.conj(args[0]) if isinstance(args[0], Pair) else args[0]
 
 
+# The transposes are those of real-linear maps for the form Re(cotangent * tangent), as in JAX.
+
+
+def _transpose_real(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return Formula(g).f("complex", 0).value
+
+
+def _transpose_imag(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return COMPLEX(zeros(g.type), Formula(g).f("neg").value)
+
+
+def _transpose_conj(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return CONJ(g)
+
+
+def _transpose_complex(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return REAL(g) if k == 0 else Formula(IMAG(g)).f("neg").value
+
+
 REAL = register(
     OpDef(
         name="real",
@@ -46,6 +68,7 @@ REAL = register(
         evaluate=lambda operands, attrs: np.real(operands[0]).copy(),
         lower=lambda args, type: args[0].re,
         source="numpy.real",
+        derivative=Linear(_transpose_real),
         linear=(0,),
         cost=0,
         samples=samples_of("c", 1, -3.0, 3.0),
@@ -60,6 +83,7 @@ IMAG = register(
         evaluate=lambda operands, attrs: np.imag(operands[0]).copy(),
         lower=lambda args, type: args[0].im,
         source="numpy.imag",
+        derivative=Linear(_transpose_imag),
         linear=(0,),
         cost=0,
         samples=samples_of("c", 1, -3.0, 3.0),
@@ -74,6 +98,7 @@ CONJ = register(
         evaluate=lambda operands, attrs: np.asarray(np.conjugate(operands[0])),
         lower=_lower_conj,
         source="numpy.conjugate",
+        derivative=Linear(_transpose_conj),
         involution=True,
         linear=(0,),
         numpy=(np.conjugate,),
@@ -106,6 +131,7 @@ COMPLEX = register(
         evaluate=_evaluate_complex,
         lower=lambda args, type: Pair(args[0], args[1]),
         source="C99 CMPLX",
+        derivative=Linear(_transpose_complex, joint=True),
         linear=(0, 1),
         cost=0,
         samples=lambda: [
@@ -165,6 +191,10 @@ def _cast_samples() -> Iterable[Sample]:
             yield Sample((TensorType(source, shape),), {"dtype": target}, low, 9.0)
 
 
+def _transpose_cast(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return cast_value(g, operands[0].dtype)
+
+
 CAST = register(
     OpDef(
         name="cast",
@@ -174,6 +204,7 @@ CAST = register(
         evaluate=lambda operands, attrs: convert(operands[0], attrs["dtype"]),
         lower=_lower_cast,
         source="numpy.ndarray.astype",
+        derivative=Linear(_transpose_cast),
         samples=_cast_samples,
     )
 )
@@ -212,6 +243,7 @@ BITCAST = register(
         evaluate=lambda operands, attrs: np.asarray(operands[0]).view(attrs["dtype"].numpy),
         lower=_lower_bitcast,
         source="numpy.ndarray.view",
+        derivative=NotDifferentiable("it reads the bits of a number as those of another"),
         samples=_bitcast_samples,
     )
 )
@@ -236,6 +268,11 @@ def _lower_select(args: Sequence[Any], type: TensorType) -> Element:
     return Select(cond, a, b)
 
 
+def _transpose_select(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    none = zeros(g.type)
+    return select(operands[0], g, none) if k == 1 else select(operands[0], none, g)
+
+
 SELECT = register(
     OpDef(
         name="select",
@@ -245,6 +282,7 @@ SELECT = register(
         evaluate=lambda operands, attrs: np.where(*operands),
         lower=_lower_select,
         source="numpy.where",
+        derivative=Linear(_transpose_select, joint=True),
         linear=(1, 2),
         samples=lambda: [
             Sample((TensorType(BOOL, s), TensorType(d, s), TensorType(d, s)))

@@ -13,12 +13,16 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import Index, Pair, cast, scalar
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, DType, TensorType
+from . import batching as bt
 from .checks import check_axes
 from .define import Element, check_count
 from .emission import product
+from .formula import cast as cast_value
+from .formula import transpose
 from .reduction import wide
 
 
@@ -163,6 +167,32 @@ def multiplied(c: Any, a: Element, b: Element) -> Element:
     return product(c.bind(a), c.bind(b)) if isinstance(a, Pair) else product(a, b)
 
 
+def _transpose(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """The product of g with the other operand over that one's free axes, in the order of the axes
+    of operand k; the order of the factors is the one that leaves the least to transpose.
+    """
+    contract, batch = attrs["contract"], attrs["batch"]
+    other, own = operands[1 - k], operands[k]
+    free = [free_axes(v.type.rank, contract[j], batch[j]) for j, v in enumerate(operands)]
+    batches = tuple(range(len(batch[0])))
+    first = len(batches) + (0 if k else len(free[0]))  # of the other operand's axes in g
+    there = tuple(range(first, first + len(free[1 - k])))
+    # axes of operand k that the remaining axes of a factor stand for
+    mine = list(free[k])
+    summed = {b: a for a, b in zip(contract[k], contract[1 - k], strict=True)}
+    others = [summed[b] for b in free_axes(other.type.rank, free[1 - k], batch[1 - k])]
+    forms = []
+    for swapped in (False, True):
+        order = [*batch[k], *(others + mine if swapped else mine + others)]
+        axes = sorted(range(len(order)), key=order.__getitem__)
+        forms.append((axes != list(range(len(axes))), swapped, axes))
+    _, swapped, axes = min(forms)
+    sides = [(g, there, batches), (cast_value(other, g.dtype), free[1 - k], batch[1 - k])]
+    (a, ca, ba), (b, cb, bb) = reversed(sides) if swapped else sides
+    found = DOT(a, b, contract=(ca, cb), batch=(ba, bb))
+    return cast_value(transpose(found, axes), own.dtype)
+
+
 _t = ty.parse_type
 
 DOT = register(
@@ -178,6 +208,8 @@ DOT = register(
             "`dtype` (a wider one of the same kind) is the accumulator's and the result's"
         ),
         linear=(0, 1),
+        batching=bt.multiplying,
+        derivative=Linear(_transpose),
         cost=2,
         samples=lambda: (
             Sample(

@@ -1,7 +1,7 @@
 """The card of the convolution, over any number of spatial axes and in any layout.
 
 Both derivatives of a convolution are convolutions again, with dilations and axes exchanged
-(graphc/nn/convolutions.py), so one card carries the forward and the backward ones.
+(graphc/ops/convolution_gradients.py), so one card carries the forward and the backward ones.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch
+from ..ir import Value
 from ..loops.ir import Expr, Index, both
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, DType, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_rank, show
 from .contraction import DOT, accumulator, converted, multiplied, product_dtype
+from .convolution_gradients import Forward, input_gradient, kernel_gradient
 from .define import Element, check_count
+from .formula import cast, zeros
 from .slicing import choose
 from .window import Window, check_windows, constant, sliding
 
@@ -162,6 +166,25 @@ def _placed(axes: Sequence[int], index: Sequence[Index]) -> tuple[Index, ...]:
     return tuple(found)
 
 
+# --------------------------------------------------------------------------------- transposes
+
+
+def _transpose(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    x, w = operands
+    g_types = [v.type for v in operands]
+    if any(one.size == 0 for one in (x.type, w.type, g.type)):
+        return zeros(operands[k].type)
+    windows = geometry(g_types, attrs).windows
+    axes = (attrs["lhs"], attrs["rhs"], attrs["out"])
+    f = Forward(*axes, windows, attrs["groups"], attrs["batch_groups"])
+    more = {"precision": attrs["precision"]} if "precision" in attrs else {}
+    if k == 0:
+        found = input_gradient(g, cast(w, g.dtype), f, **more)
+    else:
+        found = kernel_gradient(cast(x, g.dtype), g, f, **more)
+    return cast(found, operands[k].dtype)
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -201,6 +224,8 @@ CONV = register(
             "An infinity in the kernel times the 0 of the padding is NaN"
         ),
         linear=(0, 1),
+        batching=bt.convolving,
+        derivative=Linear(_transpose),
         cost=2,
         samples=lambda: (
             _sample("f32[2, 6, 5, 3]", "f32[3, 2, 3, 4]"),

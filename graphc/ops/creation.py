@@ -11,7 +11,7 @@ from .. import types as ty
 from ..errors import LoweringError, ShapeMismatch, TypeMismatch
 from ..ir import Literal
 from ..loops.ir import Const, Expr, Idx, Index, Pair, cast, const
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import ZERO, Attrs, OpDef, Sample, register
 from ..types import BF16, C64, DTYPES, F16, F32, I8, I64, U8, Dim, DType, Extent, TensorType
 from .complexes import convert, dtype_of
 from .define import SHAPES, Element, check_count, dtypes_of
@@ -83,6 +83,7 @@ CONSTANT = register(
         evaluate=lambda operands, attrs: attrs["value"].array,
         lower=_lower_constant,
         source="graphc",
+        derivative=ZERO,
         cost=0,
         samples=_constant_samples,
     )
@@ -127,6 +128,7 @@ FULL = register(
             number_of(c.attrs["value"], c.attrs["dtype"])[()], c.type.dtype
         ),
         source="numpy.full",
+        derivative=ZERO,
         cost=0,
         samples=lambda: (
             [
@@ -179,6 +181,7 @@ IOTA = register(
         evaluate=_evaluate_iota,
         lower=_lower_iota,
         source="numpy.indices",
+        derivative=ZERO,
         cost=1,
         samples=lambda: (
             [
@@ -212,6 +215,7 @@ EXTENT = register(
         evaluate=lambda operands, attrs: np.array(attrs["value"], np.int64),
         lower=lambda c, index: Idx(c.attrs["value"]),
         source="graphc",
+        derivative=ZERO,
         cost=1,
         samples=lambda: [Sample((), {"value": 7}), Sample((), {"value": 0})],
     )

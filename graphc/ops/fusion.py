@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import TypeMismatch
 from ..evaluate import evaluate
 from ..ir import Graph, param
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, NotDifferentiable, OpDef, Sample, partials, register
 from ..types import BF16, C64, F32, F64, TensorType
 from .arithmetic import ADD, MUL
 from .define import check_count, samples_of
@@ -55,6 +55,7 @@ FUSION = register(
         infer=_infer,
         evaluate=_evaluate,
         source="graphc",
+        derivative=NotDifferentiable("passes make it of ops that are differentiated before"),
         cost=0,
         samples=_samples,
     )
@@ -78,6 +79,7 @@ KEEP = register(
         evaluate=lambda operands, attrs: np.array(operands[0]),
         lower=lambda args, type: args[0],
         source="numpy.ascontiguousarray",
+        derivative=partials(lambda g, a, y: g),
         linear=(0,),
         stored=True,
         samples=samples_of("biufc", 1, -3.0, 3.0),

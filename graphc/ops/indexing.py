@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import (
     FALSE,
     TRUE,
@@ -35,11 +36,14 @@ from ..loops.ir import (
     less,
     scalar,
 )
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Cases, Linear, OpDef, Rules, Sample, Types, lookup, register
 from ..types import BOOL, I64, Dim, Extent, TensorType
+from . import batching as bt
+from . import formula as fm
 from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element
 from .emission import bound, load, nest, product, store
+from .formula import Formula
 
 MODES = ("raise", "wrap", "clip", "promise")
 COMBINES = ("set", "add", "mul", "min", "max")
@@ -286,6 +290,203 @@ def _combine(c: Any, result: Any, place: tuple[Index, ...], value: Element) -> t
     return (Accumulate(result, place, op, value),)
 
 
+# ------------------------------------------------------------------------------- derivatives
+
+
+def _transpose_gather(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """A scatter; where each row was read at one place, a choice, which is one loop and fuses."""
+    chosen = _one_place_each(operands, attrs)
+    if chosen is not None:
+        return _chosen(g, operands, attrs, *chosen)
+    return SCATTER(fm.zeros(operands[0].type), g, *operands[1:], combine="add", **attrs)
+
+
+def _counting_axis(index: Value) -> int | None:
+    """The axis along which an index counts 0, 1, 2... and is the same along the others."""
+    attrs, shape = index.node.attrs, index.shape
+    if index.node.op.name == "iota":
+        return attrs["axis"]
+    if index.node.op.name != "constant":
+        return None
+    array = attrs["value"].array
+    for axis, n in enumerate(array.shape):
+        line = np.arange(n).reshape([-1 if d == axis else 1 for d in range(len(shape))])
+        if np.array_equal(array, np.broadcast_to(line, array.shape)):
+            return axis
+    return None
+
+
+def _one_place_each(operands: Sequence[Value], attrs: Attrs) -> tuple[int, dict[int, int]] | None:
+    """Of x[0, 1, 2..., i] (numpy.take_along_axis with one place a row): the number of the index
+    that is data, and for the other axes of x the axes of the indices that count them.
+    """
+    x, *index = operands
+    shape = index[0].shape
+    data, found = [], {}
+    for k, (axis, one) in enumerate(zip(attrs["axes"], index, strict=True)):
+        along = _counting_axis(one)
+        if along is None or shape[along] != x.shape[axis] or along in found.values():
+            data.append(k)
+        else:
+            found[axis] = along
+    if len(data) != 1 or any(n != 1 for d, n in enumerate(shape) if d not in found.values()):
+        return None
+    return data[0], found
+
+
+def _chosen(
+    g: Value, operands: Sequence[Value], attrs: Attrs, data: int, counted: dict[int, int]
+) -> Value:
+    """g at the one place of each row, and 0 elsewhere."""
+    x, index = operands[0], Formula(fm.cast(operands[1 + data], I64))
+    axis, n = attrs["axes"][data], x.shape[attrs["axes"][data]]
+    extent = Formula(
+        fm.full(index.value.type, n)
+        if isinstance(n, int)
+        else fm.broadcast(lookup("extent")(value=n), index.value.shape, ())
+    )
+    if attrs["mode"] == "raise":
+        index = index.f("lt", 0).where(index + extent, index)
+    elif attrs["mode"] == "wrap":
+        index = index.f("mod", extent)
+    elif attrs["mode"] == "clip":
+        index = index.f("min", extent - 1).f("max", 0)
+    rank = len(index.value.shape)
+    kept = sorted(counted)  # the counted axes of x, whose rows have one place each
+    order = [counted[d] for d in kept]
+    order += [d for d in range(rank) if d not in order]
+
+    def over(value: Value, rest: Sequence[int]) -> Value:
+        """Something over the indices (and the axes `rest` of x) over the whole of x."""
+        value = fm.transpose(value, [*order, *range(rank, rank + len(rest))])
+        shape = [*(x.shape[d] for d in kept), *(x.shape[d] for d in rest)]
+        places = [*kept, *rest]
+        value = fm.reshape(value, shape)
+        inner = sorted(range(len(places)), key=places.__getitem__)
+        return fm.broadcast(fm.transpose(value, inner), x.shape, sorted(places))
+
+    rest = _rest(x.type.rank, attrs["axes"])
+    line = lookup("iota")(dtype=I64, shape=x.shape, axis=axis)
+    hit = Formula(line).same(Formula(over(index.value, ())))
+    return fm.select(hit.value, over(g, rest), fm.zeros(x.type))
+
+
+def _gathered(x: Value, index: Sequence[Value], attrs: Attrs) -> Value:
+    return GATHER(x, *index, axes=attrs["axes"], mode=attrs["mode"])
+
+
+def _scattered(x: Value, u: Value, index: Sequence[Value], attrs: Attrs, combine: str) -> Value:
+    return SCATTER(x, u, *index, axes=attrs["axes"], mode=attrs["mode"], combine=combine)
+
+
+def _transpose_add(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return g if k == 0 else _gathered(g, operands[2:], attrs)
+
+
+def _transpose_set(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """Of several updates of one place the last one stays, and it alone counts."""
+    x, u, *index = operands
+    if k == 0:
+        return _scattered(g, fm.zeros(u.type), index, attrs, "set")
+    found = _gathered(g, index, attrs)
+    shape = index[0].shape
+    if ty.product(shape) == 1:
+        return found
+    line = lookup("iota")(dtype=I64, shape=(ty.product(shape),), axis=0)
+    own = fm.reshape(line, shape)
+    places = TensorType(I64, tuple(x.shape[d] for d in attrs["axes"]))
+    flat = {"axes": tuple(range(len(index))), "mode": attrs["mode"]}
+    last = _gathered(_scattered(fm.full(places, -1), own, index, flat, "set"), index, flat)
+    stays = Formula(last).same(Formula(own)).value
+    stays = fm.broadcast(stays, found.shape, range(len(shape)))
+    return fm.select(stays, found, fm.zeros(found.type))
+
+
+class _Ties:
+    """What has the extreme that a place ends with: x and updates, and how many of them."""
+
+    def __init__(self, operands: Sequence[Value], y: Value, attrs: Attrs):
+        self.x, self.u, *self.index = operands
+        self.attrs = attrs
+        self.kept = Formula(self.x).same(Formula(y))
+        self.came = Formula(self.u).same(Formula(_gathered(y, self.index, attrs)))
+        one = fm.full(self.u.type, 1)
+        count = self.total(fm.cast(self.kept.value, y.dtype), self.came.where(Formula(one), 0))
+        self.count = Formula(count)
+
+    def total(self, x: Value, u: Formula) -> Value:
+        return _scattered(x, u.value, self.index, self.attrs, "add")
+
+
+def _extreme_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    ties = _Ties(operands, results[0], attrs)
+    x, u = (
+        Formula(fm.zeros(v.type) if t is None else t)
+        for v, t in zip(operands[:2], tangents[:2], strict=True)
+    )
+    both_ = ties.total(ties.kept.where(x, 0).value, ties.came.where(u, 0))
+    return [(Formula(both_) / ties.count).value]
+
+
+def _extreme_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    ties = _Ties(operands, results[0], attrs)
+    share = Formula(cotangents[0]) / ties.count
+    given = Formula(_gathered(share.value, ties.index, attrs))
+    return [ties.kept.where(share, 0).value, ties.came.where(given, 0).value]
+
+
+class _Factors:
+    """Of a product at every place: what multiplies x, and what multiplies each update.
+
+    Second derivatives by two factors of one place are wrong where one of them is 0.
+    """
+
+    def __init__(self, operands: Sequence[Value], attrs: Attrs):
+        x, u, *index = operands
+        zero = Formula(u).same(0)
+        safe = zero.where(1, Formula(u))
+        ones, none = fm.full(x.type, 1), fm.zeros(x.type)
+        rest = Formula(_scattered(ones, safe.value, index, attrs, "mul"))
+        count = fm.full(u.type, 1)
+        zeros = _scattered(none, zero.where(Formula(count), 0).value, index, attrs, "add")
+        self.of_x = Formula(zeros).same(0).where(rest, 0)
+        others = Formula(_gathered((rest * Formula(x)).value, index, attrs))
+        many = Formula(_gathered(zeros, index, attrs))
+        alone = many.same(1).where(others, 0)
+        self.of_u = zero.where(alone, many.same(0).where(others / safe, 0))
+
+
+def _product_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    factors = _Factors(operands, attrs)
+    x, u = tangents[:2]
+    found = fm.zeros(operands[0].type) if x is None else (Formula(x) * factors.of_x).value
+    if u is not None:
+        found = _scattered(found, (Formula(u) * factors.of_u).value, operands[2:], attrs, "add")
+    return [found]
+
+
+def _product_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    factors = _Factors(operands, attrs)
+    g = Formula(cotangents[0])
+    given = Formula(_gathered(g.value, operands[2:], attrs))
+    return [(g * factors.of_x).value, (given * factors.of_u).value]
+
+
+def _by_combine(types: Types, attrs: Attrs) -> str:
+    return attrs["combine"]
+
+
+_EXTREME = Rules(_extreme_jvp, _extreme_vjp)
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -300,6 +501,8 @@ GATHER = register(
         evaluate=_evaluate_gather,
         lower=_lower_gather,
         source="numpy.take; NumPy advanced indexing",
+        batching=bt.gathering,
+        derivative=Linear(_transpose_gather),
         linear=(0,),
         cost=4,
         samples=lambda: (
@@ -321,6 +524,17 @@ SCATTER = register(
         evaluate=_evaluate_scatter,
         lower=_emit_scatter,
         source="numpy.ufunc.at; NumPy advanced indexing, assigned to a copy",
+        batching=bt.scattering,
+        derivative=Cases(
+            _by_combine,
+            {
+                "add": Linear(_transpose_add, joint=True),
+                "set": Linear(_transpose_set, joint=True),
+                "mul": Rules(_product_jvp, _product_vjp),
+                "min": _EXTREME,
+                "max": _EXTREME,
+            },
+        ),
         linear=(0, 1),
         cost=8,
         samples=lambda: (

@@ -5,11 +5,20 @@ Complex numbers are ordered by their real parts, then by their imaginary parts, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..loops.ir import FALSE, TRUE, Expr
+from ..opdef import ZERO, OpDef
 from . import complex_math as cm
-from .define import elementwise
+from .define import elementwise as _elementwise
+
+
+def elementwise(*args: Any, **given: Any) -> OpDef:
+    """A card whose results are no floats: there is nothing to differentiate."""
+    return _elementwise(*args, **given, derivative=ZERO)
+
 
 EQ = elementwise("eq", "a == b", "biufc", (np.equal,), result="bool", pairs=cm.eq, commutative=True)
 NE = elementwise(

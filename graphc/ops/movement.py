@@ -13,11 +13,14 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import TRUE, Index
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import F32, I32, Dim, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_dtype, check_rank, show
 from .define import Element, check_count
+from .formula import reduce, reshape, transpose
 from .slicing import DYNAMIC_SLICE as DYNAMIC_SLICE
 from .slicing import DYNAMIC_UPDATE as DYNAMIC_UPDATE
 from .slicing import PAD as PAD
@@ -196,6 +199,39 @@ def _lower_concatenate(c: Any, index: tuple[Index, ...]) -> Element:
 
 _t = ty.parse_type
 
+
+def _transpose_broadcast(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """The sum over the axes that are new or stretched."""
+    x = operands[0]
+    kept = {
+        place
+        for place, n in zip(attrs["axes"], x.shape, strict=True)
+        if n != 1 or attrs["shape"][place] == 1
+    }
+    summed = [d for d in range(len(attrs["shape"])) if d not in kept]
+    return reshape(reduce("sum", g, summed), x.shape)
+
+
+def _transpose_reshape(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return reshape(g, operands[0].shape)
+
+
+def _transpose_transpose(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    axes = attrs["axes"]
+    return transpose(g, sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def _transpose_concatenate(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    axis = attrs["axis"]
+    start: list[Extent] = [0] * len(g.shape)
+    for before in operands[:k]:
+        start[axis] = start[axis] + before.shape[axis]
+    if operands[k].shape == g.shape:
+        return g
+    step = (1,) * len(g.shape)
+    return SLICE(g, start=tuple(start), shape=operands[k].shape, step=step)
+
+
 BROADCAST = register(
     OpDef(
         name="broadcast",
@@ -205,6 +241,8 @@ BROADCAST = register(
         evaluate=_evaluate_broadcast,
         lower=_lower_broadcast,
         source="numpy.broadcast_to; XLA BroadcastInDim",
+        batching=bt.broadcasting,
+        derivative=Linear(_transpose_broadcast),
         linear=(0,),
         cost=0,
         samples=lambda: (
@@ -224,6 +262,8 @@ RESHAPE = register(
         evaluate=lambda operands, attrs: np.reshape(operands[0], attrs["shape"]),
         lower=_lower_reshape,
         source="numpy.reshape",
+        batching=bt.shifted("reshape", shape=None),
+        derivative=Linear(_transpose_reshape),
         linear=(0,),
         cost=0,
         samples=lambda: (
@@ -243,6 +283,8 @@ TRANSPOSE = register(
         evaluate=lambda operands, attrs: np.transpose(operands[0], attrs["axes"]),
         lower=_lower_transpose,
         source="numpy.transpose",
+        batching=bt.transposing,
+        derivative=Linear(_transpose_transpose),
         linear=(0,),
         cost=0,
         samples=lambda: (
@@ -261,6 +303,8 @@ CONCATENATE = register(
         evaluate=lambda operands, attrs: np.concatenate(operands, axis=attrs["axis"]),
         lower=_lower_concatenate,
         source="numpy.concatenate",
+        batching=bt.shifted("concatenate", "axis"),
+        derivative=Linear(_transpose_concatenate, joint=True),
         samples=lambda: (
             Sample((_t("f32[2, 3]"), _t("f32[2, 1]"), _t("f32[2, 4]")), {"axis": 1}),
             Sample((_t("u8[0]"), _t("u8[3]")), {"axis": 0}),

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import (
     FALSE,
     Expr,
@@ -30,8 +31,9 @@ from ..loops.ir import (
     const,
     scalar,
 )
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import ZERO, Attrs, OpDef, Rules, Sample, lookup, register
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
+from . import batching as bt
 from .checks import check_axes, check_dtype, show
 from .define import Element, check_count
 from .emission import Cells, bound, load, nest, store
@@ -286,6 +288,30 @@ def _bisect_step(c: Any, range_: Cells, value: Element) -> tuple[Stmt, ...]:
     )
 
 
+# ------------------------------------------------------------------------------- derivatives
+
+
+def _sort_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    """The tangents go along with their elements."""
+    moving = [t for t in tangents if t is not None]
+    found = iter(SORT(*operands, *moving, **attrs)[len(operands) :])
+    return [None if t is None else next(found) for t in tangents]
+
+
+def _sort_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    """Sorting by where elements came from brings the cotangents back."""
+    axis = attrs["axis"]
+    line = lookup("iota")(dtype=I64, shape=operands[0].shape, axis=axis)
+    came = SORT(*operands, line, **attrs)[-1]
+    moving = [g for g in cotangents if g is not None]
+    found = iter(SORT(came, *moving, axis=axis, keys=1, descending=False)[1:])
+    return [None if g is None else next(found) for g in cotangents]
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -308,6 +334,8 @@ SORT = register(
         evaluate=_evaluate_sort,
         lower=_emit_sort,
         source="numpy.sort, numpy.lexsort; descending has NaN last as well",
+        batching=bt.shifted("sort", "axis"),
+        derivative=Rules(_sort_jvp, _sort_vjp),
         cost=32,
         samples=lambda: (
             *_dtype_samples(1),
@@ -328,6 +356,8 @@ SEARCHSORTED = register(
         evaluate=_evaluate_searchsorted,
         lower=_emit_searchsorted,
         source="numpy.searchsorted; the result is i64",
+        batching=bt.searching,
+        derivative=ZERO,
         cost=16,
         # one element is in order whatever is drawn
         samples=lambda: (

@@ -9,12 +9,28 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
+from ..ir import Value
 from ..loops.ir import For, Index, Pair, Stmt, cast, const, scalar
-from ..opdef import Attrs, OpDef, Sample, register
-from ..types import BF16, BOOL, F16, F32, Dim, DType, TensorType
+from ..opdef import (
+    ZERO,
+    Attrs,
+    Cases,
+    Expansion,
+    Linear,
+    OpDef,
+    Rules,
+    Sample,
+    Types,
+    lookup,
+    register,
+)
+from ..types import BF16, BOOL, F16, F32, Dim, DType, Extent, TensorType
+from . import batching as bt
+from . import formula as fm
 from .checks import check_axes
 from .define import Element, check_count
 from .emission import Cells, bound, load, nest, product, store, total
+from .formula import Formula
 
 _KINDS = {"sum": "iufc", "prod": "iufc", "min": "biuf", "max": "biuf", "and": "biu", "or": "biu"}
 REDUCE_KINDS = {**_KINDS, "xor": "biu"}
@@ -158,6 +174,137 @@ def _emit_cumulative(c: Any) -> tuple[Stmt, ...]:
     return nest(c, (*x.shape[:axis], *x.shape[axis + 1 :]), lane)
 
 
+# ------------------------------------------------------------------------------- derivatives
+
+
+def _spread(value: Value, x: Value, axes: Sequence[int]) -> Value:
+    """A reduced value over the shape of what was reduced."""
+    kept = [d for d in range(len(x.shape)) if d not in axes]
+    return fm.broadcast(value, x.shape, kept)
+
+
+def _transpose_sum(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return _spread(g, operands[0], attrs["axes"])
+
+
+def _winners(x: Value, y: Value, axes: Sequence[int]) -> tuple[Formula, Formula]:
+    """Which elements are the extreme, and how many of them there are."""
+    hit = Formula(x).same(Formula(_spread(y, x, axes)))
+    return hit, Formula(fm.reduce("sum", fm.cast(hit.value, x.dtype), axes))
+
+
+def _extreme_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    """The mean of the tangents of the elements that are the extreme."""
+    axes = attrs["axes"]
+    hit, count = _winners(operands[0], results[0], axes)
+    chosen = hit.where(Formula(tangents[0]), 0)
+    return [(Formula(fm.reduce("sum", chosen.value, axes)) / count).value]
+
+
+def _extreme_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    """Elements that are the extreme share what it gets, as in JAX."""
+    x, axes = operands[0], attrs["axes"]
+    hit, count = _winners(x, results[0], axes)
+    share = Formula(cotangents[0]) / count
+    return [hit.where(Formula(_spread(share.value, x, axes)), 0).value]
+
+
+def _number_of_terms(x: Value, axis: int) -> int:
+    n = x.shape[axis]
+    if isinstance(n, Dim):
+        raise TypeMismatch(
+            f"the derivative of a product over the symbolic extent {n} is not known; "
+            "give the extent as a number, or write exp(sum(log(x)))"
+        )
+    return n
+
+
+def part(x: Value, axis: int, start: Extent, count: Extent) -> Value:
+    """`count` elements along an axis."""
+    first: list[Extent] = [0] * len(x.shape)
+    first[axis] = start
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
+    return lookup("slice")(x, start=tuple(first), shape=shape, step=(1,) * len(shape))
+
+
+def _after_ones(x: Value, axis: int, low: int, high: int) -> Value:
+    """x with ones before and after it along an axis."""
+    none = (0,) * len(x.shape)
+    before, after = ((*none[:axis], n, *none[axis + 1 :]) for n in (low, high))
+    one = fm.full(x.type.with_shape(()), 1)
+    return lookup("pad")(x, one, low=before, high=after, interior=none)
+
+
+def _expand_product(operands: Sequence[Value], attrs: Attrs) -> Value:
+    """A tree of products of halves: no division, so zeros do no harm in any derivative."""
+    x = operands[0]
+    for axis in sorted(attrs["axes"], reverse=True):
+        n = _number_of_terms(x, axis)
+        if n == 0:
+            x, n = _after_ones(x, axis, 0, 1), 1
+        while n > 1:
+            if n % 2:
+                x, n = _after_ones(x, axis, 0, 1), n + 1
+            n //= 2
+            x = (Formula(part(x, axis, 0, n)) * Formula(part(x, axis, n, n))).value
+        x = fm.reshape(x, (*x.shape[:axis], *x.shape[axis + 1 :]))
+    return x
+
+
+def _transpose_running_sum(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    axis = (attrs["axis"],)
+    return fm.reverse(CUMULATIVE(fm.reverse(g, axis), **attrs), axis)
+
+
+def _expand_running_product(operands: Sequence[Value], attrs: Attrs) -> Value:
+    """Products of 2, 4, 8... neighbours. Source: Hillis and Steele, 1986."""
+    x, axis = operands[0], attrs["axis"]
+    n, step = _number_of_terms(x, axis), 1
+    while step < n:
+        before = _after_ones(part(x, axis, 0, n - step), axis, step, 0)
+        x, step = (Formula(x) * Formula(before)).value, 2 * step
+    return x
+
+
+def _latest(x: Value, y: Value, attrs: Attrs) -> list[Value]:
+    """An index for every axis: along the axis, the last place that set the record so far."""
+    axis, shape = attrs["axis"], x.shape
+    index = [lookup("iota")(dtype=ty.I64, shape=shape, axis=d) for d in range(len(shape))]
+    held = Formula(x).same(Formula(y)).where(Formula(index[axis]), 0)
+    index[axis] = CUMULATIVE(held.value, kind="max", axis=axis)
+    return index
+
+
+def _record_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    index = _latest(operands[0], results[0], attrs)
+    axes = tuple(range(len(index)))
+    return [lookup("gather")(tangents[0], *index, axes=axes, mode="promise")]
+
+
+def _record_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    index = _latest(operands[0], results[0], attrs)
+    axes = tuple(range(len(index)))
+    nothing = fm.zeros(operands[0].type)
+    add = {"axes": axes, "combine": "add", "mode": "promise"}
+    return [lookup("scatter")(nothing, cotangents[0], *index, **add)]
+
+
+def by_kind(types: Types, attrs: Attrs) -> str:
+    """The kind of a reduction, which decides its derivative."""
+    return attrs["kind"]
+
+
+_EXTREME = Rules(_extreme_jvp, _extreme_vjp)
+_RECORD = Rules(_record_jvp, _record_vjp)
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -172,6 +319,19 @@ REDUCE = register(
         evaluate=_evaluate_reduce,
         lower=_lower_reduce,
         source="numpy.ufunc.reduce; f16 and bf16 sums and products accumulate in f32",
+        batching=bt.shifted("reduce", "axes"),
+        derivative=Cases(
+            by_kind,
+            {
+                "sum": Linear(_transpose_sum),
+                "prod": Expansion(_expand_product),
+                "max": _EXTREME,
+                "min": _EXTREME,
+                "and": ZERO,
+                "or": ZERO,
+                "xor": ZERO,
+            },
+        ),
         samples=lambda: (
             Sample((_t("f32[5, 7]"),), {"kind": "sum", "axes": (1,)}),
             Sample((_t("f64[3, 4, 5]"),), {"kind": "max", "axes": (0, 2)}),
@@ -193,6 +353,16 @@ CUMULATIVE = register(
         evaluate=_evaluate_cumulative,
         lower=_emit_cumulative,
         source="numpy.ufunc.accumulate; every step rounds to the dtype",
+        batching=bt.shifted("cumulative", "axis"),
+        derivative=Cases(
+            by_kind,
+            {
+                "sum": Linear(_transpose_running_sum),
+                "prod": Expansion(_expand_running_product),
+                "max": _RECORD,
+                "min": _RECORD,
+            },
+        ),
         samples=lambda: (
             Sample((_t("f32[9]"),), {"kind": "sum", "axis": 0}),
             Sample((_t("i64[3, 5]"),), {"kind": "prod", "axis": 1}),

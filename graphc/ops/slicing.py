@@ -13,11 +13,14 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch
+from ..ir import Value
 from ..loops.ir import FALSE, TRUE, Expr, Idx, Index, both, const, scalar
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import BOOL, F64, I64, Extent, TensorType
+from . import batching as bt
 from .checks import check_dtype, check_rank, never
 from .define import Element, check_count
+from .formula import full, reduce, reverse, select, zeros
 
 Shape = tuple[Extent, ...]
 
@@ -242,6 +245,69 @@ def _lower_dynamic_update(c: Any, index: tuple[Index, ...]) -> Element:
     return choose(c, cond, lambda: c.operand(1, tuple(inner)), lambda: c.operand(0, tuple(index)))
 
 
+# --------------------------------------------------------------------------------- transposes
+
+
+def _transpose_slice(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """g, with zeros between and around its elements."""
+    x = operands[0]
+    if 0 in g.shape:
+        return zeros(x.type)
+    turned = [d for d, t in enumerate(attrs["step"]) if t < 0 and g.shape[d] != 1]
+    low, high, interior = [], [], []
+    for n, s, m, t in zip(x.shape, attrs["start"], g.shape, attrs["step"], strict=True):
+        first = s + (m - 1) * t if t < 0 else s
+        between = abs(t) - 1 if m != 1 else 0
+        low.append(first)
+        interior.append(between)
+        high.append(n - _padded(m, first, 0, between))
+    return surrounded(reverse(g, turned), low, high, interior)
+
+
+def surrounded(
+    x: Value, low: Sequence[Extent], high: Sequence[Extent], interior: Sequence[int]
+) -> Value:
+    """x with zeros around it and between its elements."""
+    if not any((*low, *high, *interior)):
+        return x
+    nothing = zeros(x.type.with_shape(()))
+    return PAD(x, nothing, low=tuple(low), high=tuple(high), interior=tuple(interior))
+
+
+def _transpose_update(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    part = operands[1]
+    if k == 1:
+        return SLICE(g, start=attrs["start"], shape=part.shape, step=attrs["step"])
+    return UPDATE(g, zeros(part.type), **attrs)
+
+
+def _transpose_pad(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    x, low, high, interior = operands[0], attrs["low"], attrs["high"], attrs["interior"]
+    if k == 1:  # what is no element of x; a sum minus a sum would cancel
+        inside = full(x.type.with_dtype(BOOL), False)
+        outside = PAD(inside, full(inside.type.with_shape(()), True), **attrs)
+        return reduce("sum", select(outside, g, zeros(g.type)), range(len(g.shape)))
+    if 0 in x.shape:
+        return zeros(x.type)
+    if not all(isinstance(e, int) and e >= 0 for e in (*low, *high)):
+        g = surrounded(g, [-e for e in low], [-e for e in high], [0] * len(low))
+        low = (0,) * len(low)
+    if g.shape == x.shape:
+        return g
+    return SLICE(g, start=tuple(low), shape=x.shape, step=tuple(i + 1 for i in interior))
+
+
+def _transpose_dynamic_slice(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return DYNAMIC_UPDATE(zeros(operands[0].type), g, *operands[1:])
+
+
+def _transpose_dynamic_update(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    part = operands[1]
+    if k == 1:
+        return DYNAMIC_SLICE(g, *operands[2:], shape=part.shape)
+    return DYNAMIC_UPDATE(g, zeros(part.type), *operands[2:])
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -256,6 +322,8 @@ SLICE = register(
         evaluate=_evaluate_slice,
         lower=_lower_slice,
         source="NumPy basic indexing",
+        batching=bt.shifted("slice", start=0, shape=None, step=1),
+        derivative=Linear(_transpose_slice),
         linear=(0,),
         cost=0,
         samples=lambda: (
@@ -274,6 +342,8 @@ PAD = register(
         evaluate=_evaluate_pad,
         lower=_lower_pad,
         source="XLA Pad, except that an extent of 0 counts as low + high - interior",
+        batching=bt.padding,
+        derivative=Linear(_transpose_pad, joint=True),
         linear=(0, 1),
         samples=lambda: (
             Sample(
@@ -293,6 +363,8 @@ UPDATE = register(
         evaluate=_evaluate_update,
         lower=_lower_update,
         source="NumPy basic indexing, assigned to a copy",
+        batching=bt.shifted("update", start=0, step=1),
+        derivative=Linear(_transpose_update, joint=True),
         linear=(0, 1),
         samples=lambda: (
             Sample((_t("f32[7, 5]"), _t("f32[3, 2]")), {"start": (6, 1), "step": (-2, 1)}),
@@ -310,6 +382,8 @@ DYNAMIC_SLICE = register(
         evaluate=_evaluate_dynamic_slice,
         lower=_lower_dynamic_slice,
         source="XLA DynamicSlice",
+        batching=bt.dynamic_slicing,
+        derivative=Linear(_transpose_dynamic_slice),
         linear=(0,),
         samples=lambda: (Sample((_t("f32[7, 5]"), _t("i64[]"), _t("i64[]")), {"shape": (3, 5)}),),
     )
@@ -324,6 +398,8 @@ DYNAMIC_UPDATE = register(
         evaluate=_evaluate_dynamic_update,
         lower=_lower_dynamic_update,
         source="XLA DynamicUpdateSlice",
+        batching=bt.dynamic_updating,
+        derivative=Linear(_transpose_dynamic_update, joint=True),
         linear=(0, 1),
         samples=lambda: (Sample((_t("f32[7, 5]"), _t("f32[3, 2]"), _t("i64[]"), _t("i64[]")), {}),),
     )

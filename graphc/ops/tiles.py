@@ -13,13 +13,17 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch
+from ..ir import Value
 from ..loops.ir import Expr, Index, both, cast, const, scalar
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import Attrs, Linear, OpDef, Sample, register
 from ..types import DType, Extent, TensorType
+from . import batching as bt
+from . import formula as fm
 from .checks import check_axes, check_rank
 from .define import Element, check_count, check_kind
-from .reduction import wide
-from .slicing import choose
+from .formula import Formula
+from .reduction import part, wide
+from .slicing import choose, surrounded
 from .window import constant
 
 # -------------------------------------------------------------------------------------- tiles
@@ -150,6 +154,56 @@ def _times(weight: float, x: Expr, dtype: DType) -> Expr:
     return scalar("neg", x) if weight == -1 else scalar("mul", x, const(weight, dtype))
 
 
+# --------------------------------------------------------------------------------- transposes
+
+
+def _transpose_tiles(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """Every element gets the sum of what its places in tiles got, one axis after the other."""
+    x = operands[0]
+    for number in reversed(range(len(attrs["axes"]))):
+        axis = attrs["axes"][number]
+        g = _overlaid(
+            g, number, number + 1 + axis, attrs["step"][number], attrs["low"][number],
+            x.shape[axis],
+        )  # fmt: skip
+    return g
+
+
+def _overlaid(g: Value, inside: int, along: int, step: int, low: Extent, extent: Extent) -> Value:
+    """The tiles, whose elements lie along `inside`, laid over the axis that they were cut from.
+
+    Tiles of `step` elements lie side by side, so g is cut into such, and as many are added as a
+    tile is wider than a step.
+    """
+    size, count = g.shape[inside], g.shape[along]
+    assert isinstance(size, int)
+    layers = -(-size // step)
+    none = [0] * len(g.shape)
+    high: list[Extent] = list(none)
+    high[inside] = layers * step - size
+    g = surrounded(g, none, high, none)
+    rest = [d for d in range(len(g.shape)) if d != inside]
+    order = [d for d in rest if d <= along] + [inside] + [d for d in rest if d > along]
+    total: Formula | None = None
+    for layer in range(layers):
+        one = fm.transpose(part(g, inside, layer * step, step), order)
+        shape = [g.shape[d] for d in rest]
+        shape[along - 1] = count * step
+        one = fm.reshape(one, shape)
+        first: list[Extent] = [0] * len(shape)
+        last: list[Extent] = [0] * len(shape)
+        first[along - 1] = layer * step - low
+        last[along - 1] = extent - (count + layer) * step + low
+        found = Formula(surrounded(one, first, last, [0] * len(shape)))
+        total = found if total is None else total + found
+    assert total is not None
+    return total.value
+
+
+def _transpose_mix(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    return MIX(g, axis=attrs["axis"], matrix=tuple(zip(*attrs["matrix"], strict=True)))
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -167,6 +221,8 @@ TILES = register(
         evaluate=_evaluate_tiles,
         lower=_lower_tiles,
         source="numpy.lib.stride_tricks.sliding_window_view; torch.nn.functional.unfold",
+        batching=bt.tiling,
+        derivative=Linear(_transpose_tiles),
         linear=(0,),
         cost=0,
         samples=lambda: (
@@ -196,6 +252,8 @@ MIX = register(
         evaluate=_evaluate_mix,
         lower=_lower_mix,
         source="numpy.tensordot with a small constant matrix; f16 and bf16 accumulate in f32",
+        batching=bt.shifted("mix", "axis"),
+        derivative=Linear(_transpose_mix),
         linear=(0,),
         cost=8,
         written_out=True,

@@ -15,13 +15,29 @@ import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch
+from ..ir import Value
 from ..loops.ir import FALSE, TRUE, Expr, Idx, Index, Pair, both, const, scalar
-from ..opdef import Attrs, OpDef, Sample, register
+from ..opdef import (
+    ZERO,
+    Attrs,
+    Cases,
+    Expansion,
+    Form,
+    Linear,
+    OpDef,
+    Rules,
+    Sample,
+    lookup,
+    register,
+)
 from ..types import I64, DType, Extent, TensorType
+from . import batching as bt
+from . import formula as fm
 from .checks import check_rank, never
 from .contraction import converted
 from .define import Element, check_count
-from .reduction import REDUCE_KINDS, UFUNC, check_kind, identity, on_bool, wide
+from .formula import Formula
+from .reduction import REDUCE_KINDS, UFUNC, by_kind, check_kind, identity, on_bool, wide
 from .slicing import PAD, choose
 
 
@@ -181,6 +197,115 @@ def _lower(c: Any, index: tuple[Index, ...]) -> Element:
     return converted(c.reduce(on_bool(kind, x.dtype), sizes, body), x.dtype)
 
 
+# ------------------------------------------------------------------------------- derivatives
+
+
+def _transpose_sum(k: int, g: Value, operands: Sequence[Value], attrs: Attrs) -> Value:
+    """The sums of the windows that an element is in, which are windows over the results."""
+    x = operands[0]
+    if 0 in g.shape:
+        return fm.zeros(x.type)
+    none = [0] * len(g.shape)
+    spread = [s - 1 for s in attrs["stride"]]
+    if any(spread):
+        nothing = fm.zeros(g.type.with_shape(()))
+        g = PAD(g, nothing, low=tuple(none), high=tuple(none), interior=tuple(spread))
+    low, high = [], []
+    rows = zip(x.shape, g.shape, *(attrs[k] for k in ("window", "dilation", "low")), strict=True)
+    for n, m, size, dilation, before in rows:
+        beyond = (size - 1) * dilation
+        low.append(beyond - before)
+        high.append(n + before - m)
+    edges = {"low": tuple(low), "high": tuple(high), "stride": (1,) * len(low)}
+    return REDUCE_WINDOW(g, **{**attrs, **edges})
+
+
+class _Seen:
+    """What the windows see, in axes in front, as one value; and the way back."""
+
+    def __init__(self, x: Value, attrs: Attrs):
+        self.steps: list[tuple[str, tuple[Value, ...], Attrs]] = []
+        kind, rank = attrs["kind"], len(x.shape)
+        self.axes = [d for d in range(rank) if attrs["window"][d] != 1 or attrs["stride"][d] != 1]
+        if any((*attrs["low"], *attrs["high"])):
+            edge = fm.full(x.type.with_shape(()), identity(kind, x.dtype))
+            edges = {"low": attrs["low"], "high": attrs["high"], "interior": (0,) * rank}
+            x = self._step("pad", x, edge, **edges)
+        dilation = [attrs["dilation"][d] for d in self.axes]
+        sizes = [attrs["window"][d] for d in self.axes]
+        counts = [
+            one.count
+            for one in _windows(x.shape, {**attrs, "low": (0,) * rank, "high": (0,) * rank})
+        ]
+        self.lead = len(self.axes)
+        x = self._step(
+            "tiles", x, axes=tuple(self.axes), count=tuple(counts[d] for d in self.axes),
+            size=tuple((n - 1) * d + 1 for n, d in zip(sizes, dilation, strict=True)),
+            step=tuple(attrs["stride"][d] for d in self.axes), low=(0,) * self.lead,
+        )  # fmt: skip
+        if any(d != 1 for d in dilation):
+            shape = (*sizes, *x.shape[self.lead :])
+            steps = (*dilation, *(1,) * rank)
+            x = self._step("slice", x, start=(0,) * len(shape), shape=shape, step=steps)
+        self.value = x
+
+    def _step(self, name: str, *operands: Value, **attrs: Any) -> Value:
+        self.steps.append((name, operands, attrs))
+        return lookup(name)(*operands, **attrs)
+
+    def again(self, t: Value) -> Value:
+        """The same view of something that is 0 where x has no elements."""
+        for name, operands, attrs in self.steps:
+            rest = [fm.zeros(v.type) for v in operands[1:]]
+            t = lookup(name)(t, *rest, **attrs)
+        return t
+
+    def back(self, g: Value) -> Value:
+        """The cotangent of x for that of the view."""
+        for name, operands, attrs in reversed(self.steps):
+            form: Form = lookup(name).form([v.type for v in operands], attrs)
+            assert isinstance(form, Linear)
+            g = form.transpose(0, g, operands, attrs)
+        return g
+
+    def chosen(self, y: Value) -> Formula:
+        """The first element of each window that is its extreme."""
+        shape = self.value.shape
+        sizes = shape[: self.lead]
+        places = tuple(range(self.lead, len(shape)))
+        total = ty.product(sizes)
+        line = lookup("iota")(dtype=I64, shape=(total,), axis=0)
+        number = fm.broadcast(fm.reshape(line, sizes), shape, range(self.lead))
+        hit = Formula(self.value).same(Formula(fm.broadcast(y, shape, places)))
+        least = hit.where(Formula(number), int(total))
+        first = fm.reduce("min", least.value, range(self.lead))
+        return Formula(number).same(Formula(fm.broadcast(first, shape, places)))
+
+
+def _extreme_jvp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, tangents: Any
+) -> list[Value | None]:
+    seen = _Seen(operands[0], attrs)
+    moved = seen.chosen(results[0]).where(Formula(seen.again(tangents[0])), 0)
+    return [fm.reduce("sum", moved.value, range(seen.lead))]
+
+
+def _extreme_vjp(
+    operands: Sequence[Value], results: Sequence[Value], attrs: Attrs, cotangents: Any, wanted: Any
+) -> list[Value | None]:
+    """The first extreme of a window gets all that the window gets, as in JAX, PyTorch, XLA."""
+    seen = _Seen(operands[0], attrs)
+    places = range(seen.lead, len(seen.value.shape))
+    g = Formula(fm.broadcast(cotangents[0], seen.value.shape, places))
+    return [seen.back(seen.chosen(results[0]).where(g, 0).value)]
+
+
+def _expand_product(operands: Sequence[Value], attrs: Attrs) -> Value:
+    seen = _Seen(operands[0], attrs)
+    return fm.reduce("prod", seen.value, range(seen.lead))
+
+
+_EXTREME = Rules(_extreme_jvp, _extreme_vjp)
 _t = ty.parse_type
 
 
@@ -202,6 +327,19 @@ REDUCE_WINDOW = register(
         source=(
             "XLA ReduceWindow, but fewer than no windows are refused. "
             "A window wholly outside x gives the identity of the kind (-inf for max)"
+        ),
+        batching=bt.shifted("reduce_window", window=1, stride=1, dilation=1, low=0, high=0),
+        derivative=Cases(
+            by_kind,
+            {
+                "sum": Linear(_transpose_sum),
+                "prod": Expansion(_expand_product),
+                "max": _EXTREME,
+                "min": _EXTREME,
+                "and": ZERO,
+                "or": ZERO,
+                "xor": ZERO,
+            },
         ),
         samples=lambda: (
             _sample("f32[9]", "sum", window=(3,)),

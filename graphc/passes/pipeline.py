@@ -19,6 +19,8 @@ from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
 from .fold import fold
+from .inline import inline
+from .order import order
 from .prune import prune
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
@@ -60,6 +62,7 @@ SIMPLIFY = Repeat(
 )
 
 PIPELINE: tuple[Pass | Repeat, ...] = (
+    inline,  # calls were there for derivatives; no other pass looks inside
     prune,  # what the program computed and did not return costs every later pass
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
@@ -67,7 +70,8 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     layouts,  # of single ops in their last form; makes what winograd is for
     winograd,  # what it makes is in canonical form, and has nothing that the others know
     attention,  # of single ops in their last form; fuse leaves the node alone
-    fuse,  # last: every other pass sees single ops
+    fuse,  # every pass before it sees single ops
+    order,  # barriers keep apart what fuse would compute once
 )
 
 DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)

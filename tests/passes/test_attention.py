@@ -23,7 +23,7 @@ from graphc.verify import verify
 from tests.random_graphs import random_graph
 
 Program = Callable[..., Any]
-BEFORE_FUSE = PIPELINE[:-1]
+BEFORE_FUSE = PIPELINE[:-2]
 
 
 def normal(*shape: int, dtype: str = "f4", seed: int = 0) -> np.ndarray:
@@ -109,7 +109,7 @@ def test_text() -> None:
 
 
 def test_placement() -> None:
-    assert PIPELINE[-2] is attention
+    assert PIPELINE[-3] is attention
     assert attention not in EXACT and attention not in WHOLE
 
 
