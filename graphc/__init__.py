@@ -38,6 +38,7 @@ from .specs import spec
 
 if TYPE_CHECKING:
     from . import nn as nn
+    from . import optim as optim
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -81,6 +82,7 @@ __all__ = [
     "linearize",
     "nn",
     "numpy",
+    "optim",
     "spec",
     "stop_gradient",
     "value_and_grad",
@@ -99,6 +101,7 @@ _TRANSFORMS = {
 _LATER = {
     "Tracer": ".trace",
     "nn": ".nn",
+    "optim": ".optim",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
@@ -107,7 +110,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = import_module(_LATER[name], __name__)
-        found = module if name == "nn" else getattr(module, name)
+        found = module if _LATER[name] == f".{name}" else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
