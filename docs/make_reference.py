@@ -175,6 +175,7 @@ def reference() -> str:
         functions("graphc.optim", graphc.optim),
         functions("graphc.optim.schedules", graphc.optim.schedules),
         functions("graphc.optim.course", graphc.optim.course),
+        functions("graphc.data", graphc.data),
         passes(),
         ops(),
         runtime(),
