@@ -138,3 +138,19 @@ def map_leaves(function: Callable[[Any], Any], x: Any) -> Any:
     """x with every leaf replaced."""
     leaves, structure = flatten(x)
     return structure.unflatten([function(leaf) for leaf in leaves])
+
+
+def map_together(function: Callable[..., Any], x: Any, *others: Any) -> Any:
+    """x with every leaf replaced by what the function answers for it and those of the others.
+
+    Raises:
+        ValueError: when another one has not the structure of x.
+    """
+    leaves, structure = flatten(x)
+    columns = [leaves]
+    for other in others:
+        found, its_own = flatten(other)
+        if its_own != structure:
+            raise ValueError(f"a structure is {its_own}; expected {structure}")
+        columns.append(found)
+    return structure.unflatten([function(*row) for row in zip(*columns, strict=True)])
