@@ -27,3 +27,4 @@ for _name in ("custom_jvp", "custom_vjp", "checkpoint"):
     later(_name, "call", lambda: import_module(".calls", __name__))
 later("barrier", "opaque", lambda: import_module(".calls", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))
+later("attention_gradient", "opaque", lambda: import_module(".attention_gradient", __name__))
