@@ -111,9 +111,9 @@ _LATER = {
     "data": ".data",
     "nn": ".nn",
     "optim": ".optim",
+    "random": ".random",
     "load": ".saving",
     "save": ".saving",
-    "random": ".random",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
