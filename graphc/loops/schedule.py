@@ -25,8 +25,8 @@ from .. import types as ty
 from ..types import Dim
 from . import ir as L
 from .choice import ESTIMATE, Choice
+from .contract import RowEnd, contract, contract_within
 from .contract import Scheduled as Blocks
-from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
@@ -71,6 +71,8 @@ class Scheduler:
         self.blocks: Blocks | None = None
         """The contraction that was written in blocks, where there is one."""
         self.temps: list[L.Buffer] = []
+        self.unused: set[str] = set()
+        """Temporaries of the function that the schedule does without."""
         self.packing: list[L.Stmt] = []
         """What packs constants."""
         self.packed: list[L.Buffer] = []
@@ -84,37 +86,62 @@ class Scheduler:
     # ------------------------------------------------------------------------------- top level
     def function(self, func: L.LoopFunc) -> tuple[L.Stmt, ...]:
         out: list[L.Stmt] = []
-        for stmt in func.body:
-            if isinstance(stmt, L.For):
-                out.extend(self.top(stmt))
-            else:
+        todo = list(func.body)
+        while todo:
+            stmt = todo.pop(0)
+            if not isinstance(stmt, L.For):
                 out.append(stmt)
+                continue
+            place, product, last = row_end(stmt, todo)
+            ended = None
+            if product is not None and last is not None:
+                self.weigh(stmt)
+                serial = replace(last, kind="serial")
+                ended = self.contraction(stmt, RowEnd(product, serial, self.nest))
+            if ended is not None and product is not None:
+                out += [*todo[:place], *ended]
+                del todo[: place + 1]
+                self.unused.add(product.name)
+            else:
+                out.extend(self.top(stmt))
         return tuple(out)
+
+    def weigh(self, loop: L.For) -> bool:
+        """Notes whether a nest is large; answers whether it is too small for other threads."""
+        work = total_work(loop)
+        self.large = work is None or work >= LARGE_WORK
+        return work is not None and work < SERIAL_WORK
+
+    def contraction(self, loop: L.For, end: RowEnd | None = None) -> list[L.Stmt] | None:
+        """A nest at the top level in register blocks, with what its rows end in."""
+        small = self.weigh(loop)
+        machine = self.machine
+        blocks = contract(
+            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
+            self.map_lanes, self.constants, machine.dots, self.choice, end,
+        )  # fmt: skip
+        if blocks is None:
+            return None
+        self.blocks = blocks
+        body = [*blocks.packing, *blocks.body]
+        if blocks.constant:
+            self.packing.extend(blocks.packing)
+            self.packed.extend(blocks.temps)
+            body = list(blocks.body)
+        else:
+            self.temps.extend(blocks.temps)
+        return [_serial(s) for s in body] if small else body
 
     def top(self, loop: L.For) -> list[L.Stmt]:
         """One nest at the top level."""
-        work = total_work(loop)
-        self.large = work is None or work >= LARGE_WORK
-        small = work is not None and work < SERIAL_WORK
+        small = self.weigh(loop)
         if reduction_target(loop) is not None:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        machine = self.machine
-        blocks = contract(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
-            self.map_lanes, self.constants, machine.dots, self.choice,
-        )  # fmt: skip
+        blocks = self.contraction(loop)
         if blocks is not None:
-            self.blocks = blocks
-            body = [*blocks.packing, *blocks.body]
-            if blocks.constant:
-                self.packing.extend(blocks.packing)
-                self.packed.extend(blocks.temps)
-                body = list(blocks.body)
-            else:
-                self.temps.extend(blocks.temps)
-            return [_serial(s) for s in body] if small else body
+            return blocks
         bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             self.temps.extend(bands[1])
@@ -421,7 +448,8 @@ def schedule_for(
     scheduler = Scheduler(machine, constants, choice)
     body = scheduler.function(func)
     packed = tuple(scheduler.packed)
-    params = (*func.params, *scheduler.temps, *packed)
+    used = (p for p in func.params if p.name not in scheduler.unused)
+    params = (*used, *scheduler.temps, *packed)
     symbols = dict.fromkeys(func.symbols)
     for temp in scheduler.temps:
         for extent in temp.shape:
@@ -484,6 +512,37 @@ def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, 
 
 
 # ------------------------------------------------------------------------------------- questions
+
+
+def row_end(
+    loop: L.For, following: Sequence[L.Stmt]
+) -> tuple[int, L.Buffer | None, L.For | None]:
+    """The loop after a nest that is all that reads what the nest stores to a temporary: its place
+    among the statements that follow, the temporary, and itself.
+    """
+    stored = {s.buffer for s in L.statements((loop,)) if isinstance(s, L.Store)}
+    product = next((b for b in stored if b.space == "global"), None)
+    place = next((k for k, s in enumerate(following) if isinstance(s, L.For)), None)
+    none = (0, None, None)
+    if product is None or product.access != "temp" or place is None:
+        return none
+    if sum(b.space == "global" for b in stored) != 1:
+        return none
+    last = following[place]
+    if not isinstance(last, L.For) or last.kind != "parallel":
+        return none
+    if any(_reads(s, product) for k, s in enumerate(following) if k != place):
+        return none
+    return (place, product, last) if _reads(last, product) else none
+
+
+def _reads(stmt: L.Stmt, buffer: L.Buffer) -> bool:
+    return any(
+        isinstance(e, L.Load) and e.buffer.name == buffer.name
+        for s in L.statements((stmt,))
+        for x in L.expressions(s)
+        for e in L.walk(x)
+    )
 
 
 def has_loops(body: Sequence[L.Stmt]) -> bool:

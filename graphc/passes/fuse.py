@@ -17,7 +17,8 @@ a card's own `lower`, run on names instead of numbers (Probe), says at which ind
 are read, so that every op is treated by one rule, whether it moves, computes or reduces. Legality
 with several users is a question of paths in the graph of kernels, which networkx answers. At the
 end, kernels of one depth (which cannot depend on each other) are merged when they read the same
-rows, or when they are plain maps: the parameter updates of an optimizer.
+rows, or when they are plain maps: the parameter updates of an optimizer. A product whose rows one
+kernel reduces joins it, and is marked with `keep` there: the lowering computes it once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ..loops import ir as L
 from ..loops.bounds import less, simplify
 from ..loops.lower import row_depth
 from ..loops.rowcache import ROW_BYTES
-from ..ops.fusion import FUSION
+from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
 
 MAX_OPS = 96
@@ -68,6 +69,9 @@ which runs over all rows at once.
 """
 MIN_ROWS = 16
 """Rows that are enough for every worker."""
+ROW_OF_PRODUCTS = 16 << 10
+"""Bytes of a row of a product that may wait for what reduces the row: 16 of them are a block
+(`loops.contract`)."""
 LARGE = 1 << 30
 RECENT = 32
 """How many kernels of one depth are tried for a merge."""
@@ -89,6 +93,7 @@ class Kernel:
         "entries",
         "extents",
         "frames",
+        "kept",
         "nodes",
         "opaque",
         "reduces",
@@ -107,6 +112,8 @@ class Kernel:
         self.reduces = False
         self.contracts = False
         """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
+        self.kept: list[Value] = []
+        """Products whose rows are reduced here: they are computed once, and wait in memory."""
         self.again: dict[Value, int] = {}
         """The cost of the ops between a value and the place from which it is computed again."""
         self.together: set[Value] = set()
@@ -160,6 +167,13 @@ class Kernel:
                 mine[value] = max(number, mine.get(value, 0))
         for value, branches in other.branches.items():
             self.branches.setdefault(value, set()).update(branches)
+
+    def takes_product(self, product: Kernel) -> None:
+        """Takes over the ops of a kernel whose result, a product, is read here row by row."""
+        known = set(self.nodes)
+        self.nodes.extend(n for n in product.nodes if n not in known)
+        self.kept.extend(product.results)
+        self.contracts = True
 
     def has_room(self, node: Node) -> bool:
         """Whether the lowering of one more op stays within bounds."""
@@ -286,7 +300,39 @@ def _grow(
         member[node] = home
         _add(home, node)
         reach.connect(home, [k for k in users if k is not home])
-    return [k for k in kernels if k in reach], member, inlined
+    found = [k for k in kernels if k in reach]
+    for kernel in list(found):
+        users = readers(kernel.results[0].node) if len(kernel.results) == 1 else []
+        if len(users) == 1 and kernel.results[0] not in returned and _ends(kernel, users[0]):
+            users[0].takes_product(kernel)
+            found.remove(kernel)
+            member.update(dict.fromkeys(kernel.nodes, users[0]))
+    return found, member, inlined
+
+
+def _ends(product: Kernel, reader: Kernel) -> bool:
+    """Whether a kernel that reads a product row by row, and reduces its rows, can be the end of it:
+    a worker computes some rows of the product and does the rest on them while they are in cache.
+    """
+    value = product.results[0]
+    shape = value.type.shape
+    nodes = (*product.nodes, *reader.nodes)
+    if product is reader or reader.opaque or reader.contracts or not reader.reduces:
+        return False
+    if len(nodes) > MAX_OPS or any(node.op.written_out or node.op.stored for node in nodes):
+        return False
+    if not product.contracts or any(
+        node.op.kind == "contraction" and node.op.name != "dot" for node in product.nodes
+    ):
+        return False
+    rows, row = shape[:-1], shape[-1]
+    if not isinstance(row, int) or row * value.dtype.nbytes > ROW_OF_PRODUCTS:
+        return False
+    own = tuple(Dim.symbol(f"i{k}") for k in range(len(rows)))
+    if not rows or reader.shape[: len(rows)] != rows:
+        return False
+    entries = reader.entries.get(value, {})
+    return bool(entries) and all(index[:-1] == own for index, _ in entries)
 
 
 def _join(
@@ -692,6 +738,7 @@ def _merge(
         target.results.extend(v for v in kernel.results if v not in target.results)
         target.reduces |= kernel.reduces
         target.contracts |= kernel.contracts
+        target.kept.extend(kernel.kept)
         if len(kernel.shape) > len(target.shape):
             target.shape = kernel.shape
         inputs[id(target)].update(inputs[id(kernel)])
@@ -760,7 +807,7 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
         operands: dict[Value, None] = {
             v: None for node in nodes for v in node.operands if v not in inside
         }
-        _fusion(nodes, list(operands), kernel.results, new)
+        _fusion(nodes, list(operands), kernel.results, new, kernel.kept)
     results = list(graph.results)
     for value in dict.fromkeys(results):
         if value.node.op is PARAM or _is_leaf(
@@ -773,8 +820,9 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
 
 
 def _fusion(
-    nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value]
-) -> None:
+    nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value],
+    kept: Sequence[Value] = (),
+) -> None:  # fmt: skip
     inner: dict[Value, Value] = {v: param(v.type, f"p{k}") for k, v in enumerate(operands)}
     params = list(inner.values())
     made: list[Node] = []
@@ -782,6 +830,10 @@ def _fusion(
         copy = make(node.op, [inner[v] for v in node.operands], node.attrs, node.where)
         made.append(copy)
         inner.update(zip(node.results, copy.results, strict=True))
+        for value in node.results:
+            if value in kept:
+                inner[value] = KEEP(inner[value])
+                made.append(inner[value].node)
     body = Graph("body", tuple(params), tuple(made), tuple(inner[v] for v in results))
     with at(nodes[-1].where if nodes else None):
         outcome = FUSION(*(new[v] for v in operands), body=body)
