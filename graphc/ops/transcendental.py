@@ -29,8 +29,9 @@ def _weight(g: Formula, x: Formula, y: Formula) -> Formula:
 
 def _within_one(a: Formula) -> Formula:
     """√(1 - a²), also near the ends; along a cut, on the side that the sign of a zero says."""
-    rest = -(a - 1) if a.value.dtype.is_complex else 1 - a
-    return (rest * (1 + a)).f("sqrt")
+    if not a.value.dtype.is_complex:
+        return ((1 - a) * (1 + a)).f("sqrt")
+    return (-(a - 1) * (a - (-1))).f("sqrt")  # 1 + a would make 0i of -0i
 
 
 def _beyond_one(a: Formula) -> Formula:

@@ -28,7 +28,8 @@ def test_card(card: OpDef) -> None:
         graph = one_node(card, sample)
         arrays = operands(sample)
         expected = evaluate(graph, arrays)
-        actual = compiled(graph)(*(np.ascontiguousarray(a) if a.ndim else a for a in arrays))
+        whole = compiled(graph, passes=card.kind == "call")  # these are gone after the passes
+        actual = whole(*(np.ascontiguousarray(a) if a.ndim else a for a in arrays))
         assert_close(actual, expected, tolerances(graph, arrays))
         count += 1
     assert count

@@ -62,6 +62,8 @@ class Smooth(random_graphs._Generator):
 
     def operand(self, card: OpDef, sample: Sample, type: TensorType, earlier: list[Value]) -> Value:
         value = super().operand(card, sample, type, earlier)
+        if card.name in ("mod", "fmod") and earlier:  # a remainder by about 0 has steps everywhere
+            return lookup("add")(lookup("sin")(value), self.full(type, 2.0))
         if not type.dtype.is_float or sample.low == -3.0:
             return value
         # into the domain of the op: low + (high - low) * (sin(x) + 1) / 2

@@ -17,10 +17,13 @@ def test_derivatives_of_random_graphs_agree(first: int) -> None:
 
 
 def test_on_a_cut_the_sign_of_zero_says_the_side() -> None:
-    """asin(x + 0i), x > 1: 1 - z lost the sign of the zero, and the slope was that of x - 0i."""
+    """asin(x + 0i): 1 - z lost the sign of the zero, and the slope was that of x - 0i; which lost
+    its own in 1 + z.
+    """
     for function, sign in ((np.arcsin, 1), (np.arccos, -1)):
-        for zero in (0.0, -0.0):
-            derivative = graphc.grad(lambda z, f=function: f(z), holomorphic=True)
-            found = derivative(complex(2.0, zero))
-            wanted = sign * np.copysign(1 / np.sqrt(3), zero) * 1j
-            np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+        for real in (2.0, -2.0):
+            for zero in (0.0, -0.0):
+                derivative = graphc.grad(lambda z, f=function: f(z), holomorphic=True)
+                found = derivative(complex(real, zero))
+                wanted = sign * np.copysign(1 / np.sqrt(3), real) * np.copysign(1j.imag, zero) * 1j
+                np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
