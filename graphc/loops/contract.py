@@ -22,7 +22,7 @@ Figures and the choice of tiles: `shapes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from .. import types as ty
@@ -45,34 +45,18 @@ from .blocks import (
     substituted,
 )  # fmt: skip
 from .choice import ESTIMATE, Choice
-from .contraction import Contraction, Operand, joined, match, stride, with_more_rows
+from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names
+from .rowend import RowEnd, WaitingRows, rows_that_wait
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
 Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
-WAITING_BYTES = 256 << 10
-"""Rows of a product that wait for what reduces them: in the second cache."""
-WAITING_ROWS = 16
-"""So many must fit at least."""
 LINES = 16
 """Lines of a matrix that are packed together."""
 FEW_ROWS = 12
 """Fewer rows than this are joined with a loop around them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowEnd:
-    """What is done with the rows of a product, each alone, when they are complete: a reduction, a
-    softmax.
-    """
-
-    product: L.Buffer
-    """Where the nest stores the product, and the loop reads it; nothing else does."""
-    loop: L.For
-    schedule: Callable[[L.For], list[L.Stmt]]
-    """Schedules a loop over some of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +99,7 @@ def contract(
             continue
         waiting = None
         if end is not None:
-            waiting = _rows_that_wait(one, shape, end)
+            waiting = rows_that_wait(one, shape, end)
             if waiting is None:
                 return None
             shape = replace(shape, block_rows=waiting.count)
@@ -147,84 +131,6 @@ def contract_within(
     return list(_Writer(nest, shape, fresh, rename, vectorize).write(False).body)
 
 
-@dataclass(frozen=True, slots=True)
-class _WaitingRows:
-    """How rows of a product wait for their end: `count` of them in a local block (row, column)."""
-
-    end: RowEnd
-    vars: tuple[str, ...]
-    """The end's loops over rows: those around the nest, then that over its rows."""
-    body: tuple[L.Stmt, ...]
-    """What is done with one row."""
-    count: int
-    width: int
-    row: L.Index
-    """Where the end reads its row from, as an offset in the product's buffer."""
-    stored: L.Index
-    """The same where the nest stores."""
-
-
-def _rows_that_wait(nest: Contraction, shape: Shape, end: RowEnd) -> _WaitingRows | None:
-    """How the nest's rows wait for their end; None where the two do not run over the same rows."""
-    loops = [end.loop]
-    wanted = (*nest.batch, nest.rows)
-    while len(loops) < len(wanted):
-        body = loops[-1].body
-        if len(body) != 1 or not isinstance(body[0], L.For):
-            return None
-        loops.append(body[0])
-    if shape.by_columns or [one.extent for one in loops] != [one.extent for one in wanted]:
-        return None
-    stores = [s.index for s in nest.after if isinstance(s, L.Store) and s.buffer == end.product]
-    body = loops[-1].body
-    loads = [
-        e.index
-        for s in L.statements(body)
-        for x in L.expressions(s)
-        for e in L.walk(x)
-        if isinstance(e, L.Load) and e.buffer.name == end.product.name
-    ]
-    if not stores or not loads or any(s.buffer == end.product for s in _stores(nest.before)):
-        return None
-    size = stride(stores[0][0], nest.rows.var)
-    if not isinstance(size, int) or size < 1:
-        return None
-    stored, row = (
-        _number(tuple(loop.var for loop in every), wanted) * size for every in (wanted, loops)
-    )
-    if not _only_columns(stores, stored, wanted) or not _only_columns(loads, row, loops):
-        return None
-    width = -(-size // GAP) * GAP + (GAP if size > GAP else 0)
-    most = WAITING_BYTES // (width * end.product.dtype.nbytes)
-    if most < WAITING_ROWS:
-        return None
-    count = shape.block_rows
-    if count > most:
-        count = max(most // shape.height, 1) * shape.height
-    vars = tuple(loop.var for loop in loops)
-    return _WaitingRows(end, vars, body, count, width, row, stored)
-
-
-def _stores(stmts: Sequence[L.Stmt]) -> list[L.Store]:
-    return [s for s in L.statements(tuple(stmts)) if isinstance(s, L.Store)]
-
-
-def _number(vars: Sequence[str], loops: Sequence[L.For]) -> L.Index:
-    """The number of an iteration of several loops."""
-    place: L.Index = 0
-    for var, loop in zip(vars, loops, strict=True):
-        place = place * loop.extent + Dim.symbol(var)
-    return place
-
-
-def _only_columns(
-    indices: Sequence[tuple[L.Index, ...]], row: L.Index, loops: Sequence[L.For]
-) -> bool:
-    """Whether offsets are that of a row and a part in which the loops over rows do not appear."""
-    names = {loop.var for loop in loops}
-    return all(not ty.symbols(index[0] - row) & names for index in indices)
-
-
 def _columns_are_constant(nest: Contraction, constants: Collection[str]) -> bool:
     if not constants or not isinstance(nest.depth, int):
         return False
@@ -239,7 +145,7 @@ class _Writer:
 
     def __init__(
         self, nest: Contraction, shape: Shape, fresh: Fresh, rename: Rename, vectorize: Vectorize,
-        shifted: bool = False, waiting: _WaitingRows | None = None,
+        shifted: bool = False, waiting: WaitingRows | None = None,
     ):  # fmt: skip
         self.nest, self.shape = nest, shape
         self.fresh, self.rename, self.vectorize = fresh, rename, vectorize
@@ -570,39 +476,18 @@ class _Writer:
         return [L.Alloc(self.product), *out, *self.row_end(waiting, self.product, start, count)]
 
     def row_end(
-        self, waiting: _WaitingRows, product: L.Buffer, start: L.Index, count: int
+        self, waiting: WaitingRows, product: L.Buffer, start: L.Index, count: int
     ) -> list[L.Stmt]:
         """What is done with `count` rows that are complete."""
         row = self.fresh("i")
-        env: dict[str, L.Index] = {
-            var: Dim.symbol(loop.var)
-            for var, loop in zip(waiting.vars[:-1], self.nest.batch, strict=True)
-        }
-        env[waiting.vars[-1]] = start + Dim.symbol(row)
-
-        def leaf(expr: L.Expr) -> L.Expr:
-            if not isinstance(expr, L.Load) or expr.buffer.name != waiting.end.product.name:
-                return expr
-            place = Dim.symbol(row) * waiting.width + (expr.index[0] - waiting.row)
-            return L.Load(product, (place,), expr.guard)
-
-        body = tuple(L.map_stmt(s, lambda i: i, leaf) for s in waiting.body)
-        body = self.rename(tuple(L.substitute(s, env) for s in body))
+        body = self.rename(waiting.on_row(product, start, Dim.symbol(row)))
         return waiting.end.schedule(L.For(row, count, "serial", body))
 
     def ended(self, after: tuple[L.Stmt, ...], row: L.Index) -> tuple[L.Stmt, ...]:
         """What follows the sums of one row: rows that wait are stored in their block."""
-        waiting, product = self.waiting, self.product
-        if waiting is None or product is None:
+        if self.waiting is None or self.product is None:
             return after
-
-        def place(stmt: L.Stmt) -> L.Stmt:
-            if not isinstance(stmt, L.Store) or stmt.buffer != waiting.end.product:
-                return stmt
-            at = row * waiting.width + (stmt.index[0] - waiting.stored)
-            return replace(stmt, buffer=product, index=(at,))
-
-        return tuple(place(s) for s in after)
+        return self.waiting.stored_to(self.product, after, row)
 
     def panels_at_once(
         self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index

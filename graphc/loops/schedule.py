@@ -25,14 +25,15 @@ from .. import types as ty
 from ..types import Dim
 from . import ir as L
 from .choice import ESTIMATE, Choice
-from .contract import RowEnd, contract, contract_within
 from .contract import Scheduled as Blocks
+from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
+from .rowend import RowEnd, end_of_rows
 from .tile import square_copy, tile_nest
 
 CHUNK = 1 << 17
@@ -92,18 +93,16 @@ class Scheduler:
             if not isinstance(stmt, L.For):
                 out.append(stmt)
                 continue
-            place, product, last = row_end(stmt, todo)
-            ended = None
-            if product is not None and last is not None:
-                self.weigh(stmt)
-                serial = replace(last, kind="serial")
-                ended = self.contraction(stmt, RowEnd(product, serial, self.nest))
-            if ended is not None and product is not None:
-                out += [*todo[:place], *ended]
-                del todo[: place + 1]
-                self.unused.add(product.name)
-            else:
-                out.extend(self.top(stmt))
+            found = end_of_rows(stmt, todo)
+            if found is not None:
+                place, product, last = found
+                ended = self.contraction(stmt, RowEnd(product, last, self.nest))
+                if ended is not None:
+                    out += [*todo[:place], *ended]
+                    del todo[: place + 1]
+                    self.unused.add(product.name)
+                    continue
+            out.extend(self.top(stmt))
         return tuple(out)
 
     def weigh(self, loop: L.For) -> bool:
@@ -512,37 +511,6 @@ def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, 
 
 
 # ------------------------------------------------------------------------------------- questions
-
-
-def row_end(
-    loop: L.For, following: Sequence[L.Stmt]
-) -> tuple[int, L.Buffer | None, L.For | None]:
-    """The loop after a nest that is all that reads what the nest stores to a temporary: its place
-    among the statements that follow, the temporary, and itself.
-    """
-    stored = {s.buffer for s in L.statements((loop,)) if isinstance(s, L.Store)}
-    product = next((b for b in stored if b.space == "global"), None)
-    place = next((k for k, s in enumerate(following) if isinstance(s, L.For)), None)
-    none = (0, None, None)
-    if product is None or product.access != "temp" or place is None:
-        return none
-    if sum(b.space == "global" for b in stored) != 1:
-        return none
-    last = following[place]
-    if not isinstance(last, L.For) or last.kind != "parallel":
-        return none
-    if any(_reads(s, product) for k, s in enumerate(following) if k != place):
-        return none
-    return (place, product, last) if _reads(last, product) else none
-
-
-def _reads(stmt: L.Stmt, buffer: L.Buffer) -> bool:
-    return any(
-        isinstance(e, L.Load) and e.buffer.name == buffer.name
-        for s in L.statements((stmt,))
-        for x in L.expressions(s)
-        for e in L.walk(x)
-    )
 
 
 def has_loops(body: Sequence[L.Stmt]) -> bool:

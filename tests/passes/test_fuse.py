@@ -16,7 +16,8 @@ from graphc.ir import Graph, Node, Value
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.ops import build
-from graphc.passes.fuse import MAX_FRAMES, MAX_MERGED, MAX_OPS, fuse
+from graphc.passes.fuse import MAX_MERGED, fuse
+from graphc.passes.kernels import MAX_FRAMES, MAX_OPS
 from graphc.types import F32, F64, I64
 from graphc.verify import verify
 from tests.compiled import lowered_graph
@@ -186,9 +187,41 @@ def test_contractions_and_softmax() -> None:
     scores = dot(q, k, ((1,), (1,)))
     e = op("exp", op("sub", scores, reduce(scores, "max", 1, keep=True)))
     graph = Graph.of("f", (q, k), (op("div", e, reduce(e, "sum", 1, keep=True)),))
-    first, second = kernels(graph)
-    assert ops(first) == ["dot"]
-    assert "dot" not in ops(second)
+    (one,) = kernels(graph)
+    assert ops(one)[:2] == ["dot", "keep"]
+    # a row that is too long to wait beside fifteen others, or of any length, is left in memory
+    for columns in (5000, M):
+        x, w = tensor(F32, 64, 32), tensor(F32, 32, columns, name="w")
+        scores = dot(x, w)
+        graph = Graph.of("f", (x, w), (op("sub", scores, reduce(scores, "max", 1, keep=True)),))
+        assert [ops(k) for k in kernels(graph)] == [["dot"], ["max", "sub"]]
+
+
+def test_what_reduces_the_rows_of_a_product_joins_it() -> None:
+    """With a bias and an activation before it, for any number of rows, and for rows in batches."""
+    x, w, b = tensor(F32, N, 32), tensor(F32, 32, 96, name="w"), tensor(F32, 96, name="b")
+    hidden = op("max", op("add", dot(x, w), b), 0.0)
+    centred = op("sub", hidden, mean(hidden, 1))
+    (one,) = kernels(Graph.of("f", (x, w, b), (centred, reduce(centred, "max", 1))))
+    assert ops(one).count("dot") == ops(one).count("keep") == 1
+    x = tensor(F32, 3, 20, 32)
+    (one,) = kernels(Graph.of("f", (x, w), (reduce(dot(x, w, ((2,), (0,))), "sum", 2),)))
+    assert ops(one) == ["dot", "keep", "sum"]
+
+
+def test_a_product_that_others_read_is_stored() -> None:
+    """Another kernel, the caller, other rows; and one kernel has one product."""
+    x, w, v = tensor(F32, 64, 32), tensor(F32, 32, 48, name="w"), tensor(F32, 48, 8, name="v")
+    y = dot(x, w)
+    centred = op("sub", y, mean(y, 1))
+    for results in ((centred, dot(y, v)), (centred, y), (reduce(y, "sum", 0),)):
+        names = [n for k in kernels(Graph.of("f", (x, w, v), results)) for n in ops(k)]
+        assert "keep" not in names
+    u = tensor(F32, 32, 48, name="u")
+    both = op("add", mean(y, 1), mean(dot(x, u), 1))
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, u), (both,)))]
+    assert [names.count("dot") for names in found] == [1, 1]
+    assert sum(names.count("keep") for names in found) == 1
 
 
 def test_attention_computes_each_product_once() -> None:
@@ -199,9 +232,9 @@ def test_attention_computes_each_product_once() -> None:
 
 @pytest.mark.parametrize("n, m", [(64, 100), (N, M)], ids=["static", "symbolic"])
 def test_a_contraction_keeps_its_tiles(n: ty.Extent, m: ty.Extent) -> None:
-    """A loss over a product, and the row sums of one, are made from the product in memory."""
+    """A loss over a product, and sums of its columns, are made from the product in memory."""
     x, w = tensor(F32, n, 32), tensor(F32, 32, m, name="w")
-    for axes in ((0, 1), (1,)):
+    for axes in ((0, 1), (0,)):
         value = dot(x, w)
         graph = Graph.of("f", (x, w), (reduce(op("mul", value, value), "sum", *axes),))
         assert [ops(k) for k in kernels(graph)] == [["dot"], ["mul", "sum"]]
