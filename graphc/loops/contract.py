@@ -48,7 +48,7 @@ from .choice import ESTIMATE, Choice
 from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names
-from .rowend import RowEnd, WaitingRows, rows_that_wait
+from .rowend import RowEnd, WaitingRows, pays, rows_that_wait
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
@@ -99,10 +99,12 @@ def contract(
             continue
         waiting = None
         if end is not None:
-            waiting = rows_that_wait(one, shape, end)
+            waiting, free = rows_that_wait(one, end), shape
             if waiting is None:
                 return None
-            shape = replace(shape, block_rows=waiting.count)
+            shape = choose(one, vector_bytes, registers, constant, choice, waiting.most)
+            if shape is None or not pays(one, shape, free):
+                return None
         writer = _Writer(one, shape, fresh, rename, vectorize, shifted, waiting)
         return writer.write(constant)
     return None

@@ -24,12 +24,16 @@ from ..types import Dim
 from . import ir as L
 from .blocks import GAP
 from .contraction import Contraction, stride
-from .shapes import Shape
+from .shapes import FAR, Shape
 
 WAITING_BYTES = 256 << 10
 """Rows of a product that wait for what reduces them: in the second cache."""
-WAITING_ROWS = 16
-"""So many must fit at least."""
+WAITING_ROWS = 48
+"""So many must fit at least: fewer rows pass each panel too often (of 2000 columns, 31 do)."""
+LONGEST_ROW = WAITING_BYTES // WAITING_ROWS
+"""Bytes of a row that may wait."""
+MEMORY_CYCLES = 1.0
+"""What an element of a product costs that is stored, and read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def _reads(stmt: L.Stmt, buffer: L.Buffer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRows:
-    """How rows of a product wait for their end: `count` of them in a local block (row, column)."""
+    """How rows of a product wait for their end: at most `most` in a local block (row, column)."""
 
     end: RowEnd
     vars: tuple[str, ...]
@@ -80,7 +84,7 @@ class WaitingRows:
     """The loops around the nest, then that over its rows."""
     body: tuple[L.Stmt, ...]
     """What is done with one row."""
-    count: int
+    most: int
     width: int
     row: L.Index
     """Where the end reads its row from, as an offset in the product's buffer."""
@@ -116,7 +120,7 @@ class WaitingRows:
         return tuple(moved(s) for s in stmts)
 
 
-def rows_that_wait(nest: Contraction, shape: Shape, end: RowEnd) -> WaitingRows | None:
+def rows_that_wait(nest: Contraction, end: RowEnd) -> WaitingRows | None:
     """How the nest's rows wait for their end; None where the two do not run over the same rows."""
     loops = [end.loop]
     wanted = (*nest.batch, nest.rows)
@@ -128,8 +132,6 @@ def rows_that_wait(nest: Contraction, shape: Shape, end: RowEnd) -> WaitingRows 
             loops.append(body[0])
         if [one.extent for one in loops] != [one.extent for one in wanted]:
             return None
-    if shape.by_columns:
-        return None
     stores = [s.index for s in nest.after if isinstance(s, L.Store) and s.buffer == end.product]
     body = loops[-1].body
     loads = [
@@ -153,11 +155,27 @@ def rows_that_wait(nest: Contraction, shape: Shape, end: RowEnd) -> WaitingRows 
     most = WAITING_BYTES // (width * end.product.dtype.nbytes)
     if most < WAITING_ROWS:
         return None
-    count = shape.block_rows
-    if count > most:
-        count = max(most // shape.height, 1) * shape.height
     vars = tuple(loop.var for loop in loops)
-    return WaitingRows(end, vars, wanted, body, count, width, row, stored)
+    return WaitingRows(end, vars, wanted, body, most, width, row, stored)
+
+
+def pays(nest: Contraction, shape: Shape, free: Shape) -> bool:
+    """Whether rows that wait are a gain; `free` is the shape that a block of any size would have.
+
+    Not where workers share the columns. Not where a block is one tile, without a loop that holds
+    its sums apart from what follows: LLVM would keep the constants of an exp in the registers that
+    the sums need (16x64 by 64x64: 1.8 -> 2.4 us). And not where deep sums make the small blocks,
+    which pass each panel more often, cost more than memory does (2048x2048 by 2048x1024: + 3 %).
+    """
+    columns, depth = nest.columns.extent, nest.depth
+    if shape.by_columns:
+        return False
+    if isinstance(columns, int) and columns <= shape.lanes and shape.block_rows < 2 * shape.height:
+        return False
+    if not isinstance(depth, int) or shape.block_rows >= free.block_rows:
+        return True
+    more = shape.height / shape.block_rows - free.height / free.block_rows
+    return FAR * more * depth / (2 * shape.vector) <= MEMORY_CYCLES
 
 
 def _stores(stmts: Sequence[L.Stmt]) -> list[L.Store]:

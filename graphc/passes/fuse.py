@@ -33,6 +33,7 @@ from ..loops import ir as L
 from ..loops.bounds import less, simplify
 from ..loops.lower import row_depth
 from ..loops.rowcache import ROW_BYTES
+from ..loops.rowend import LONGEST_ROW
 from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
 from .kernels import MAX_OPS, MIN_ROW, Branch, Entry, Kernel, about
@@ -53,9 +54,6 @@ COSTLY_PASSES = 3
 """The same for a costly op whose row is not kept (`loops.rowcache`)."""
 MIN_ROWS = 16
 """Rows that are enough for every worker."""
-ROW_OF_PRODUCTS = 16 << 10
-"""Bytes of a row of a product that may wait for what reduces the row: 16 of them are a block
-(`loops.contract`)."""
 LARGE = 1 << 30
 RECENT = 32
 """How many kernels of one depth are tried for a merge."""
@@ -204,7 +202,7 @@ def _ends(product: Kernel, reader: Kernel) -> bool:
     ):
         return False
     rows, row = shape[:-1], shape[-1]
-    if not isinstance(row, int) or row * value.dtype.nbytes > ROW_OF_PRODUCTS:
+    if not isinstance(row, int) or row * value.dtype.nbytes > LONGEST_ROW:
         return False
     own = tuple(Dim.symbol(f"i{k}") for k in range(len(rows)))
     if not rows or reader.shape[: len(rows)] != rows:
