@@ -11,16 +11,18 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..ir import Graph, Literal, Node, Value, make, param
 from ..loops import ir as L
 from ..loops.choice import ESTIMATE, Choice
 from ..loops.lower import Lowered, lower
-from ..loops.schedule import Machine, Scheduled, schedule_for
+from ..loops.machine import L2_BYTES, Machine
+from ..loops.schedule import Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
 from ..types import Dim, Extent
@@ -431,9 +433,9 @@ def kernel_name(body: Graph) -> str:
     return "_".join(words)
 
 
-def machine_of(isa: Isa) -> Machine:
+def machine_of(isa: Isa, l2_bytes: int = L2_BYTES) -> Machine:
     """What schedules want to know of a target."""
-    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
+    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots, l2_bytes=l2_bytes)
 
 
 def constant_bytes(literal: Literal) -> bytes:

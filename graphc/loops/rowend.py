@@ -17,21 +17,22 @@ and they stay two where the rows are not the same, or too long, or where workers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim
 from . import ir as L
 from .blocks import GAP
 from .contraction import Contraction, stride
+from .machine import Machine
 from .shapes import FAR, Shape
 
-WAITING_BYTES = 256 << 10
-"""Rows of a product that wait for what reduces them: in the second cache."""
 WAITING_ROWS = 48
-"""So many must fit at least: fewer rows pass each panel too often (of 2000 columns, 31 do)."""
-LONGEST_ROW = WAITING_BYTES // WAITING_ROWS
-"""Bytes of a row that may wait."""
+"""So many rows must fit into `Machine.waiting_bytes`: fewer would pass each panel too often."""
+LONGEST_ROW = Machine().waiting_bytes // WAITING_ROWS
+"""Bytes of a row that may wait, where the machine does not say."""
 MEMORY_CYCLES = 1.0
 """What an element of a product costs that is stored, and read again."""
 
@@ -120,7 +121,7 @@ class WaitingRows:
         return tuple(moved(s) for s in stmts)
 
 
-def rows_that_wait(nest: Contraction, end: RowEnd) -> WaitingRows | None:
+def rows_that_wait(nest: Contraction, end: RowEnd, machine: Machine) -> WaitingRows | None:
     """How the nest's rows wait for their end; None where the two do not run over the same rows."""
     loops = [end.loop]
     wanted = (*nest.batch, nest.rows)
@@ -152,7 +153,7 @@ def rows_that_wait(nest: Contraction, end: RowEnd) -> WaitingRows | None:
     if not _only_columns(stores, stored, wanted) or not _only_columns(loads, row, loops):
         return None
     width = -(-size // GAP) * GAP + (GAP if size > GAP else 0)
-    most = WAITING_BYTES // (width * end.product.dtype.nbytes)
+    most = machine.waiting_bytes // (width * end.product.dtype.nbytes)
     if most < WAITING_ROWS:
         return None
     vars = tuple(loop.var for loop in loops)

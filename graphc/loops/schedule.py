@@ -19,7 +19,9 @@ reduction is cut in pieces of a fixed size, and lanes are combined in a fixed or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim
@@ -30,6 +32,7 @@ from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
+from .machine import Machine
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
@@ -44,22 +47,6 @@ TASKS = 16
 """Iterations of a parallel loop that workers can share well."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the schedule wants to know of a target."""
-
-    vector_bytes: int = 64
-    """Width of a vector register."""
-    registers: int = 32
-    streaming_bytes: int | None = 12 << 20
-    """Results of at least this size are written past the caches; None: never.
-
-    A kernel decides when it is called.
-    """
-    dots: frozenset[str] = frozenset()
-    """The dots of words (`loops/scalar.py`) that are an instruction."""
 
 
 class Scheduler:
@@ -105,19 +92,21 @@ class Scheduler:
             out.extend(self.top(stmt))
         return tuple(out)
 
-    def weigh(self, loop: L.For) -> bool:
-        """Notes whether a nest is large; answers whether it is too small for other threads."""
-        work = total_work(loop)
-        self.large = work is None or work >= LARGE_WORK
-        return work is not None and work < SERIAL_WORK
+    def weigh(self, *loops: L.For) -> bool:
+        """Notes whether a nest, or two that become one, is large; answers whether it is too small
+        for other threads.
+        """
+        known = [work for work in map(total_work, loops) if work is not None]
+        is_known = len(known) == len(loops)
+        self.large = not is_known or sum(known) >= LARGE_WORK
+        return is_known and sum(known) < SERIAL_WORK
 
     def contraction(self, loop: L.For, end: RowEnd | None = None) -> list[L.Stmt] | None:
         """A nest at the top level in register blocks, with what its rows end in."""
-        small = self.weigh(loop)
-        machine = self.machine
+        small = self.weigh(loop) if end is None else self.weigh(loop, end.loop)
         blocks = contract(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
-            self.map_lanes, self.constants, machine.dots, self.choice, end,
+            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
+            self.choice, end,
         )  # fmt: skip
         if blocks is None:
             return None
@@ -141,7 +130,7 @@ class Scheduler:
         blocks = self.contraction(loop)
         if blocks is not None:
             return blocks
-        bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
+        bands = matvec(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             self.temps.extend(bands[1])
             return bands[0]
@@ -192,10 +181,7 @@ class Scheduler:
         """A loop inside others: a reduction over lanes, or a map."""
         if loop.kind not in ("serial", "parallel"):
             return [loop]
-        machine = self.machine
-        blocks = contract_within(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
-        )
+        blocks = contract_within(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if blocks is None:
             blocks = square_copy(loop, self.fresh)
         if blocks is not None:

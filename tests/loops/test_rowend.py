@@ -5,18 +5,21 @@ Against the evaluator, for every form of a block.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import graphc_runtime as runtime
 import numpy as np
 import pytest
 
 from graphc import types as ty
+from graphc.errors import TypeMismatch
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, Value
 from graphc.loops import ir as L
 from graphc.loops import rowend, shapes
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule, schedule_for
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule, schedule_for
 from graphc.loops.verify import verify
 from graphc.passes.fuse import fuse
 from graphc.types import BF16, C64, F32, F64, I8, I32
@@ -25,7 +28,7 @@ from tests.compiled import compiled
 from tests.loops.running import MACHINES, run_graph
 from tests.programs import N, arguments, mean, op, reduce, tensor
 from tests.programs import dot as plain_dot
-from tests.random_graphs import assert_close, tolerances
+from tests.random_graphs import assert_close, same_bits, tolerances
 
 WIDE = Machine(vector_bytes=64, registers=32)
 End = Callable[[Value], Value]
@@ -76,6 +79,14 @@ def is_one(func: L.LoopFunc) -> bool:
     return any(name.startswith("rows_") for name in local) and not memory
 
 
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of threads for one test."""
+    before = runtime.get_threads()
+    yield runtime.set_threads
+    runtime.set_threads(before)
+
+
 # ------------------------------------------------------------------------------------------- form
 
 
@@ -95,7 +106,7 @@ def test_a_block_of_rows_is_bounded() -> None:
         for s in L.statements(func.body)
         if isinstance(s, L.Alloc) and s.buffer.name.startswith("rows_")
     ]
-    assert sizes and all(isinstance(s, int) and s <= rowend.WAITING_BYTES for s in sizes)
+    assert sizes and all(isinstance(s, int) and s <= WIDE.waiting_bytes for s in sizes)
 
 
 def test_few_rows_of_many_columns_stay_two_loops() -> None:
@@ -103,6 +114,33 @@ def test_few_rows_of_many_columns_stay_two_loops() -> None:
     func = scheduled(program(softmax, 64, 512, 1024))
     assert not is_one(func)
     assert [b.name for b in func.params if b.name.startswith("tmp")] == ["tmp1"]
+
+
+def test_what_would_lose_stays_two_loops() -> None:
+    """One tile, whose sums need the registers, and deep sums, whose panels are read too often."""
+    assert not is_one(scheduled(program(softmax, 16, 64, 64)))
+    assert is_one(scheduled(program(softmax, 32, 64, 128)))
+    assert is_one(scheduled(program(softmax, 2048, 256, 1024)))
+    assert not is_one(scheduled(program(softmax, 2048, 2048, 1024)))
+    assert is_one(scheduled(program(softmax, 2048, 2048, 512)))
+
+
+def test_blocks_are_even() -> None:
+    """Of at most 63 rows, but not 17 of 60 and one of 4: the workers' shares would differ."""
+    func = scheduled(program(softmax, 1024, 256, 1024))
+    rows = [
+        s.buffer.shape[0]
+        for s in L.statements(func.body)
+        if isinstance(s, L.Alloc) and s.buffer.name.startswith("rows_")
+    ]
+    assert len(rows) == 2 and rows[1] > 0.7 * rows[0]
+
+
+def test_the_end_counts_for_other_threads() -> None:
+    """A product that is too small to share is shared with an end that is not."""
+    func = scheduled(program(softmax, 4000, 2, 20))
+    assert is_one(func)
+    assert [s.kind for s in func.body if isinstance(s, L.For)] == ["parallel"]
 
 
 def test_constant_columns_are_packed_once() -> None:
@@ -136,6 +174,33 @@ def test_any_number_of_rows(rows: int) -> None:
     assert_results(known, arrays, compiled(graph)(*arrays))
 
 
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_sums_of_no_terms(end: End) -> None:
+    check(program(end, 5, 0, 7))
+
+
+def test_no_columns() -> None:
+    """A sum of none is 0; a maximum of none is refused, as it is without a product."""
+    check(program(row_sums, 5, 4, 0))
+    with pytest.raises(TypeMismatch, match="max"):
+        program(softmax, 5, 4, 0)
+
+
+@pytest.mark.parametrize("dtype", (F32, F64, BF16), ids=str)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_threads_do_not_change_the_bits(
+    end: End, dtype: ty.DType, threads: Callable[[int], None]
+) -> None:
+    graph = program(end, 301, 40, 150, dtype)
+    assert is_one(scheduled(graph))
+    arrays, function = arguments(graph), compiled(graph)
+    threads(1)
+    alone = function(*arrays)
+    threads(2)
+    for _ in range(5):
+        assert all(map(same_bits, alone, function(*arrays)))
+
+
 @pytest.mark.parametrize("dtype", (F64, BF16, I8, I32, C64), ids=str)
 def test_dtypes(dtype: ty.DType) -> None:
     check(program(row_sums if dtype in (I8, I32, C64) else softmax, 37, 24, 41, dtype))
@@ -151,11 +216,10 @@ def test_batches(batched: bool) -> None:
 def test_slices_and_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches of a few numbers: sums wait for their slices, and blocks are cut for the rows."""
     for name, value in (
-        ("IN_PLACE_BYTES", 0), ("DENSE_BYTES", 0), ("BLOCK_BYTES", 4000), ("SLICE_TERMS", 8),
-        ("GROUP_BYTES", 2000),
+        ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
+        ("group_bytes", 2000), ("waiting_bytes", 16 * 4 * 160),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes, name, value)
-    monkeypatch.setattr(rowend, "WAITING_BYTES", 16 * 4 * 160)
+        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
     monkeypatch.setattr(rowend, "WAITING_ROWS", 16)
     graph = program(layer_norm, 43, 30, 140)
     assert is_one(scheduled(graph))

@@ -189,8 +189,8 @@ def test_contractions_and_softmax() -> None:
     graph = Graph.of("f", (q, k), (op("div", e, reduce(e, "sum", 1, keep=True)),))
     (one,) = kernels(graph)
     assert ops(one)[:2] == ["dot", "keep"]
-    # a row that is too long to wait beside fifteen others, or of any length, is left in memory
-    for columns in (5000, M):
+    # a row that is too long to wait beside many others, or of any length, is left in memory
+    for columns in (2000, M):
         x, w = tensor(F32, 64, 32), tensor(F32, 32, columns, name="w")
         scores = dot(x, w)
         graph = Graph.of("f", (x, w), (op("sub", scores, reduce(scores, "max", 1, keep=True)),))
@@ -207,6 +207,29 @@ def test_what_reduces_the_rows_of_a_product_joins_it() -> None:
     x = tensor(F32, 3, 20, 32)
     (one,) = kernels(Graph.of("f", (x, w), (reduce(dot(x, w, ((2,), (0,))), "sum", 2),)))
     assert ops(one) == ["dot", "keep", "sum"]
+
+
+def test_products_of_an_encoder_block_end_in_its_norms() -> None:
+    """Post-norm: norm(x + a @ o + b), then norm(h + relu(h @ u + c) @ v + d) are three kernels."""
+
+    def norm(z: Value) -> Value:
+        centred = op("sub", z, mean(z, 1))
+        variance = mean(op("mul", centred, centred), 1)
+        return op("add", op("mul", op("div", centred, op("sqrt", op("add", variance, 1e-5))), g), s)
+
+    x, a = tensor(F32, N, 64), tensor(F32, N, 64, name="a")
+    o, u, v = (
+        tensor(F32, *e, name=k) for e, k in (((64, 64), "o"), ((64, 256), "u"), ((256, 64), "v"))
+    )
+    b, c, d, g, s = (
+        tensor(F32, e, name=k) for e, k in zip((64, 256, 64, 64, 64), "bcdgs", strict=True)
+    )
+    h = norm(op("add", x, op("add", dot(a, o), b)))
+    hidden = op("max", op("add", dot(h, u), c), 0.0)
+    y = norm(op("add", h, op("add", dot(hidden, v), d)))
+    found = [ops(k) for k in kernels(Graph.of("f", (x, a, o, b, u, c, v, d, g, s), (y,)))]
+    assert [names.count("keep") for names in found] == [1, 0, 1]
+    assert [names.count("dot") for names in found] == [1, 1, 1]
 
 
 def test_a_product_that_others_read_is_stored() -> None:
