@@ -26,7 +26,7 @@ UPWARDS = {
 
 ADDRESSES = {
     "llvmlite": {"graphc.codegen.build", "graphc.codegen.target"},
-    "networkx": {"graphc.passes.fuse", "graphc.dot"},
+    "networkx": {"graphc.dot"},
     "optree": {"graphc.pytrees"},
     "pycuda": {"graphc_runtime.cuda"},
     "safetensors": {"graphc.saving"},

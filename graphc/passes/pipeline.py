@@ -47,7 +47,7 @@ def layouts(graph: Graph) -> Graph:
 
 
 def fuse(graph: Graph) -> Graph:
-    """See passes/fuse.py; imported on first use, because it needs networkx."""
+    """See passes/fuse.py; imported on first use."""
     from .fuse import fuse as run_fuse
 
     return run_fuse(graph)
