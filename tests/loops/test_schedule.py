@@ -26,6 +26,7 @@ from graphc.loops.schedule import (
 )
 from graphc.loops.text import print_loops
 from graphc.loops.verify import verify
+from graphc.ops import build
 from graphc.types import F32, F64, I32, Dim
 from tests.loops.running import MACHINES, run, run_graph
 from tests.programs import PROGRAMS, M, N, Program, arguments, dot, op, reduce, tensor, transposed
@@ -419,3 +420,15 @@ def test_costs() -> None:
     dear = lower(PROGRAMS["gelu"].graph(4, 6), "f").func.body
     assert 0 < body_cost(cheap) < body_cost(dear)
     assert grain_of(cheap) > grain_of(dear) >= 1
+
+
+def test_lanes_run_along_the_outer_loop_where_the_inner_one_reads_nothing() -> None:
+    """The first accepted of several tries: no reduction across lanes, nothing scalar after it."""
+
+    def text(n: int) -> str:
+        trial = op("mul", build.iota((14, n), 0, F32), build.iota((14, n), 1, F32))
+        graph = Graph.of("f", (), (reduce(trial, "min", 0),))
+        return print_loops(schedule(lower(graph, "f"), MIDDLE).func)
+
+    assert "lanes_" not in text(1000) and "in vector(32):" in text(1000)
+    assert "lanes_" in text(20)

@@ -71,6 +71,15 @@ def test_checkpoint_makes_the_numbers_again() -> None:
     assert len(heads) == 2 and not any("out bool" in head for head in heads)
 
 
+def test_a_kernel_that_is_full_reads_the_key_and_not_what_was_spread() -> None:
+    """The key, spread over all rounds and elements, was stored for the kernel that goes on."""
+    lowered = graphc.jit(lambda key: random.poisson(key, 20.0, (1000,))).lower(KEY)
+    kernels = lowered.stages.optimised.graph.nodes
+    assert len(kernels) > 1
+    stored = [v.node for k in kernels for v in k.attrs["body"].results if v.type.size != 1]
+    assert not any(node.op.name == "broadcast" for node in stored)
+
+
 def test_location_and_scale_have_derivatives() -> None:
     def mean(loc: Any, scale: Any) -> Any:
         return (loc + scale * random.normal(KEY, (1000,))).mean()
