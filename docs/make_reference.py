@@ -167,6 +167,7 @@ def reference() -> str:
         namespace("graphc.numpy", graphc.numpy),
         namespace("graphc.numpy.linalg", graphc.numpy.linalg),
         namespace("graphc.numpy.fft", graphc.numpy.fft),
+        functions("graphc.linalg", graphc.linalg),
         functions("graphc.nn", graphc.nn),
         passes(),
         ops(),

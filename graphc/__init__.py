@@ -37,6 +37,7 @@ from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:
+    from . import linalg as linalg
     from . import nn as nn
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
@@ -78,6 +79,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linalg",
     "linearize",
     "nn",
     "numpy",
@@ -98,6 +100,7 @@ _TRANSFORMS = {
 }
 _LATER = {
     "Tracer": ".trace",
+    "linalg": ".linalg",
     "nn": ".nn",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
@@ -107,7 +110,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = import_module(_LATER[name], __name__)
-        found = module if name == "nn" else getattr(module, name)
+        found = module if name in ("linalg", "nn") else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,6 +29,7 @@ ADDRESSES = {
     "networkx": {"graphc.passes.fuse", "graphc.dot"},
     "optree": {"graphc.pytrees"},
     "pycuda": {"graphc_runtime.cuda"},
+    "scipy": {"graphc_runtime.lapack"},
     # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
     "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
     # the order of an einsum of three operands or more
@@ -175,7 +176,7 @@ def test_third_party_libraries_have_an_address() -> None:
     )
 
 
-@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree"])
+@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree", "scipy"])
 def test_heavy_libraries_are_imported_on_first_use(package: str) -> None:
     at_once = [str(i) for i in imports() if i.imported.split(".")[0] == package and not i.inside]
     assert not at_once, "\n".join(at_once)

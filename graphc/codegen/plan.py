@@ -172,7 +172,7 @@ def _writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
     places: set[tuple[L.Index, ...]] = set()
     written = False
     for stmt in L.statements(lowered.func.body):
-        if isinstance(stmt, (L.Accumulate, L.Transpose)):
+        if isinstance(stmt, (L.Accumulate, L.Transpose, L.Call)):
             return False
         for expr in L.expressions(stmt):
             for one in L.walk(expr):
