@@ -23,6 +23,7 @@ from .fold import fold
 from .inline import inline
 from .order import order
 from .prune import prune
+from .small_matrices import small_matrices
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
 
@@ -64,6 +65,7 @@ SIMPLIFY = Repeat(
 
 PIPELINE: tuple[Pass | Repeat, ...] = (
     inline,  # calls were there for derivatives; no other pass looks inside
+    small_matrices,  # of whole cards; what it makes is for all passes after it
     prune,  # what the program computed and did not return costs every later pass
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
