@@ -19,6 +19,7 @@ from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
+from .expand import expand
 from .fold import fold
 from .inline import inline
 from .order import order
@@ -80,7 +81,10 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
 DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
 """The pipeline without the rewrite that trades digits for speed."""
 
-WHOLE: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not attention)
+WHOLE: tuple[Pass | Repeat, ...] = (
+    expand,  # first: it writes constants to derivatives, which inline takes away
+    *(step for step in DIRECT if step is not attention),
+)
 """The pipeline that keeps every op of the program, so that each can be checked."""
 
 EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not stability)
