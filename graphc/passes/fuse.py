@@ -541,7 +541,7 @@ class Probe:
     def bind(self, element: Any) -> Any:
         return element
 
-    def fail(self, cond: L.Expr, message: str) -> None:
+    def fail(self, cond: L.Expr, message: str, linalg: bool = False) -> None:
         pass
 
     def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[..., Any]) -> Any:

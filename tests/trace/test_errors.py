@@ -76,7 +76,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda x: np.random.default_rng().normal() + x, r"numpy\.random\.default_rng.*fixed seed"),
     (lambda x: np.vectorize(lambda v: v + 1)(x), "converted to a NumPy array"),
     (lambda x: np.save("file", x), r"numpy\.save cannot be traced: .*files"),
-    (lambda x: np.linalg.eig(x @ x.T), r"numpy\.linalg\.eig (cannot be traced|has no meaning)"),
+    (lambda x: np.roots(x[0]), r"numpy\.roots (cannot be traced|has no meaning)"),
     (lambda x: np.array2string(x), "cannot be traced"),
     (lambda x: x[x > 1], r"returns result.*x\[mask\].*extent is not known"),
     (lambda x: np.cumsum(x[x > 1]), r"numpy\.cumsum of x\[mask\].*np\.where"),
