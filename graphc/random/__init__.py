@@ -39,6 +39,7 @@ permutation = public(discrete.permutation, count="x")
 randint = public(discrete.randint)
 
 beta = public(rejection.beta)
+binomial = public(rejection.binomial)
 gamma = public(rejection.gamma)
 poisson = public(rejection.poisson)
 
@@ -46,6 +47,7 @@ __all__ = [
     "Generator",
     "bernoulli",
     "beta",
+    "binomial",
     "bits",
     "categorical",
     "cauchy",

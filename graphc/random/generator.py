@@ -51,7 +51,7 @@ standard_normal = public(continuous.normal)
 standard_exponential = public(continuous.exponential)
 cauchy = public(continuous.cauchy)
 gamma, beta = public(_gamma), public(rejection.beta)
-poisson = public(rejection.poisson)
+poisson, binomial = public(rejection.poisson), public(rejection.binomial)
 integers = public(_integers)
 permutation = public(discrete.permutation, count="x")
 choice = public(discrete.choice, count="a")
@@ -184,6 +184,12 @@ class Generator:
         if not np.all(np.greater_equal(lam, 0)):
             raise ValueError("lam < 0 or lam is NaN")
         return poisson(self.key(), lam, _shape(size))
+
+    def binomial(self, n: Any, p: Any, size: Any = None) -> Any:
+        """How many of n trials succeed, each with probability p."""
+        if np.any(np.less(n, 0)) or not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):
+            raise ValueError("n < 0, or p is not in [0, 1]")
+        return binomial(self.key(), n, p, _shape(size))
 
     def choice(
         self,

@@ -27,6 +27,8 @@ GAMMA_ROUNDS = 14
 """Of Marsaglia and Tsang's proposals 0.0483 are refused for a = 1, and fewer above."""
 POISSON_ROUNDS = 31
 """Of Hörmann's proposals 0.247 are refused for a mean of 10, and fewer above."""
+BINOMIAL_ROUNDS = 34
+"""Of Hörmann's proposals 0.292 are refused for 20 trials and p = 1/2, and fewer above."""
 SMALL_MEAN = 10.0
 SMALL_STEPS = 52
 """P(X > 52) < 2**-65 for a mean of 10."""
@@ -173,6 +175,63 @@ def _poisson_large(draw: Draws, mean: Value) -> Formula:
         return possible.f("and", chance.f("log").f("le", density)), least
 
     return first_accepted(draw, POISSON_ROUNDS, propose)
+
+
+# ---------------------------------------------------------------------------------------- binomial
+
+
+def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = int) -> Any:
+    """How many of n trials succeed, each with probability p: by inversion where fewer than 10 of
+    them are expected to end in the rarer way, by transformed rejection elsewhere.
+
+    Shapes: key u32[2], n and p broadcast to shape -> dtype[shape]
+    Source: W. Hörmann, The generation of binomial random variates (1993), algorithm BTRS
+    """
+    target = integer_dtype(dtype)
+    whole, (count, chance) = spread(shape, F64, n, p)
+    draw = draws(checked(key), whole)
+    trials, often = Formula(count), Formula(chance).f("gt", 0.5)
+    rare = often.where(1.0 - Formula(chance), Formula(chance))
+    few = (trials * rare).f("lt", SMALL_MEAN)
+    small = _binomial_small(draw, trials, rare)
+    # numbers that the other branch is defined for stand where it is not taken
+    large = _binomial_large(draw, few.where(40.0, trials).value, few.where(0.5, rare).value)
+    found = few.where(small, large)
+    return build.cast(often.where(trials - found, found).value, target)
+
+
+def _binomial_small(draw: Draws, trials: Formula, chance: Formula) -> Formula:
+    """How many of the cumulative probabilities a uniform number exceeds."""
+    level = open_of(draw(1), F64)
+    odds = chance / (1.0 - chance)
+    term = total = (trials * (-chance).f("log1p")).f("exp")
+    count = Formula(build.zeros(trials.value.shape, F64))
+    for k in range(1, SMALL_STEPS + 1):
+        count = level.f("gt", total).where(float(k), count)
+        term = term * ((trials - (k - 1.0)) * odds * (1 / k))
+        total = total + term
+    return count.f("min", trials)
+
+
+def _binomial_large(draw: Draws, trials: Value, chance: Value) -> Formula:
+    def propose(tries: Draws) -> tuple[Formula, Formula]:
+        n, q = _like(trials, tries), _like(chance, tries)
+        spread = (n * q * (1.0 - q)).f("sqrt")
+        b = spread * 2.53 + 1.15
+        a = b * 0.0248 + q * 0.01 - 0.0873
+        k, v, us = _table_mountain(tries, a, b, n * q + 0.5)
+        possible = k.f("ge", 0.0).f("and", k.f("le", n))
+        k = k.f("max", 0.0).f("min", n)
+        mode = ((n + 1.0) * q).f("floor")
+        over, under = [_factorial(k), _factorial(n - k)], [_factorial(mode), _factorial(n - mode)]
+        square = us * us
+        top = v * (5.1 / b + 2.83) * spread * square * under[0][0] * under[1][0]
+        bottom = (a + b * square) * over[0][0] * over[1][0]
+        density = under[0][1] + under[1][1] - over[0][1] - over[1][1]
+        density = density + (k - mode) * (q / (1.0 - q)).f("log")
+        return possible.f("and", (top / bottom).f("log").f("le", density)), k
+
+    return first_accepted(draw, BINOMIAL_ROUNDS, propose)
 
 
 def _table_mountain(

@@ -151,6 +151,8 @@ def test_generator_is_as_numpy_has_it() -> None:
         lambda g: g.chisquare(4, 5),
         lambda g: g.beta(1.0, 2.0, 5),
         lambda g: g.poisson(4.0, 5),
+        lambda g: g.binomial(40, 0.5, 5),
+        lambda g: g.binomial(10, [0.1, 0.2]),
         lambda g: g.integers(10),
         lambda g: g.integers(5, 10, (2, 2)),
         lambda g: g.integers(0, 255, 4, np.uint8, endpoint=True),
@@ -207,6 +209,8 @@ def test_generator_refuses() -> None:
         g.integers(3, 3)
     with pytest.raises(ValueError, match="lam < 0"):
         g.poisson(-1.0)
+    with pytest.raises(ValueError, match="p is not in"):
+        g.binomial(3, 1.5)
     with pytest.raises(ValueError, match="sum to 1"):
         g.choice(3, p=[0.5, 0.1, 0.1])
     with pytest.raises(TypeError, match="in place, got list"):
