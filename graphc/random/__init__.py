@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from . import continuous, discrete, keys, rejection
 from .calling import public
-from .generator import Generator, default_rng
+from .generator import Generator, binomial, default_rng, poisson
 
 key = public(keys.key, keys.plain_key)
 split = public(keys.split, keys.plain_split)
@@ -39,9 +39,7 @@ permutation = public(discrete.permutation, count="x")
 randint = public(discrete.randint)
 
 beta = public(rejection.beta)
-binomial = public(rejection.binomial)
 gamma = public(rejection.gamma)
-poisson = public(rejection.poisson)
 
 __all__ = [
     "Generator",

@@ -13,13 +13,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
 from ..ir import Value
+from ..numpy.dispatch import value
 from ..ops import build
 from ..ops.formula import Formula, reduce
 from ..ops.marks import PARAMETER
-from ..types import BOOL, F64, I64, U32, Dim, DType
+from ..types import F64, I64, U32, Dim, DType
 from .continuous import exponential_of, inner, normal_of, open_of, spread
 from .keys import WORD, Draws, checked, draws, float_dtype
 
@@ -122,20 +125,35 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = int) -> Any:
     Source: W. Hörmann, The transformed rejection method for generating Poisson random variables
         (1993), algorithm PTRS
     """
+    known = Formula(value(lam)).number
+    return poisson_by(key, lam, shape, dtype, None if known is None else side_of(known))
+
+
+def poisson_by(key: Any, lam: Any, shape: Any, dtype: Any, side: str | None) -> Any:
+    """`poisson` where it is known on which side of SMALL_MEAN all means are, or not."""
     target = integer_dtype(dtype)
     whole, (mean,) = spread(shape, F64, lam)
-    draw = draws(checked(key), whole)
-    few, many = Formula(mean).f("lt", SMALL_MEAN), None
-    known = Formula(mean).number
-    if known is not None:  # then one of the two is enough
-        few, many = Formula(build.full(whole, known < SMALL_MEAN, BOOL)), known >= SMALL_MEAN
-    if many is True:
-        return build.cast(_poisson_large(draw, mean).value, target)
-    small = _poisson_small(draw, mean)
-    if many is False:
-        return build.cast(small.value, target)
-    large = _poisson_large(draw, few.where(SMALL_MEAN, Formula(mean)).value)
-    return build.cast(few.where(small, large).value, target)
+    draw, few = draws(checked(key), whole), Formula(mean).f("lt", SMALL_MEAN)
+    # a mean that the other branch is defined for stands where it is not taken
+    many = mean if side == "large" else few.where(SMALL_MEAN, Formula(mean)).value
+    found = _either(
+        few, side, lambda: _poisson_small(draw, mean), lambda: _poisson_large(draw, many)
+    )
+    return build.cast(found.value, target)
+
+
+def side_of(mean: Any) -> str | None:
+    """Whether means are "small" or "large", all of them."""
+    few = np.less(mean, SMALL_MEAN)
+    return "small" if np.all(few) else None if np.any(few) else "large"
+
+
+def _either(
+    few: Formula, side: str | None, small: Callable[[], Formula], large: Callable[[], Formula]
+) -> Formula:
+    if side is not None:
+        return small() if side == "small" else large()
+    return few.where(small(), large())
 
 
 def integer_dtype(dtype: Any) -> DType:
@@ -187,16 +205,25 @@ def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = int) -> A
     Shapes: key u32[2], n and p broadcast to shape -> dtype[shape]
     Source: W. Hörmann, The generation of binomial random variates (1993), algorithm BTRS
     """
+    return binomial_by(key, n, p, shape, dtype, None)
+
+
+def binomial_by(key: Any, n: Any, p: Any, shape: Any, dtype: Any, side: str | None) -> Any:
+    """`binomial` where it is known on which side of SMALL_MEAN all means are, or not."""
     target = integer_dtype(dtype)
     whole, (count, chance) = spread(shape, F64, n, p)
     draw = draws(checked(key), whole)
     trials, often = Formula(count), Formula(chance).f("gt", 0.5)
     rare = often.where(1.0 - Formula(chance), Formula(chance))
     few = (trials * rare).f("lt", SMALL_MEAN)
-    small = _binomial_small(draw, trials, rare)
     # numbers that the other branch is defined for stand where it is not taken
-    large = _binomial_large(draw, few.where(40.0, trials).value, few.where(0.5, rare).value)
-    found = few.where(small, large)
+    many, other = trials, rare
+    if side is None:
+        many, other = few.where(40.0, trials), few.where(0.5, rare)
+    found = _either(
+        few, side, lambda: _binomial_small(draw, trials, rare),
+        lambda: _binomial_large(draw, many.value, other.value),
+    )  # fmt: skip
     return build.cast(often.where(trials - found, found).value, target)
 
 
