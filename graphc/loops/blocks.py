@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BOOL, Dim
@@ -177,7 +179,7 @@ def masked(stmts: list[L.Stmt], mask: L.Expr) -> list[L.Stmt]:
     """Statements after the sums, for the lanes that are there."""
     lets = [s for s in stmts if isinstance(s, L.Let)]
     reads_memory = any(
-        isinstance(e, L.Load) and e.buffer.space == "global"
+        isinstance(e, L.Load) and e.buffer.space != "register"
         for s in lets
         for x in L.expressions(s)
         for e in L.walk(x)

@@ -16,8 +16,10 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import LoweringError
@@ -482,9 +484,12 @@ class Context:
         return buffer
 
     # -- for opaque cards that write loops around elements of a sub-graph
-    def open(self, body: Graph, first: int = 0) -> None:
-        """The parameters of a sub-graph, but for the `first`, stand for the operands."""
-        for value, operand in zip(body.params[first:], self._node.operands, strict=True):
+    def open(self, body: Graph, first: int = 0, last: int = 0) -> None:
+        """The parameters of a sub-graph, but for the `first`, stand for the operands, but for the
+        `last`.
+        """
+        operands = self._node.operands[: len(self._node.operands) - last]
+        for value, operand in zip(body.params[first:], operands, strict=True):
             self._state.buffers[value] = self._state.buffers[operand]
 
     @contextmanager
@@ -568,6 +573,7 @@ def lower(
     outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
     state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)), check_finite)
     _lower_opaque(state, graph, outputs)
+    _lower_kept(state, graph)
     whole = any(node.op.written_out for node in graph.nodes)
     for nest in nests(graph.results, state.buffers, whole):
         _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])
@@ -603,6 +609,20 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
         assert node.op.lower is not None
         state.root.stmts.extend(node.op.lower(Context(state, node)))
         state.root.memo.clear()
+
+
+def _lower_kept(state: Lowering, graph: Graph) -> None:
+    """A nest of its own for every value that the body keeps: the others read it from memory.
+
+    The schedule for a CPU may compute it in pieces that stay in cache (`schedule`).
+    """
+    for node in graph.nodes:
+        value = node.results[0]
+        if node.op.stored and value not in state.buffers and value not in graph.results:
+            buffer = buffer_of(value.type, state.fresh("tmp"), "temp")
+            state.temps.append(buffer)
+            _lower_nest(state, [(value, buffer)])
+            state.buffers[value] = buffer
 
 
 def nests(

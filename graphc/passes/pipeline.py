@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from graphc_runtime.records import dataclass
 
 from .. import environment
 from ..ir import Graph
@@ -18,6 +19,7 @@ from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
+from .expand import expand
 from .fold import fold
 from .inline import inline
 from .order import order
@@ -47,7 +49,7 @@ def layouts(graph: Graph) -> Graph:
 
 
 def fuse(graph: Graph) -> Graph:
-    """See passes/fuse.py; imported on first use, because it needs networkx."""
+    """See passes/fuse.py; imported on first use."""
     from .fuse import fuse as run_fuse
 
     return run_fuse(graph)
@@ -79,7 +81,10 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
 DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
 """The pipeline without the rewrite that trades digits for speed."""
 
-WHOLE: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not attention)
+WHOLE: tuple[Pass | Repeat, ...] = (
+    expand,  # first: it writes constants to derivatives, which inline takes away
+    *(step for step in DIRECT if step is not attention),
+)
 """The pipeline that keeps every op of the program, so that each can be checked."""
 
 EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not stability)

@@ -14,6 +14,7 @@ from graphc.passes.algebraic import algebraic
 from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
 from graphc.passes.cse import cse
+from graphc.passes.expand import expand
 from graphc.passes.fold import fold
 from graphc.passes.inline import inline
 from graphc.passes.pipeline import (
@@ -52,7 +53,7 @@ def test_order() -> None:
     assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
     assert [step for step in DIRECT if step not in WHOLE] == [attention]
     assert EXACT == (
-        inline, small_matrices, prune, SIMPLIFY, SIMPLIFY, layouts, *PIPELINE[-2:],
+        expand, inline, small_matrices, prune, SIMPLIFY, SIMPLIFY, layouts, *PIPELINE[-2:],
     )  # fmt: skip
 
 
