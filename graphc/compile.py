@@ -37,7 +37,7 @@ from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "17"
+FORMAT = "18"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -219,8 +219,8 @@ class Lowered:
                 ops = ", ".join(n.op.name for n in kernel.node.attrs["body"].nodes)
                 raise LoweringError(
                     f"{ops}: linear algebra runs through LAPACK, on the processor; CUDA has it for "
-                    "matrices of at most 3 rows (solve, cholesky, slogdet). Compute it on the "
-                    "processor and pass the result in"
+                    "batches of matrices of at most 4 rows alone (solve, cholesky, slogdet, qr). "
+                    "Compute it on the processor and pass the result in"
                 )
         launches = [
             k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))

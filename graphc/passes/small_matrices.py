@@ -14,11 +14,17 @@ from __future__ import annotations
 
 from graphc_runtime import lapack
 
+from .. import types as ty
 from ..errors import LoweringError
 from ..ir import Graph, Node, Value, rewrite
 
-LIMITS = {"solve": 3, "triangular_solve": 3, "slogdet": 3, "cholesky": 3}
-"""Up to which extent a card is written out although there is LAPACK."""
+WRITTEN_OUT = frozenset({"solve", "triangular_solve", "slogdet", "cholesky", "qr"})
+SMALL, MANY = 4, 32
+"""Although there is LAPACK, these cards are written out up to SMALL rows and columns, in batches of
+at least MANY (or of a symbolic extent). 20 000 matrices on two threads, ns each, LAPACK against
+written out: solve of 3 rows 140 and 66, 4 rows 198 and 101, 6 rows 484 and 895; qr of 4 rows 718
+and 253; eigvalsh of 3 rows 937 and 3730. One matrix is not worth a compilation ten times as long.
+"""
 CARDS = frozenset(
     {"solve", "triangular_solve", "cholesky", "slogdet", "qr", "eigh", "svd", "lu", "eig"}
 )
@@ -36,16 +42,17 @@ def _written_out(node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] |
         return None
     from ..numpy.written_out import FORMS, MOST  # few programs need it
 
-    has_lapack = lapack.available()
-    limit = LIMITS.get(node.op.name, 0) if has_lapack else MOST
-    form, extents = FORMS.get(node.op.name), operands[0].shape[-2:]
-    least = min((n for n in extents if isinstance(n, int)), default=limit + 1)
-    if form is not None and least <= limit and all(isinstance(n, int) for n in extents):
+    form, type = FORMS.get(node.op.name), operands[0].type
+    extents = [n for n in type.shape[-2:] if isinstance(n, int)]
+    if lapack.available():
+        batch = ty.product(type.shape[:-2])
+        many = not isinstance(batch, int) or batch >= MANY
+        small = len(extents) == 2 and max(extents) <= SMALL and node.op.name in WRITTEN_OUT
+        return form(operands, node.attrs) if form is not None and small and many else None
+    if form is not None and len(extents) == 2 and min(extents) <= MOST:
         return form(operands, node.attrs)
-    if not has_lapack:
-        raise LoweringError(
-            f"{node.op.name} of {operands[0].type} needs the LAPACK of SciPy, which is not "
-            f"installed; {lapack.REMEDY}"
-            + (f" (without it, matrices of up to {MOST} rows can be compiled)" if form else "")
-        )
-    return None
+    rest = f" (without it, matrices of up to {MOST} rows can be compiled)" if form else ""
+    raise LoweringError(
+        f"{node.op.name} of {type} needs the LAPACK of SciPy, which is not installed; "
+        f"{lapack.REMEDY}{rest}"
+    )

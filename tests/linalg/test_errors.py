@@ -75,6 +75,15 @@ def test_not_a_number(n: int) -> None:
     refused(lambda a: np.linalg.eigvals(a), a)
 
 
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_one_of_many_small_matrices(n: int) -> None:
+    batch = np.stack([np.eye(n)] * 64)
+    batch[40] = -batch[40]
+    refused(lambda a: np.linalg.cholesky(a), batch)
+    batch[40, n - 1] = 0
+    refused(lambda a: np.linalg.inv(a), batch)
+
+
 def test_shapes_that_do_not_fit() -> None:
     for function, arrays in (
         (np.linalg.inv, (data(3, 4),)),

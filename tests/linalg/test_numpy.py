@@ -158,6 +158,22 @@ def test_batches(lead: tuple[int, ...]) -> None:
     near(u * s[..., None, :] @ vh, a, 1e-11)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("code", "fD")
+def test_batches_of_small_matrices(n: int, code: str) -> None:
+    """These are written out."""
+    limit = LIMITS[code] * 100
+    a = (data(50, n, n, dtype=code) / 2 + 2 * np.eye(n)).astype(code)
+    agrees(np.linalg.solve, a, data(50, n, 2, dtype=code), limit=limit)
+    agrees(np.linalg.inv, a, limit=limit)
+    agrees(np.linalg.det, a, limit=limit)
+    agrees(np.linalg.slogdet, a, limit=limit)
+    agrees(np.linalg.cholesky, positive(a), limit=limit)
+    agrees(lambda x: tuple(np.linalg.qr(x)), a, limit=limit)
+    text = graphc.jit(np.linalg.inv).lower(a).stages.text("passes")
+    assert "solve(" not in text
+
+
 def test_batches_of_large_matrices() -> None:
     a = data(3, 100, 100)
     agrees(np.linalg.inv, a, limit=1e-8)
