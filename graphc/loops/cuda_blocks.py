@@ -13,7 +13,8 @@ together is shared memory while that lasts, the smallest arrays first, and then 
 part for each block. Loops whose iterations depend on each other are run by all threads; the maps
 inside are spread over them. No order of additions changes.
 
-Requires: local arrays too large for one thread; otherwise None, as where a statement does not fit.
+Requires: local arrays too large for one thread, and maps inside a loop whose iterations depend on
+each other; otherwise None, as where a statement does not fit.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ class _Strange(Exception):
 
 def cooperative(names: Names, loop: For) -> For | None:
     """The kernel of a parallel loop; None where threads cannot share an iteration."""
-    held = [s.buffer for s in loop.body if isinstance(s, Alloc) and s.buffer.space == "local"]
-    if loop.kind != "parallel" or all(_nbytes(b) <= LOCAL_BYTES for b in held):
+    allocs = [s for s in L.statements(loop.body) if isinstance(s, Alloc)]
+    held = [s.buffer for s in allocs if s.buffer.space == "local"]
+    if loop.kind != "parallel" or any(isinstance(ty.product(b.shape), ty.Dim) for b in held):
+        return None
+    if all(_nbytes(b) <= LOCAL_BYTES for b in held):
         return None
     block, thread = names.fresh("block"), names.fresh("thread")
     writer = _Writer(names, thread)
@@ -55,6 +59,8 @@ def cooperative(names: Names, loop: For) -> For | None:
     try:
         made = writer.statements(body, names.symbols)
     except _Strange:
+        return None
+    if not writer.walks:
         return None
     moved: dict[str, tuple[Buffer, tuple[Index, ...]]] = {}
     left = SHARED_BYTES
@@ -72,7 +78,7 @@ def cooperative(names: Names, loop: For) -> For | None:
 
 def _nbytes(buffer: Buffer) -> int:
     size = ty.product(buffer.shape) * buffer.dtype.nbytes
-    assert isinstance(size, int), "what a worker holds is of a known size"
+    assert isinstance(size, int)
     return size
 
 
@@ -83,6 +89,8 @@ class _Writer:
 
     def __post_init__(self) -> None:
         self.arrays: list[Buffer] = []
+        self.walks = 0
+        """Loops that all threads run."""
 
     def statements(self, stmts: Sequence[Stmt], known: frozenset[str]) -> tuple[Stmt, ...]:
         """What all threads do: `known` are the names that are the same for all."""
@@ -105,6 +113,7 @@ class _Writer:
         if not A.is_map(nest.var, nest.body):
             if not any(isinstance(s, For) for s in loop.body):
                 raise _Strange
+            self.walks += 1
             inside = self.statements(loop.body, known | {loop.var})
             return [replace(loop, kind="serial", body=inside)]
         loops, core = A.chain(nest, known, mapped=True)
