@@ -37,7 +37,13 @@ from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:
+    from . import data as data
+    from . import linalg as linalg
     from . import nn as nn
+    from . import optim as optim
+    from . import random as random
+    from .saving import load as load
+    from .saving import save as save
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -71,6 +77,7 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "data",
     "grad",
     "hessian",
     "hvp",
@@ -78,9 +85,14 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linalg",
     "linearize",
+    "load",
     "nn",
     "numpy",
+    "optim",
+    "random",
+    "save",
     "spec",
     "stop_gradient",
     "value_and_grad",
@@ -98,7 +110,13 @@ _TRANSFORMS = {
 }
 _LATER = {
     "Tracer": ".trace",
+    "data": ".data",
+    "linalg": ".linalg",
     "nn": ".nn",
+    "optim": ".optim",
+    "random": ".random",
+    "load": ".saving",
+    "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
@@ -107,7 +125,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = import_module(_LATER[name], __name__)
-        found = module if name == "nn" else getattr(module, name)
+        found = module if _LATER[name] == f".{name}" else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

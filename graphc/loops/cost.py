@@ -14,12 +14,15 @@ HEAVY = {
     "asinh": 24, "acosh": 22, "atanh": 22, "atan2": 26, "hypot": 12, "erf": 18, "erfc": 26,
     "lgamma": 60, "pow": 40, "cbrt": 18, "div": 6, "sqrt": 6, "floordiv": 12, "mod": 12, "fmod": 12,
     "gcd": 100, "lcm": 110, "logaddexp": 30, "ldexp": 5,
+    "threefry_first": 75, "threefry_second": 75,
 }  # fmt: skip
 GRAIN_WORK = 300_000
 """Scalar instructions below which a piece of work is not worth another core
 (about 10 us in vectors).
 """
 UNKNOWN_TRIPS = 64
+UNKNOWN_WORK = 1_000_000
+"""Of a routine that works on matrices of unknown extents."""
 
 
 def expr_cost(expr: L.Expr) -> int:
@@ -47,6 +50,8 @@ def body_cost(body: Sequence[L.Stmt]) -> int:
             total += max(body_cost(stmt.then), body_cost(stmt.otherwise))
         elif isinstance(stmt, L.Transpose):
             total += 6 * stmt.size
+        elif isinstance(stmt, L.Call):
+            total += stmt.work if isinstance(stmt.work, int) else UNKNOWN_WORK
     return total
 
 

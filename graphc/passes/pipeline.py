@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from graphc_runtime.records import dataclass
 
 from .. import environment
 from ..ir import Graph
@@ -23,6 +24,7 @@ from .fold import fold
 from .inline import inline
 from .order import order
 from .prune import prune
+from .small_matrices import small_matrices
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
 
@@ -47,7 +49,7 @@ def layouts(graph: Graph) -> Graph:
 
 
 def fuse(graph: Graph) -> Graph:
-    """See passes/fuse.py; imported on first use, because it needs networkx."""
+    """See passes/fuse.py; imported on first use."""
     from .fuse import fuse as run_fuse
 
     return run_fuse(graph)
@@ -64,6 +66,7 @@ SIMPLIFY = Repeat(
 
 PIPELINE: tuple[Pass | Repeat, ...] = (
     inline,  # calls were there for derivatives; no other pass looks inside
+    small_matrices,  # of whole cards; what it makes is for all passes after it
     prune,  # what the program computed and did not return costs every later pass
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
