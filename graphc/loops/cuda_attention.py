@@ -293,7 +293,25 @@ class _Writer:
             body = (For(lane, lanes, "unroll", guarded(tile.column, nest.width, known, body)),)
         body = guarded(query, nest.queries, known, body)
         total = Combine(self.sum, (score.line,), "add", self.lanes)
-        return (*self.over(lines, (total,)), *self.over(tile.loops[:-1], body))
+        return (
+            *self.over(lines, (total,)),
+            *self.over(tile.loops[:-1], body),
+            *(self.over(lines, self.end_of_row()) if nest.rows else ()),
+        )
+
+    def end_of_row(self) -> tuple[Stmt, ...]:
+        """The greatest score and the logarithm of the sum, by one of the lanes that share a row."""
+        tile, nest = self.score_tile, self.nest
+        query = self.start + tile.row
+        known = self.place.known | dict(tile.loops)
+        greatest, log = nest.rows
+        place = (*nest.at, query)
+        body: tuple[Stmt, ...] = (
+            Store(greatest, place, Load(self.top, (tile.line,))),
+            Store(log, place, L.scalar("log", Load(self.sum, (tile.line,)))),
+        )
+        first = L.scalar("eq", L.Idx(symbol(self.lane) % self.lanes), L.const(0, ty.I64))
+        return (If(first, guarded(query, nest.queries, known, body)),)
 
     def more(self, index: Index, count: Index, var: str, body: list[Stmt]) -> list[Stmt]:
         """The statements where there is a next turn of the loop."""

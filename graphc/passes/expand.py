@@ -23,10 +23,10 @@ def expand(graph: Graph) -> Graph:
         return graph
     from ..ops.attention_rules import expanded, expanded_gradient  # with the first attention
 
-    rules = dict(zip(NAMES, (expanded, expanded_gradient), strict=True))
-
     def rule(node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        written = rules.get(node.op.name)
-        return None if written is None else written(operands, node.attrs)
+        if node.op.name not in NAMES:
+            return None
+        written = expanded if node.op.name == "attention" else expanded_gradient
+        return written(operands, node.attrs)
 
     return rewrite(graph, rule)
