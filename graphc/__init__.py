@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import nn as nn
     from . import optim as optim
+    from . import random as random
     from .saving import load as load
     from .saving import save as save
     from .trace import Tracer as Tracer
@@ -88,6 +89,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "random",
     "save",
     "spec",
     "stop_gradient",
@@ -109,6 +111,7 @@ _LATER = {
     "data": ".data",
     "nn": ".nn",
     "optim": ".optim",
+    "random": ".random",
     "load": ".saving",
     "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
