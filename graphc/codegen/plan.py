@@ -184,7 +184,7 @@ def _reads_its_own(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:
     places: set[tuple[L.Index, ...]] = set()
     written = False
     for stmt in L.statements(body):
-        if isinstance(stmt, (L.Accumulate, L.Transpose)):
+        if isinstance(stmt, (L.Accumulate, L.Transpose, L.Call)):
             return False
         for expr in L.expressions(stmt):
             for one in L.walk(expr):

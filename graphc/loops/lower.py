@@ -436,17 +436,22 @@ class Context:
     def bind(self, element: Element) -> Any:
         return self._state.bind(element)
 
-    def fail(self, cond: Expr, message: str) -> None:
+    def fail(self, cond: Expr, message: str, linalg: bool = False) -> None:
         if cond == L.FALSE:
             return
         cond = L.both(self._state.guard, cond) or L.TRUE
-        self._state.scope.stmts.append(L.Fail(cond, self.code(message)))
+        self._state.scope.stmts.append(L.Fail(cond, self.code(message, linalg)))
 
-    def code(self, message: str) -> int:
-        """The error code of a message, for a Fail that the card writes itself."""
+    def code(self, message: str, linalg: bool = False) -> int:
+        """The error code of a message, for a Fail that the card writes itself.
+
+        `linalg`: the error is numpy.linalg.LinAlgError, with the message alone.
+        """
         messages = self._state.messages
         where = f" (at {self._node.where})" if self._node.where else ""
         text = f"{self._node.op.name}: {message}{where}"
+        if linalg:
+            text = f"{self._node.op.name}{where}{L.LINALG}{message}"
         if text not in messages:
             messages.append(text)
         return messages.index(text) + 1

@@ -226,7 +226,7 @@ class Scheduler:
             return False
         if any(ty.symbols(s.extent) & _bound(loop) for s in inner):
             return False
-        if any(isinstance(s, (L.Transpose, L.Barrier)) for s in L.statements(loop.body)):
+        if any(isinstance(s, (L.Transpose, L.Barrier, L.Call)) for s in L.statements(loop.body)):
             return False
         if any(isinstance(s, L.Alloc) and s.buffer.space == "local" for s in loop.body):
             return False
@@ -474,6 +474,7 @@ def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, 
         for e in L.walk(x)
         if isinstance(e, L.Load)
     }
+    read |= {a.buffer.name for s in L.statements(body) for a in L.addresses(s)}
     accumulated = {s.buffer.name for s in L.statements(body) if isinstance(s, L.Accumulate)}
 
     def large(buffer: L.Buffer) -> bool:
@@ -531,6 +532,8 @@ def is_map(loop: L.For) -> bool:
     """
     if loop.kind == "parallel":
         return True
+    if any(isinstance(s, L.Call) for s in L.statements(loop.body)):
+        return False
     own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
     read: dict[str, list[L.Index]] = {}
     for stmt in L.statements(loop.body):
@@ -569,7 +572,7 @@ def is_vectorizable(loop: L.For) -> bool:
             stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound
         ):
             return False
-        if isinstance(stmt, (L.Transpose, L.Barrier)):
+        if isinstance(stmt, (L.Transpose, L.Barrier, L.Call)):
             return False
     return True
 
@@ -658,6 +661,10 @@ def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stm
             return L.Alloc(buffers[stmt.buffer.name])
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name in buffers:
             return replace(stmt, buffer=buffers[stmt.buffer.name])
+        if isinstance(stmt, L.Call):
+            return L.readdressed(
+                stmt, lambda a: L.Address(buffers.get(a.buffer.name, a.buffer), a.index)
+            )
         return stmt
 
     return tuple(fix(L.map_stmt(s, index, leaf)) for s in body)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections.abc import Callable
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -16,8 +19,8 @@ from graphc.ir import Graph, Node, Value
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.ops import build
-from graphc.passes.fuse import fuse
-from graphc.passes.kernels import MAX_FRAMES, MAX_OPS
+from graphc.passes.fuse import Reach, fuse
+from graphc.passes.kernels import MAX_FRAMES, MAX_OPS, Kernel
 from graphc.passes.merge import MAX_MERGED
 from graphc.types import F32, F64, I64
 from graphc.verify import verify
@@ -533,3 +536,30 @@ def test_lines_copied_within_an_array_do_not_double_the_code() -> None:
     assert len(lowered.text("schedule")) < 200_000
     x = np.arange(72.0).reshape(9, 8)
     np.testing.assert_array_equal(graphc.jit(program)(x), program(x))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_paths_between_kernels_are_those_of_networkx(seed: int) -> None:
+    rng = random.Random(seed)
+    kernels = [Kernel(()) for _ in range(14)]
+    reach, graph = Reach(), nx.DiGraph()
+    for k, kernel in enumerate(kernels):  # readers come before what they read
+        reach.add(kernel)
+        graph.add_node(id(kernel))
+        readers = rng.sample(kernels[:k], min(k, rng.randrange(3)))
+        reach.connect(kernel, readers)
+        graph.add_edges_from((id(kernel), id(reader)) for reader in readers)
+    while len(kernels) > 3:
+        for a, b in itertools.product(kernels, repeat=2):
+            assert reach.has_path(a, b) == nx.has_path(graph, id(a), id(b))
+        pairs = [
+            (a, b) for a, b in itertools.combinations(kernels, 2)
+            if not reach.has_path(a, b) and not reach.has_path(b, a)
+        ]  # fmt: skip
+        if not pairs:
+            break
+        kept, gone = rng.choice(pairs)
+        reach.merge(kept, gone)
+        graph = nx.contracted_nodes(graph, id(kept), id(gone), self_loops=False)
+        kernels.remove(gone)
+        assert gone not in reach and kept in reach
