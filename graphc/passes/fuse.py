@@ -23,7 +23,6 @@ it, and is marked with `keep` there: the lowering computes it once.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,10 +35,9 @@ from ..loops.rowcache import ROW_BYTES
 from ..loops.rowend import LONGEST_ROW
 from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
-from .kernels import MAX_OPS, MIN_ROW, Branch, Entry, Kernel, about
+from .kernels import MAX_OPS, Branch, Entry, Kernel, about, share_rows
+from .merge import merge
 
-MAX_MERGED = 512
-"""Ops in one kernel of several independent nests."""
 CHEAP = 3
 """An op of this cost may be computed again where its value is read more than once."""
 RECOMPUTED = 8
@@ -55,15 +53,11 @@ COSTLY_PASSES = 3
 MIN_ROWS = 16
 """Rows that are enough for every worker."""
 LARGE = 1 << 30
-RECENT = 32
-"""How many kernels of one depth are tried for a merge."""
 
 
 def fuse(graph: Graph) -> Graph:
     """Graph of ops -> graph of fusions (see the module's docstring)."""
-    kernels, member, inlined = _grow(graph)
-    kernels = _merge(graph, kernels, member, inlined)
-    return _rebuild(graph, kernels)
+    return _rebuild(graph, merge(_grow(graph)))
 
 
 # ------------------------------------------------------------------------------------------ growing
@@ -133,9 +127,7 @@ class Reach:
                     there[one].add(k)
 
 
-def _grow(
-    graph: Graph,
-) -> tuple[list[Kernel], dict[Node, Kernel], dict[Node, list[Kernel]]]:
+def _grow(graph: Graph) -> list[Kernel]:
     kernels: list[Kernel] = []
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
@@ -189,7 +181,7 @@ def _grow(
             users[0].takes_product(kernel)
             found.remove(kernel)
             member.update(dict.fromkeys(kernel.nodes, users[0]))
-    return found, member, inlined
+    return found
 
 
 def _ends(product: Kernel, reader: Kernel) -> bool:
@@ -240,7 +232,7 @@ def _join(
     home, *others = sorted(rows, key=lambda k: -len(k.shape))
     joined = False
     for other in others:
-        if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
+        if len(home.nodes) + len(other.nodes) > MAX_OPS or not share_rows(home, other):
             continue
         if home.contracts and other.contracts:
             continue
@@ -559,114 +551,6 @@ class Probe:
 def _dummy(type: TensorType) -> Any:
     one = L.Name("_", type.dtype.real)
     return L.Pair(one, one) if type.dtype.is_complex else one
-
-
-# ------------------------------------------------------------------------------------------ merging
-
-
-def _merge(
-    graph: Graph,
-    kernels: list[Kernel],
-    member: dict[Node, Kernel],
-    inlined: dict[Node, list[Kernel]],
-) -> list[Kernel]:
-    """Merges kernels of one depth: those that read the same rows, and plain maps.
-
-    Answers them in running order.
-    """
-    made_by = {value: kernel for kernel in kernels for value in kernel.results}
-    inputs = {id(k): _inputs(k) for k in kernels}
-    depth: dict[int, int] = {}
-    ordered = _topological(kernels, made_by, inputs)
-    for kernel in ordered:
-        sources = [made_by[v] for v in inputs[id(kernel)] if v in made_by]
-        depth[id(kernel)] = 1 + max((depth[id(s)] for s in sources), default=-1)
-    merged: list[Kernel] = []
-    open_by_row: dict[Any, list[Kernel]] = {}
-    for kernel in sorted(ordered, key=lambda k: depth[id(k)]):
-        if kernel.opaque:
-            merged.append(kernel)
-            continue
-        level = depth[id(kernel)]
-        is_map = not kernel.reduces
-        target = None
-        own = {v for v in inputs[id(kernel)] if v.type.size != 1}
-        for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
-            if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
-                continue
-            if candidate.contracts and kernel.contracts:
-                continue
-            if _share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
-                target = candidate
-                break
-        if target is None and is_map:
-            for candidate in open_by_row.get((level, "maps"), ())[-1:]:
-                if len(candidate.nodes) + len(kernel.nodes) <= MAX_MERGED:
-                    target = candidate
-                    break
-        if target is None:
-            merged.append(kernel)
-            open_by_row.setdefault((level, kernel.shape[:1]), []).append(kernel)
-            if is_map:
-                open_by_row.setdefault((level, "maps"), []).append(kernel)
-            continue
-        known = set(target.nodes)
-        target.nodes.extend(n for n in kernel.nodes if n not in known)
-        target.results.extend(v for v in kernel.results if v not in target.results)
-        target.reduces |= kernel.reduces
-        target.contracts |= kernel.contracts
-        target.kept.extend(kernel.kept)
-        if len(kernel.shape) > len(target.shape):
-            target.shape = kernel.shape
-        inputs[id(target)].update(inputs[id(kernel)])
-    return merged
-
-
-def _share_rows(a: Kernel, b: Kernel) -> bool:
-    """Whether two kernels have the same loops,
-    or one reduces the long rows that the other writes.
-    """
-    if a.shape == b.shape:
-        return True
-    small, large = (a, b) if len(a.shape) < len(b.shape) else (b, a)
-    depth = row_depth(large.shape, small.shape)
-    if not depth or not small.reduces:
-        return False
-    return about(ty.product(large.shape[depth:])) >= MIN_ROW
-
-
-def _inputs(kernel: Kernel) -> dict[Value, None]:
-    inside = {v for node in kernel.nodes for v in node.results}
-    return {v: None for node in kernel.nodes for v in node.operands if v not in inside}
-
-
-def _topological(
-    kernels: list[Kernel], made_by: dict[Value, Kernel], inputs: dict[int, dict[Value, None]]
-) -> list[Kernel]:
-    """The kernels in running order;
-    of those that may run, the one that stands first in the program.
-    """
-    rank = {id(k): n for n, k in enumerate(reversed(kernels))}
-    readers: dict[int, list[Kernel]] = {}
-    waits = dict.fromkeys(rank, 0)
-    for kernel in kernels:
-        sources = {id(made_by[v]) for v in inputs[id(kernel)] if v in made_by} - {id(kernel)}
-        waits[id(kernel)] = len(sources)
-        for source in sources:
-            readers.setdefault(source, []).append(kernel)
-    by_rank = list(reversed(kernels))
-    ready = [rank[k] for k, count in waits.items() if not count]
-    heapq.heapify(ready)
-    ordered: list[Kernel] = []
-    while ready:
-        kernel = by_rank[heapq.heappop(ready)]
-        ordered.append(kernel)
-        for reader in readers.get(id(kernel), ()):
-            waits[id(reader)] -= 1
-            if not waits[id(reader)]:
-                heapq.heappush(ready, rank[id(reader)])
-    assert len(ordered) == len(kernels), "kernels depend on each other"
-    return ordered
 
 
 # -------------------------------------------------------------------------------------- rebuilding

@@ -137,3 +137,16 @@ class Kernel:
         if self.opaque or (full and node.op.name != "broadcast"):  # its operand is smaller
             return False
         return all(len(self.branches.get(v, ())) <= MAX_BRANCHES for v in node.results)
+
+
+def share_rows(a: Kernel, b: Kernel) -> bool:
+    """Whether two kernels have the same loops,
+    or one reduces the long rows that the other writes.
+    """
+    if a.shape == b.shape:
+        return True
+    small, large = (a, b) if len(a.shape) < len(b.shape) else (b, a)
+    depth = row_depth(large.shape, small.shape)
+    if not depth or not small.reduces:
+        return False
+    return about(ty.product(large.shape[depth:])) >= MIN_ROW

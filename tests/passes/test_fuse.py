@@ -19,8 +19,9 @@ from graphc.ir import Graph, Node, Value
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.ops import build
-from graphc.passes.fuse import MAX_MERGED, Reach, fuse
+from graphc.passes.fuse import Reach, fuse
 from graphc.passes.kernels import MAX_FRAMES, MAX_OPS, Kernel
+from graphc.passes.merge import MAX_MERGED
 from graphc.types import F32, F64, I64
 from graphc.verify import verify
 from tests.compiled import lowered_graph
