@@ -30,6 +30,7 @@ from .choice import ESTIMATE, Choice
 from .contract import Scheduled as Blocks
 from .contract import contract, contract_within
 from .cost import body_cost, body_size
+from .fission import fission
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
 from .machine import Machine
@@ -186,14 +187,20 @@ class Scheduler:
             blocks = square_copy(loop, self.fresh)
         if blocks is not None:
             return blocks
+        *around, last = reduction_loops(loop)
+        if all(reduction_target(one) is not None for one in (*around, last)):
+            return self.reduction_lanes(last, around)
         if not has_loops(loop.body):
-            if reduction_target(loop) is not None:
-                return self.reduction_lanes(loop)
             if is_map(loop):
                 return self.map_lanes(loop)
             return [loop]
         if is_map(loop) and self.outer_lanes_pay(loop):
             return self.map_lanes(loop)
+        parts = fission(loop, self.fresh) if is_map(loop) else None
+        if parts is not None:
+            rows, first, second = parts
+            first = replace(first, body=tuple(self.block(first.body)))
+            return [*rows, first, *self.map_lanes(second)]
         return [replace(loop, body=tuple(self.block(loop.body)))]
 
     # ---------------------------------------------------------------------------------- lanes
@@ -300,12 +307,14 @@ class Scheduler:
         """A copy of statements whose Lets, loops and local buffers have names of their own."""
         return rename(body, self.fresh)
 
-    def reduction_lanes(self, loop: L.For) -> list[L.Stmt]:
-        """A serial reduction loop -> lanes that accumulate, combined once at the end."""
+    def reduction_lanes(self, loop: L.For, around: Sequence[L.For] = ()) -> list[L.Stmt]:
+        """A serial reduction loop -> lanes that accumulate, combined once at the end: of the loops
+        `around` it too, which reduce into the same place and hold nothing else.
+        """
         lanes = self.lanes_for(loop.body)
         extent = loop.extent
         if not is_vectorizable(loop) or (isinstance(extent, int) and extent < 4):
-            return [loop]
+            return _within(around, [loop])
         if isinstance(extent, int):
             while lanes > 4 and lanes > extent:
                 lanes //= 2
@@ -331,11 +340,12 @@ class Scheduler:
             env = {loop.var: place, "lane_": Dim.symbol(lane)}
             return self.renamed(tuple(L.substitute(s, env) for s in body))
 
+        sums: list[L.Stmt] = []
         whole, rest = extent // lanes, extent % lanes
         if whole != 0:
             block = self.fresh("q")
             inside = copy(Dim.symbol(block) * lanes + Dim.symbol(lane), lane)
-            out.append(L.For(block, whole, "serial", (L.For(lane, lanes, "vector", inside),)))
+            sums.append(L.For(block, whole, "serial", (L.For(lane, lanes, "vector", inside),)))
         if rest != 0:
             last = self.fresh("l")
             mask = L.Scalar("lt", (L.Idx(Dim.symbol(last)), L.Idx(rest)), L.BOOL)
@@ -343,7 +353,8 @@ class Scheduler:
             masked: L.Stmt = L.For(last, lanes, "vector", (L.If(mask, inside),))
             if not isinstance(rest, int):
                 masked = L.If(L.Scalar("gt", (L.Idx(rest), L.Idx(0)), L.BOOL), (masked,))
-            out.append(masked)
+            sums.append(masked)
+        out += _within(around, sums)
         for stmt in loop.body:
             if isinstance(stmt, L.Accumulate) and stmt.buffer.name in private:
                 wide = private[stmt.buffer.name]
@@ -524,6 +535,24 @@ def reduction_target(loop: L.For) -> L.Buffer | None:
         elif isinstance(stmt, L.Alloc):
             return None
     return found
+
+
+def reduction_loops(loop: L.For) -> list[L.For]:
+    """The loop and those inside, each of which holds the next one and nothing else: serial ones."""
+    loops = [loop]
+    while len(loops[-1].body) == 1:
+        inner = loops[-1].body[0]
+        if not isinstance(inner, L.For) or inner.kind != "serial" or loops[-1].kind != "serial":
+            break
+        loops.append(inner)
+    return loops if not has_loops(loops[-1].body) else [loop]
+
+
+def _within(around: Sequence[L.For], body: list[L.Stmt]) -> list[L.Stmt]:
+    """Statements inside these loops."""
+    for loop in reversed(around):
+        body = [replace(loop, body=tuple(body))]
+    return body
 
 
 def is_map(loop: L.For) -> bool:
