@@ -38,6 +38,13 @@ from .specs import spec
 
 if TYPE_CHECKING:
     from . import nn as nn
+    from .control.associative import associative_scan as associative_scan
+    from .control.branches import cond as cond
+    from .control.branches import switch as switch
+    from .control.loops import fori_loop as fori_loop
+    from .control.loops import map as map
+    from .control.loops import scan as scan
+    from .control.loops import while_loop as while_loop
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -67,10 +74,13 @@ __all__ = [
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "associative_scan",
     "check_grads",
     "checkpoint",
+    "cond",
     "custom_jvp",
     "custom_vjp",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
@@ -79,13 +89,17 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "map",
     "nn",
     "numpy",
+    "scan",
     "spec",
     "stop_gradient",
+    "switch",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 
 _TRANSFORMS = {
@@ -96,10 +110,16 @@ _TRANSFORMS = {
     "jacobians": ("hessian", "jacfwd", "jacrev"),
     "products": ("hvp", "jvp", "linearize", "vjp"),
 }
+_CONTROL = {
+    "associative": ("associative_scan",),
+    "branches": ("cond", "switch"),
+    "loops": ("fori_loop", "map", "scan", "while_loop"),
+}
 _LATER = {
     "Tracer": ".trace",
     "nn": ".nn",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
+    **{name: f".control.{room}" for room, names in _CONTROL.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
 

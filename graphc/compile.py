@@ -35,7 +35,7 @@ from .loops.ir import NON_FINITE
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "15"
+FORMAT = "16"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -149,8 +149,9 @@ class Lowered:
     def printed(self) -> tuple[str, int]:
         """The LLVM IR, and the bytes of scratch memory for each worker."""
         from .codegen.entry import print_entry, print_scratch, print_shapes
-        from .codegen.llvm import Module, print_kernel
+        from .codegen.llvm import Module, is_small, print_kernel
         from .codegen.plan import constant_bytes
+        from .codegen.steps import looped
 
         plan = self.plan
         module = Module(self.isa)
@@ -164,10 +165,11 @@ class Lowered:
             module.raw_global("graph_constants", text)
         module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
         functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
+        repeated = {launch.kernel for launch in looped(plan.steps)}
         for func in functions.values():
-            print_kernel(module, func)
+            print_kernel(module, func, func.name in repeated and is_small(func))
         scratch = print_scratch(module)
-        print_entry(module, "graph_entry", plan.launches, plan.slots, plan.arena)
+        print_entry(module, "graph_entry", plan.steps, plan.slots, plan.arena)
         if plan.setup:
             module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
             print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)

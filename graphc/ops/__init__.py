@@ -26,4 +26,6 @@ later("mix", "reduction", lambda: import_module(".tiles", __name__))
 for _name in ("custom_jvp", "custom_vjp", "checkpoint"):
     later(_name, "call", lambda: import_module(".calls", __name__))
 later("barrier", "opaque", lambda: import_module(".calls", __name__))
+for _name in ("scan", "while", "switch"):
+    later(_name, "control", lambda: import_module(".control", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))

@@ -27,6 +27,7 @@ from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from ..ir import Graph, Node, Value, at, make, param
 from ..opdef import lookup
 from ..types import DType, Extent, TensorType
+from .everywhere import everywhere
 from .fold import uniform
 
 LEAST, LEAST_SCORES = 16, 64 * 64
@@ -39,6 +40,7 @@ MOVEMENTS = ("broadcast", "reshape", "transpose", "slice")
 CREATIONS = ("full", "iota", "extent")
 
 
+@everywhere
 def attention(graph: Graph) -> Graph:
     """The graph with its attentions as single nodes."""
     if sum(node.op.name == "dot" for node in graph.nodes) < 2:

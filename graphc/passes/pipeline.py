@@ -18,6 +18,7 @@ from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
 from .cse import cse
+from .everywhere import everywhere
 from .fold import fold
 from .inline import inline
 from .order import order
@@ -36,6 +37,7 @@ class Repeat:
     rounds: int = 4
 
 
+@everywhere
 def layouts(graph: Graph) -> Graph:
     """See passes/layouts.py; imported for the first convolution (1.6 ms)."""
     if not any(node.op.name == "conv" for node in graph.nodes):
