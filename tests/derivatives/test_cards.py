@@ -21,6 +21,7 @@ from graphc.opdef import (
     Partials,
     Rules,
     Sample,
+    Staged,
     Zero,
     cards,
 )
@@ -30,7 +31,7 @@ from graphc.types import DType, TensorType
 from .numbers import WIDE, assert_near, check, directions, forward_graph, is_smooth, reverse_graph
 
 CARDS = [card for card in cards() if card is not PARAM]
-FORMS = (Partials, Linear, Rules, Expansion, NotDifferentiable, Zero)
+FORMS = (Partials, Linear, Rules, Staged, Expansion, NotDifferentiable, Zero)
 MORE: dict[str, list[Sample]] = {
     "reduce": [
         Sample((ty.parse_type("f64[3, 4, 5]"),), {"kind": "prod", "axes": (0, 2)}),
