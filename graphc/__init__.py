@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import nn as nn
     from . import optim as optim
+    from . import random as random
     from .control.associative import associative_scan as associative_scan
     from .control.branches import cond as cond
     from .control.branches import switch as switch
@@ -99,6 +100,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "random",
     "save",
     "scan",
     "spec",
@@ -128,6 +130,7 @@ _LATER = {
     "data": ".data",
     "nn": ".nn",
     "optim": ".optim",
+    "random": ".random",
     "load": ".saving",
     "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
