@@ -169,6 +169,7 @@ def reference() -> str:
         namespace("graphc.numpy", graphc.numpy),
         namespace("graphc.numpy.linalg", graphc.numpy.linalg),
         namespace("graphc.numpy.fft", graphc.numpy.fft),
+        functions("graphc.linalg", graphc.linalg),
         functions("graphc.nn", graphc.nn),
         functions("graphc.nn.losses", graphc.nn.losses),
         functions("graphc.nn.metrics", graphc.nn.metrics),

@@ -38,6 +38,7 @@ from .specs import spec
 
 if TYPE_CHECKING:
     from . import data as data
+    from . import linalg as linalg
     from . import nn as nn
     from . import optim as optim
     from . import random as random
@@ -94,6 +95,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linalg",
     "linearize",
     "load",
     "map",
@@ -128,6 +130,7 @@ _CONTROL = {
 _LATER = {
     "Tracer": ".trace",
     "data": ".data",
+    "linalg": ".linalg",
     "nn": ".nn",
     "optim": ".optim",
     "random": ".random",

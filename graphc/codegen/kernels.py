@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import field
 
 from graphc_runtime.records import dataclass
@@ -15,6 +15,7 @@ from ..loops.machine import Machine
 from ..loops.schedule import Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
+from ..types import Dim
 
 Chooser = Callable[[Node, Collection[Value], Mapping[int, tuple[L.Index, ...]]], Choice]
 """What of a kernel's schedule was measured: asked with its node, the values that are the same in
@@ -166,10 +167,20 @@ def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
     lowered = lower(writer.attrs["body"], "probe")
     source = lowered.inputs[writer.operands.index(parameter)].name
     target = lowered.outputs[result.index].name
+    body = lowered.func.body
+    if any(node.op.stored for node in writer.attrs["body"].nodes):
+        return _reads_rows_before(body, source, target)
+    return _reads_its_own(body, source, target)
+
+
+def _reads_its_own(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:
+    """Whether each element of the target is written after the same element of the source, the only
+    one that it is made of.
+    """
     places: set[tuple[L.Index, ...]] = set()
     written = False
-    for stmt in L.statements(lowered.func.body):
-        if isinstance(stmt, (L.Accumulate, L.Transpose)):
+    for stmt in L.statements(body):
+        if isinstance(stmt, (L.Accumulate, L.Transpose, L.Call)):
             return False
         for expr in L.expressions(stmt):
             for one in L.walk(expr):
@@ -181,6 +192,46 @@ def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
             places.add(stmt.index)
             written = True
     return len(places) == 1
+
+
+def _reads_rows_before(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:
+    """Whether rows of the source are read in the nest of a product, each for the same row of it,
+    and a later nest, which reduces these rows, writes the target.
+
+    So a row is read before it is written, also where the schedule does both nests block of rows by
+    block of rows (`loops.rowend`).
+    """
+    reads = [(k, *one) for k, s in enumerate(body) for one in _accesses(s, source)]
+    writes = [(k, *one) for k, s in enumerate(body) for one in _accesses(s, target)]
+    if not reads or max(k for k, _, _ in reads) >= min(k for k, _, _ in writes):
+        return False
+    kept = {
+        len(s.buffer.shape)
+        for s in L.statements(body)
+        if isinstance(s, L.Store) and s.buffer.access == "temp" and s.buffer.space == "global"
+    }
+    return all(
+        kept == {len(index)} and len(vars) >= len(index) and index[:-1] == vars[: len(index) - 1]
+        for _, vars, index in (*reads, *writes)
+    )
+
+
+def _accesses(
+    stmt: L.Stmt, buffer: str, around: tuple[L.Index, ...] = ()
+) -> Iterator[tuple[tuple[L.Index, ...], tuple[L.Index, ...]]]:
+    """Where a buffer is read or written: the variables of the loops around, and the index."""
+    if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name == buffer:
+        yield around, stmt.index
+    for expr in L.expressions(stmt):
+        for one in L.walk(expr):
+            if isinstance(one, L.Load) and one.buffer.name == buffer:
+                yield around, one.index
+    if isinstance(stmt, L.For):
+        for inner in stmt.body:
+            yield from _accesses(inner, buffer, (*around, Dim.symbol(stmt.var)))
+    elif isinstance(stmt, L.If):
+        for inner in (*stmt.then, *stmt.otherwise):
+            yield from _accesses(inner, buffer, around)
 
 
 def _continues(writer: Node, result: Value, parameter: Value) -> bool:

@@ -29,7 +29,7 @@ from ..loops.cost import body_size, grain_of
 from ..loops.lower import IDENTITY, expr_names, index_names
 from ..types import BOOL, I64, U8, U16, U32, Dim, DType
 from . import dot_llvm
-from .llvm_builder import Builder, Module, Val, memory_type
+from .llvm_builder import Builder, Module, Val, memory_type, routine_symbol
 from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
 from .scalar_llvm import emit as emit_scalar
 
@@ -70,6 +70,7 @@ class Printer:
         """Of divisors of the loops around, made before these."""
         self.streaming = False
         """Whether streaming stores are printed as such; they need aligned results."""
+        self.slots: dict[tuple[int, DType], str] = {}
         self.scratch = 0
         """Bytes of the scratch memory that the blocks around use."""
 
@@ -109,6 +110,8 @@ class Printer:
             self.fail(stmt)
         elif isinstance(stmt, L.Transpose):
             self.transpose(stmt)
+        elif isinstance(stmt, L.Call):
+            self.call(stmt)
         else:
             raise LoweringError(f"the LLVM printer has no {type(stmt).__name__}")
 
@@ -489,6 +492,33 @@ class Printer:
             return
         self.store(stmt.buffer, stmt.index, new)
 
+    def call(self, stmt: L.Call) -> None:
+        """Calls a routine; numbers stand in memory while it runs."""
+        pointers: list[str] = []
+        for k, one in enumerate(stmt.arguments):
+            if isinstance(one, L.Address):
+                place = self._place(one.buffer)
+                offset = self.index(self._offset(place, one.buffer, one.index))
+                pointers.append(self.b.gep(place.pointer, offset, one.buffer.dtype))
+            elif isinstance(one, str):
+                name = f"character{ord(one)}"
+                text = f'@{name} = internal constant [2 x i8] c"{one}\\00", align 1'
+                self.module.raw_global(name, text)
+                pointers.append(f"@{name}")
+            else:
+                slot = self._slot(k, one.dtype)
+                self.b.store(slot, self.expr(one), align=8)
+                pointers.append(slot)
+        self.module.routine(stmt.routine, len(pointers))
+        arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
+        self.b.line(f"call void @{routine_symbol(stmt.routine)}({arguments})")
+
+    def _slot(self, number: int, dtype: DType) -> str:
+        """Where the number at one place of an argument list stands."""
+        if (number, dtype) not in self.slots:
+            self.slots[number, dtype] = self._entry_alloca(dtype, 1)
+        return self.slots[number, dtype]
+
     def transpose(self, stmt: L.Transpose) -> None:
         """A tile through registers: rows are loaded as vectors,
         exchanged in log2 steps, stored as vectors.
@@ -637,6 +667,10 @@ def _free(body: Sequence[L.Stmt]) -> set[str]:
             names |= index_names(stmt.index) | _strides(stmt.buffer)
         elif isinstance(stmt, L.For):
             names |= index_names((stmt.extent,))
+        elif isinstance(stmt, L.Call):
+            for one in L.addresses(stmt):
+                names.add(one.buffer.name)
+                names |= index_names(one.index) | _strides(one.buffer)
         elif isinstance(stmt, L.Transpose):
             for buffer, index in (
                 (stmt.source, stmt.source_index),
@@ -664,6 +698,8 @@ long as 10 of them."""
 
 def is_small(func: L.LoopFunc) -> bool:
     """Whether a kernel is worth putting where it is called."""
+    if any(isinstance(s, L.Call) for s in L.statements(func.body)):
+        return False
     if any(isinstance(s, L.For) and s.kind == "parallel" for s in L.statements(func.body)):
         return False
     if any(isinstance(s, L.Store) and s.streaming for s in L.statements(func.body)):

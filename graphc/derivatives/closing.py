@@ -96,7 +96,9 @@ def _is_hoisted(node: Node) -> bool:
     """Whether a node may be computed although the loop may have no iteration: it reports no
     error, and is nothing large.
     """
-    return node.op.kind not in ("opaque", "control", "call") and node.attrs.get("mode") != "raise"
+    if node.op.kind in ("opaque", "control", "call") or node.op.name == "require":
+        return False
+    return node.attrs.get("mode") != "raise"
 
 
 def _dependent(order: Sequence[Node], values: Sequence[Value]) -> set[Node]:

@@ -158,4 +158,7 @@ def _without_dead(body: Sequence[L.Stmt]) -> tuple[L.Stmt, ...]:
         if isinstance(stmt, (L.Store, L.Accumulate)):
             for i in stmt.index:
                 used |= ty.symbols(i)
+        for one in L.addresses(stmt):
+            for i in one.index:
+                used |= ty.symbols(i)
     return tuple(reversed(kept))

@@ -36,6 +36,7 @@ from .machine import Machine
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
+from .rowend import RowEnd, end_of_rows
 from .tile import square_copy, tile_nest
 
 CHUNK = 1 << 17
@@ -58,6 +59,8 @@ class Scheduler:
         self.blocks: Blocks | None = None
         """The contraction that was written in blocks, where there is one."""
         self.temps: list[L.Buffer] = []
+        self.unused: set[str] = set()
+        """Temporaries of the function that the schedule does without."""
         self.packing: list[L.Stmt] = []
         """What packs constants."""
         self.packed: list[L.Buffer] = []
@@ -71,36 +74,62 @@ class Scheduler:
     # ------------------------------------------------------------------------------- top level
     def function(self, func: L.LoopFunc) -> tuple[L.Stmt, ...]:
         out: list[L.Stmt] = []
-        for stmt in func.body:
-            if isinstance(stmt, L.For):
-                out.extend(self.top(stmt))
-            else:
+        todo = list(func.body)
+        while todo:
+            stmt = todo.pop(0)
+            if not isinstance(stmt, L.For):
                 out.append(stmt)
+                continue
+            found = end_of_rows(stmt, todo)
+            if found is not None:
+                place, product, last = found
+                ended = self.contraction(stmt, RowEnd(product, last, self.nest))
+                if ended is not None:
+                    out += [*todo[:place], *ended]
+                    del todo[: place + 1]
+                    self.unused.add(product.name)
+                    continue
+            out.extend(self.top(stmt))
         return tuple(out)
+
+    def weigh(self, *loops: L.For) -> bool:
+        """Notes whether a nest, or two that become one, is large; answers whether it is too small
+        for other threads.
+        """
+        known = [work for work in map(total_work, loops) if work is not None]
+        is_known = len(known) == len(loops)
+        self.large = not is_known or sum(known) >= LARGE_WORK
+        return is_known and sum(known) < SERIAL_WORK
+
+    def contraction(self, loop: L.For, end: RowEnd | None = None) -> list[L.Stmt] | None:
+        """A nest at the top level in register blocks, with what its rows end in."""
+        small = self.weigh(loop) if end is None else self.weigh(loop, end.loop)
+        blocks = contract(
+            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
+            self.choice, end,
+        )  # fmt: skip
+        if blocks is None:
+            return None
+        self.blocks = blocks
+        body = [*blocks.packing, *blocks.body]
+        if blocks.constant:
+            self.packing.extend(blocks.packing)
+            self.packed.extend(blocks.temps)
+            body = list(blocks.body)
+        else:
+            self.temps.extend(blocks.temps)
+        return [_serial(s) for s in body] if small else body
 
     def top(self, loop: L.For) -> list[L.Stmt]:
         """One nest at the top level."""
-        work = total_work(loop)
-        self.large = work is None or work >= LARGE_WORK
-        small = work is not None and work < SERIAL_WORK
+        small = self.weigh(loop)
         if reduction_target(loop) is not None:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        blocks = contract(
-            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
-            self.choice,
-        )  # fmt: skip
+        blocks = self.contraction(loop)
         if blocks is not None:
-            self.blocks = blocks
-            body = [*blocks.packing, *blocks.body]
-            if blocks.constant:
-                self.packing.extend(blocks.packing)
-                self.packed.extend(blocks.temps)
-                body = list(blocks.body)
-            else:
-                self.temps.extend(blocks.temps)
-            return [_serial(s) for s in body] if small else body
+            return blocks
         bands = matvec(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             self.temps.extend(bands[1])
@@ -197,7 +226,7 @@ class Scheduler:
             return False
         if any(ty.symbols(s.extent) & _bound(loop) for s in inner):
             return False
-        if any(isinstance(s, (L.Transpose, L.Barrier)) for s in L.statements(loop.body)):
+        if any(isinstance(s, (L.Transpose, L.Barrier, L.Call)) for s in L.statements(loop.body)):
             return False
         if any(isinstance(s, L.Alloc) and s.buffer.space == "local" for s in loop.body):
             return False
@@ -409,7 +438,8 @@ def schedule_for(
     scheduler = Scheduler(machine, constants, choice)
     body = scheduler.function(func)
     packed = tuple(scheduler.packed)
-    params = (*func.params, *scheduler.temps, *packed)
+    used = (p for p in func.params if p.name not in scheduler.unused)
+    params = (*used, *scheduler.temps, *packed)
     symbols = dict.fromkeys(func.symbols)
     for temp in scheduler.temps:
         for extent in temp.shape:
@@ -444,6 +474,7 @@ def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, 
         for e in L.walk(x)
         if isinstance(e, L.Load)
     }
+    read |= {a.buffer.name for s in L.statements(body) for a in L.addresses(s)}
     accumulated = {s.buffer.name for s in L.statements(body) if isinstance(s, L.Accumulate)}
 
     def large(buffer: L.Buffer) -> bool:
@@ -501,6 +532,8 @@ def is_map(loop: L.For) -> bool:
     """
     if loop.kind == "parallel":
         return True
+    if any(isinstance(s, L.Call) for s in L.statements(loop.body)):
+        return False
     own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
     read: dict[str, list[L.Index]] = {}
     for stmt in L.statements(loop.body):
@@ -539,7 +572,7 @@ def is_vectorizable(loop: L.For) -> bool:
             stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound
         ):
             return False
-        if isinstance(stmt, (L.Transpose, L.Barrier)):
+        if isinstance(stmt, (L.Transpose, L.Barrier, L.Call)):
             return False
     return True
 
@@ -628,6 +661,10 @@ def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stm
             return L.Alloc(buffers[stmt.buffer.name])
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name in buffers:
             return replace(stmt, buffer=buffers[stmt.buffer.name])
+        if isinstance(stmt, L.Call):
+            return L.readdressed(
+                stmt, lambda a: L.Address(buffers.get(a.buffer.name, a.buffer), a.index)
+            )
         return stmt
 
     return tuple(fix(L.map_stmt(s, index, leaf)) for s in body)

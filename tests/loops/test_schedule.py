@@ -139,7 +139,10 @@ def test_only_loops_and_buffers_change(program: Program, n: ty.Extent, m: ty.Ext
             assert [(b.name, b.dtype, b.access) for b in mine] == [
                 (b.name, b.dtype, b.access) for b in theirs
             ]
-        assert [b.name for b in after.temps[: len(before.temps)]] == [b.name for b in before.temps]
+        # a product whose rows are reduced in blocks needs no memory of its own
+        names = {b.name for b in after.temps}
+        left = [b.name for b in before.temps if b.name in names]
+        assert [b.name for b in after.temps[: len(left)]] == left
         assert (*after.inputs, *after.outputs, *after.temps) == after.func.params
         fails = [s.code for s in L.statements(before.func.body) if isinstance(s, L.Fail)]
         assert {s.code for s in L.statements(after.func.body) if isinstance(s, L.Fail)} == set(
