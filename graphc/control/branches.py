@@ -40,7 +40,7 @@ def cond(
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """`branches[index](*operands)`; an index outside is the nearest one.
+    """What the branch at `index` answers for the operands; an index outside is the nearest one.
 
     All branches have to answer the same types. Source: jax.lax.switch.
     """

@@ -267,7 +267,7 @@ WHILE = register(
 SWITCH = register(
     OpDef(
         name="switch",
-        doc="branches[clip(index, 0, n - 1)](rest)",
+        doc="what branch clip(index, 0, n - 1) answers for rest",
         kind="control",
         infer=_infer_switch,
         evaluate=_evaluate_switch,
