@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     from . import nn as nn
     from . import optim as optim
     from . import random as random
+    from .control.associative import associative_scan as associative_scan
+    from .control.branches import cond as cond
+    from .control.branches import switch as switch
+    from .control.loops import fori_loop as fori_loop
+    from .control.loops import map as map
+    from .control.loops import scan as scan
+    from .control.loops import while_loop as while_loop
     from .saving import load as load
     from .saving import save as save
     from .trace import Tracer as Tracer
@@ -73,11 +80,14 @@ __all__ = [
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "associative_scan",
     "check_grads",
     "checkpoint",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "data",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
@@ -88,16 +98,20 @@ __all__ = [
     "linalg",
     "linearize",
     "load",
+    "map",
     "nn",
     "numpy",
     "optim",
     "random",
     "save",
+    "scan",
     "spec",
     "stop_gradient",
+    "switch",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 
 _TRANSFORMS = {
@@ -107,6 +121,11 @@ _TRANSFORMS = {
     "gradients": ("grad", "stop_gradient", "value_and_grad"),
     "jacobians": ("hessian", "jacfwd", "jacrev"),
     "products": ("hvp", "jvp", "linearize", "vjp"),
+}
+_CONTROL = {
+    "associative": ("associative_scan",),
+    "branches": ("cond", "switch"),
+    "loops": ("fori_loop", "map", "scan", "while_loop"),
 }
 _LATER = {
     "Tracer": ".trace",
@@ -118,6 +137,7 @@ _LATER = {
     "load": ".saving",
     "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
+    **{name: f".control.{room}" for room, names in _CONTROL.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
 

@@ -161,8 +161,9 @@ class Lowered:
     def printed(self) -> tuple[str, int, tuple[str, ...]]:
         """The LLVM IR, the bytes of scratch memory for each worker, and the routines it calls."""
         from .codegen.entry import print_entry, print_scratch, print_shapes
-        from .codegen.llvm import Module, print_kernel
+        from .codegen.llvm import Module, is_small, print_kernel
         from .codegen.plan import constant_bytes
+        from .codegen.steps import looped
 
         plan = self.plan
         module = Module(self.isa)
@@ -176,10 +177,11 @@ class Lowered:
             module.raw_global("graph_constants", text)
         module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
         functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
+        repeated = {launch.kernel for launch in looped(plan.steps)}
         for func in functions.values():
-            print_kernel(module, func)
+            print_kernel(module, func, func.name in repeated and is_small(func))
         scratch = print_scratch(module)
-        print_entry(module, "graph_entry", plan.launches, plan.slots, plan.arena)
+        print_entry(module, "graph_entry", plan.steps, plan.slots, plan.arena)
         if plan.setup:
             module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
             print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
@@ -214,6 +216,8 @@ class Lowered:
         from .loops.ir import Call, statements
         from .loops.schedule_cuda import schedule_cuda
 
+        _refuse_control(self.optimised.graph)
+
         for kernel in self.kernels:
             if any(isinstance(s, Call) for s in statements(kernel.naive.func.body)):
                 ops = ", ".join(n.op.name for n in kernel.node.attrs["body"].nodes)
@@ -246,6 +250,17 @@ class Lowered:
         if stage == "cuda":
             return self.cuda
         raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
+
+
+def _refuse_control(graph: Graph) -> None:
+    """Raises LoweringError for a loop or a choice: CUDA C is kernels, one after another."""
+    for node in graph.nodes:
+        if node.op.kind == "control":
+            where = f" (at {node.where})" if node.where else ""
+            raise LoweringError(
+                f"{node.op.name} is a loop or a choice around kernels, for which there is no CUDA "
+                f"C yet; a scan is written out with unroll=True, and a choice with np.where{where}"
+            )
 
 
 # ------------------------------------------------------------------------------------------- built

@@ -34,10 +34,11 @@ class Elements(Cell):
         return bool(
             self._element(
                 "the truth value",
-                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
-                "np.where(cond, a, b) (or graphc.numpy.where) of both branches' values, `&`, `|`, "
-                "`~`, np.minimum and np.maximum; an argument that decides "
-                "the program is named in static_argnames",
+                "Instead of `if` write graphc.cond(pred, f, g, ...), which runs one of two "
+                "functions, or np.where(cond, a, b) (or graphc.numpy.where) of both branches' "
+                "values; instead of `while` graphc.while_loop(cond, body, state); instead of "
+                "`and`, `or`, `not`, `min()` and `max()` `&`, `|`, `~`, np.minimum and np.maximum; "
+                "an argument that decides the program is named in static_argnames",
             )
         )
 

@@ -25,7 +25,7 @@ from graphc_runtime.records import dataclass
 from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
-from ..loops.cost import grain_of
+from ..loops.cost import body_size, grain_of
 from ..loops.lower import IDENTITY, expr_names, index_names
 from ..types import BOOL, I64, U8, U16, U32, Dim, DType
 from . import dot_llvm
@@ -691,9 +691,27 @@ that it writes into them, and by several, whom the third cache serves at once.
 """
 
 
-def print_kernel(module: Module, func: L.LoopFunc) -> None:
+INLINE_SIZE = 64
+"""Instructions, about, up to which a kernel that a loop calls is put into the loop: a call takes as
+long as 10 of them."""
+
+
+def is_small(func: L.LoopFunc) -> bool:
+    """Whether a kernel is worth putting where it is called."""
+    if any(isinstance(s, L.Call) for s in L.statements(func.body)):
+        return False
+    if any(isinstance(s, L.For) and s.kind == "parallel" for s in L.statements(func.body)):
+        return False
+    if any(isinstance(s, L.Store) and s.streaming for s in L.statements(func.body)):
+        return False
+    return body_size(func.body) <= INLINE_SIZE
+
+
+def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> None:
     """Adds one kernel to the module:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt, ptr scratch)`.
+
+    `inline`: it is put where it is called.
     """
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
@@ -704,7 +722,7 @@ def print_kernel(module: Module, func: L.LoopFunc) -> None:
         if isinstance(s, L.Store) and s.streaming
     }
     if not streamed:
-        _print_body(module, func, func.name, params, False)
+        _print_body(module, func, func.name, params, False, inline)
         return
     # two versions: streaming stores need aligned results, and pay only when these are large
     _print_body(module, func, f"{func.name}.plain", params, False)
@@ -734,9 +752,12 @@ def print_kernel(module: Module, func: L.LoopFunc) -> None:
 
 
 def _printer(
-    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]]
-) -> Printer:
-    printer = Printer(module, module.function(name, params, linkage="internal"), name)
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]],
+    inline: bool = False,
+) -> Printer:  # fmt: skip
+    attributes = f"{module.isa.function_attributes()} alwaysinline" if inline else None
+    builder = module.function(name, params, linkage="internal", attributes=attributes)
+    printer = Printer(module, builder, name)
     for buffer in func.params:
         printer.places[buffer.name] = Place(f"%p_{buffer.name}", buffer)
     for symbol in func.symbols:
@@ -745,12 +766,13 @@ def _printer(
 
 
 def _print_body(
-    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool
-) -> None:
-    printer = _printer(module, func, name, params)
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool,
+    inline: bool = False,
+) -> None:  # fmt: skip
+    printer = _printer(module, func, name, params, inline)
     printer.streaming = streaming
     printer.block(func.body)
     printer.finish()
 
 
-__all__ = ["Module", "Printer", "print_kernel"]
+__all__ = ["Module", "Printer", "is_small", "print_kernel"]

@@ -33,6 +33,7 @@ from ..ir import Graph, Node, Value, at, make, param, rewrite
 from ..opdef import lookup
 from ..types import DType, Extent, TensorType
 from .canonicalize import canonicalize
+from .everywhere import everywhere
 from .fold import fold, uniform
 
 LEAST, LEAST_SCORES = 16, 64 * 64
@@ -45,6 +46,7 @@ MOVEMENTS = ("broadcast", "reshape", "transpose", "slice")
 CREATIONS = ("full", "iota", "extent")
 
 
+@everywhere
 def attention(graph: Graph) -> Graph:
     """The graph with its attentions as single nodes."""
     return _with_attentions(graph, graph.nodes, False)

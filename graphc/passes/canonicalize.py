@@ -42,6 +42,7 @@ from ..errors import TypeMismatch, VerifyError
 from ..ir import Graph, Node, Value, make, rewrite
 from ..opdef import cards, lookup
 from ..ops.contraction import product_dtype
+from .everywhere import everywhere
 from .fold import evaluated, full, is_constant, scalar, uniform
 
 Replacement = Value | tuple[Value, ...] | None
@@ -110,6 +111,7 @@ RULES = RuleSet()
 new = RULES.new
 
 
+@everywhere
 def canonicalize(graph: Graph) -> Graph:
     """The graph in canonical form."""
     return RULES.apply(graph)

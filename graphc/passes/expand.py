@@ -13,10 +13,12 @@ Cost: one walk; the matrices of scores are in memory then.
 from __future__ import annotations
 
 from ..ir import Graph, Node, Value, rewrite
+from .everywhere import everywhere
 
 NAMES = ("attention", "attention_gradient")
 
 
+@everywhere
 def expand(graph: Graph) -> Graph:
     """The graph without attentions."""
     if not any(node.op.name in NAMES for node in graph.nodes):

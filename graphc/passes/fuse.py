@@ -1,4 +1,5 @@
-"""Groups the ops of a graph into kernels: afterwards every node is a `fusion` or a large constant.
+"""Groups the ops of a graph into kernels: afterwards every node is a `fusion`, a large constant, or
+control flow, whose sub-graphs are such graphs.
 
     %2 = exp(%1)                            %4 = fusion(%0) {
     %3 = reduce(%2) {kind="sum"}      ->      %1 = exp(%0); %2 = reduce(%1) {...}; %3 = log(%2)
@@ -35,9 +36,12 @@ from ..loops.rowcache import ROW_BYTES
 from ..loops.rowend import LONGEST_ROW
 from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
+from .everywhere import everywhere
 from .kernels import MAX_OPS, Branch, Entry, Kernel, about, share_rows
 from .merge import merge
 
+ALONE = ("opaque", "control")
+"""Kinds of ops that share a kernel with no other; a control node stays what it is."""
 CHEAP = 3
 """An op of this cost may be computed again where its value is read more than once."""
 RECOMPUTED = 8
@@ -55,6 +59,7 @@ MIN_ROWS = 16
 LARGE = 1 << 30
 
 
+@everywhere
 def fuse(graph: Graph) -> Graph:
     """Graph of ops -> graph of fusions (see the module's docstring)."""
     return _rebuild(graph, merge(_grow(graph)))
@@ -157,14 +162,14 @@ def _grow(graph: Graph) -> list[Kernel]:
             users = readers(node)
         open_to = [k for k in users if node not in endings or not _repeats(k, node)]
         home = None
-        if node.op.kind != "opaque" and not node.op.stored:
+        if node.op.kind not in ALONE and not node.op.stored:
             home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
-            home.opaque = node.op.kind == "opaque"
+            home.opaque = node.op.kind in ALONE
             kernels.append(home)
             reach.add(home)
-        if is_result or any(k is not home for k in users) or node.op.kind == "opaque":
+        if is_result or any(k is not home for k in users) or node.op.kind in ALONE:
             for value in node.results:
                 if value not in home.results:
                     home.results.append(value)
@@ -584,6 +589,11 @@ def _fusion(
     nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value],
     kept: Sequence[Value] = (),
 ) -> None:  # fmt: skip
+    if len(nodes) == 1 and nodes[0].op.kind == "control":
+        node = nodes[0]
+        stays = make(node.op, [new[v] for v in node.operands], node.attrs, node.where)
+        new.update(zip(node.results, stays.results, strict=True))
+        return
     inner: dict[Value, Value] = {v: param(v.type, f"p{k}") for k, v in enumerate(operands)}
     params = list(inner.values())
     made: list[Node] = []

@@ -18,7 +18,9 @@ from ..verify import verify
 from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
+from .control import control
 from .cse import cse
+from .everywhere import everywhere
 from .expand import expand
 from .fold import fold
 from .inline import inline
@@ -39,6 +41,7 @@ class Repeat:
     rounds: int = 4
 
 
+@everywhere
 def layouts(graph: Graph) -> Graph:
     """See passes/layouts.py; imported for the first convolution (1.6 ms)."""
     if not any(node.op.name == "conv" for node in graph.nodes):
@@ -59,6 +62,7 @@ SIMPLIFY = Repeat(
     (
         canonicalize,  # first: the others are written for its form
         fold,  # constants now stand together; fewer of them to compare
+        control,  # knows by now which operands are constants; what it inlines is compared
         cse,  # after fold and canonicalize have made equal things look equal
         algebraic,  # last: asks for known constants and for equal operands
     )

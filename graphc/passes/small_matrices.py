@@ -17,6 +17,7 @@ from graphc_runtime import lapack
 from .. import types as ty
 from ..errors import LoweringError
 from ..ir import Graph, Node, Value, rewrite
+from .everywhere import everywhere
 
 WRITTEN_OUT = frozenset({"solve", "triangular_solve", "slogdet", "cholesky", "qr"})
 SMALL, MANY = 4, 32
@@ -30,6 +31,7 @@ CARDS = frozenset(
 )
 
 
+@everywhere
 def small_matrices(graph: Graph) -> Graph:
     """The graph with small matrices written out."""
     if not any(node.op.name in CARDS for node in graph.nodes):

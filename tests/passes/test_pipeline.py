@@ -13,6 +13,7 @@ from graphc.ir import Graph
 from graphc.passes.algebraic import algebraic
 from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
+from graphc.passes.control import control
 from graphc.passes.cse import cse
 from graphc.passes.expand import expand
 from graphc.passes.fold import fold
@@ -44,7 +45,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_order() -> None:
-    assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
+    assert SIMPLIFY.passes == (canonicalize, fold, control, cse, algebraic)
     assert NO_FUSION == (
         inline, small_matrices, prune, SIMPLIFY, stability, SIMPLIFY, layouts, winograd, attention,
     )  # fmt: skip
@@ -101,10 +102,10 @@ def test_dumps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for _ in range(2):  # the second run replaces the files of the first
         found = run(graph, NO_FUSION)
         assert sorted(p.name for p in folder.iterdir()) == [
-            "00-trace.txt", "04-canonicalize.txt", "07-algebraic.txt",
+            "00-trace.txt", "04-canonicalize.txt", "08-algebraic.txt",
         ]  # fmt: skip
     assert (folder / "00-trace.txt").read_text() == f"{graph}\n"
-    assert (folder / "07-algebraic.txt").read_text() == f"{found.graph}\n"
+    assert (folder / "08-algebraic.txt").read_text() == f"{found.graph}\n"
 
 
 def test_a_pass_that_breaks_the_graph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
