@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .control.loops import map as map
     from .control.loops import scan as scan
     from .control.loops import while_loop as while_loop
+    from .python_control.convert import python_control_flow as python_control_flow
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -92,6 +93,7 @@ __all__ = [
     "map",
     "nn",
     "numpy",
+    "python_control_flow",
     "scan",
     "spec",
     "stop_gradient",
@@ -118,6 +120,7 @@ _CONTROL = {
 _LATER = {
     "Tracer": ".trace",
     "nn": ".nn",
+    "python_control_flow": ".python_control.convert",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
     **{name: f".control.{room}" for room, names in _CONTROL.items() for name in names},
 }

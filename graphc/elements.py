@@ -38,7 +38,8 @@ class Elements(Cell):
                 "functions, or np.where(cond, a, b) (or graphc.numpy.where) of both branches' "
                 "values; instead of `while` graphc.while_loop(cond, body, state); instead of "
                 "`and`, `or`, `not`, `min()` and `max()` `&`, `|`, `~`, np.minimum and np.maximum; "
-                "an argument that decides the program is named in static_argnames",
+                "an argument that decides the program is named in static_argnames. Or keep the "
+                'statements as they are: graphc.jit(f, control_flow="python")',
             )
         )
 
