@@ -16,7 +16,7 @@ from .cell import Cell
 from .locations import refuse, user_frame
 from .types import Dim
 
-_UNKNOWN = "is asked for while tracing, and depends on the arguments"
+UNKNOWN = "is asked for while tracing, and depends on the arguments"
 
 
 class Elements(Cell):
@@ -27,7 +27,7 @@ class Elements(Cell):
     def _element(self, what: str, remedy: str) -> Any:
         known = self.known()
         if known is None:
-            return refuse(f"{what} of {self!r} {_UNKNOWN}. {remedy}")
+            return refuse(f"{what} of {self!r} {UNKNOWN}. {remedy}")
         return known
 
     def __bool__(self) -> bool:

@@ -26,6 +26,10 @@ from .undefined import Undefined
 _MOST_RUNS = 12
 
 
+class FirstStepDiffers(Exception):
+    """A variable begins with a type that the first step replaces for good."""
+
+
 @dataclass(slots=True)
 class _Leaf:
     """A leaf of a carried variable: an object that stays, or a start with its type."""
@@ -96,6 +100,7 @@ class Carries:
 
     Attributes:
         sure: whether there is at least one step.
+        may_peel: whether the first step may be run before the loop, where its types differ.
         names, elements, cells: by name, by container and key, by id of the array.
         lost: variables that have no value inside of the loop.
         afterwards: variables that have none after it.
@@ -104,6 +109,7 @@ class Carries:
 
     region: Region
     sure: bool
+    may_peel: bool = False
     names: dict[str, _Carry] = field(default_factory=dict)
     elements: dict[tuple[int, Any], _Carry] = field(default_factory=dict)
     cells: list[int] = field(default_factory=list)
@@ -191,8 +197,7 @@ class Carries:
             reason = self._moved(carry, found)
             if isinstance(reason, str):
                 del self.names[name]
-                self.lost[name] = Undefined(_title(name), reason)
-                return False
+                return self._lose(name, reason)
             return reason
         if found.object is entry:
             return True
@@ -206,7 +211,13 @@ class Carries:
             a.same(b) for a, b in zip(before.leaves, found.leaves, strict=True)
         ):
             return True
-        self.lost[name] = Undefined(_title(name), self._becomes(before, found))
+        return self._lose(name, self._becomes(before, found))
+
+    def _lose(self, name: str, reason: str) -> bool:
+        """Goes on without the variable's value: an error where it is read."""
+        if self.may_peel:
+            raise FirstStepDiffers
+        self.lost[name] = Undefined(_title(name), reason)
         return False
 
     def _new(self, name: str, entry: Undefined, found: Held) -> bool:
@@ -332,4 +343,4 @@ def _title(name: str) -> str:
     return "a jump" if name.startswith(PREFIX) else name
 
 
-__all__ = ["Carries"]
+__all__ = ["Carries", "FirstStepDiffers"]

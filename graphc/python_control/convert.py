@@ -12,7 +12,6 @@ from typing import Any
 
 from ..captures import Captures
 from ..cell import current_trace
-from ..errors import TraceError
 from ..locations import is_library_code
 from .jumps import PREFIX
 from .rewrite import OPERATORS, THUNK, rewrite
@@ -56,15 +55,12 @@ def python_control_flow(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _rewritten(function: Any) -> Any:
-    """The function that was asked for; what cannot be rewritten is refused."""
-    if isinstance(function, types.FunctionType):
-        return convert(function)
-    found = converted(function)
-    if found is function:
-        raise TraceError(
-            f'control_flow="python" takes a function with a source, not a {type(function).__name__}'
-        )
-    return found
+    """What is run instead of the function that was asked for, which has to have a source."""
+    inner = getattr(function, "__func__", function)
+    if type(inner) is types.FunctionType and not is_library_code(inner.__code__):
+        made = convert(inner)
+        return made if inner is function else types.MethodType(made, function.__self__)
+    return converted(function)
 
 
 def converted(function: Any) -> Any:
@@ -188,6 +184,9 @@ def _code(function: types.FunctionType) -> types.CodeType:
     owner = "" if owner == "<locals>" else owner
     made = rewrite(node, old.co_freevars, old.co_filename, owner)
     statement = made if isinstance(made, ast.FunctionDef) else ast.Return(made)
+    name = "<lambda>"
+    if isinstance(made, ast.FunctionDef):
+        made.name = name = f"{PREFIX}function"  # else it would hide the global of its own name
     around = ast.FunctionDef(
         name="around",
         args=ast.arguments(
@@ -205,7 +204,7 @@ def _code(function: types.FunctionType) -> types.CodeType:
         flags=old.co_flags & _FUTURE, dont_inherit=True,
     )  # fmt: skip
     (outer,) = _inner_codes(whole)
-    found = [c for c in _inner_codes(outer) if c.co_name == old.co_name]
+    found = [c for c in _inner_codes(outer) if c.co_name == name]
     return _named(found[-1], old.co_name, old.co_qualname)
 
 

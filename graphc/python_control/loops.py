@@ -11,7 +11,7 @@ from ..locations import refuse
 from ..ops import build
 from ..tracer import Tracer
 from .branches import if_stmt
-from .carries import Carries
+from .carries import Carries, FirstStepDiffers
 from .emission import State, repeat_over, repeat_while
 from .iterables import Range, Rows, row_parameter, rows_of
 from .reach import base_of
@@ -129,8 +129,9 @@ class _For:
         self, variables: Variables, rows: Rows, going: Callable[[], Any] | None,
         body: Callable[[Any], None],
     ):  # fmt: skip
-        self.region = Region("for", variables)
+        self.region, self.variables = Region("for", variables), variables
         self.rows, self.going, self.body = rows, going, body
+        self.peeled = False
         self.length = rows.length()
         self.index: Value | None = None
         self.taken: list[tuple[Value, Tracer]] = []
@@ -141,8 +142,13 @@ class _For:
         low = None if self.length is None else ty.bounds(self.length)[0]
         carries = Carries(region, sure=low is not None and low >= 1)
         carries.begin()
-        with region.explained(self._note()):
-            outcome = carries.settled(self._step)
+        carries.may_peel = self._may_peel()
+        try:
+            with region.explained(self._note()):
+                outcome = carries.settled(self._step)
+        except FirstStepDiffers:
+            self._peeled()
+            return
         self._check_rows(carries)
         states = carries.states(outcome)
         index = self._index()
@@ -153,6 +159,19 @@ class _For:
             most = self.length if isinstance(self.length, int) else None
             values = repeat_while(region, carries.given, [index, *states], most)
         carries.finish(values[1:], outcome)
+
+    def _may_peel(self) -> bool:
+        """Whether the first step can be run on its own, as Python would."""
+        if not isinstance(self.length, int) or self.length < 2 or self.peeled:
+            return False
+        return self.going is None or truth(self.going()) is True
+
+    def _peeled(self) -> None:
+        """Runs the first step, after which variables have the types that steps give them."""
+        self.body(next(iter(self.rows.python())))
+        rest = _For(self.variables, self.rows.rest(1), self.going, self.body)
+        rest.peeled = True
+        rest.run()
 
     def _step(self) -> Value | None:
         self.index = param(ty.TensorType(ty.I64, ()), "step")

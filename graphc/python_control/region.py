@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cell import Cell, Trace, current_trace
+from ..elements import UNKNOWN
 from ..errors import GraphcError
 from ..ir import Value
 from ..locations import refuse, user_line
@@ -194,11 +195,11 @@ class Region:
 
     @contextmanager
     def explained(self, note: str) -> Iterator[None]:
-        """A note on errors of graphc that come out of the run."""
+        """A note on the error that something is asked for that only the run will know."""
         try:
             yield
         except GraphcError as error:
-            if note and note not in getattr(error, "__notes__", []):
+            if note and UNKNOWN in str(error) and note not in getattr(error, "__notes__", []):
                 error.add_note(note)
             raise
 

@@ -131,6 +131,7 @@ def _function(node: ast.FunctionDef, outer: _Scope) -> None:
         one for one in own_nodes(node) if isinstance(one, (ast.If, ast.While, ast.For, ast.Delete))
     ]
     guarded = set().union(*(bound_in([one]) for one in controlled))
+    guarded |= bound_in(node.body) & read_in(controlled)
     guarded |= set().union(
         *(
             bound_in([g])
