@@ -37,7 +37,9 @@ from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:
+    from . import data as data
     from . import nn as nn
+    from . import optim as optim
     from .control.associative import associative_scan as associative_scan
     from .control.branches import cond as cond
     from .control.branches import switch as switch
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from .control.loops import scan as scan
     from .control.loops import while_loop as while_loop
     from .python_control.convert import python_control_flow as python_control_flow
+    from .saving import load as load
+    from .saving import save as save
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -81,6 +85,7 @@ __all__ = [
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "data",
     "fori_loop",
     "grad",
     "hessian",
@@ -90,10 +95,13 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "load",
     "map",
     "nn",
     "numpy",
+    "optim",
     "python_control_flow",
+    "save",
     "scan",
     "spec",
     "stop_gradient",
@@ -119,8 +127,12 @@ _CONTROL = {
 }
 _LATER = {
     "Tracer": ".trace",
+    "data": ".data",
     "nn": ".nn",
     "python_control_flow": ".python_control.convert",
+    "optim": ".optim",
+    "load": ".saving",
+    "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
     **{name: f".control.{room}" for room, names in _CONTROL.items() for name in names},
 }
@@ -130,7 +142,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = import_module(_LATER[name], __name__)
-        found = module if name == "nn" else getattr(module, name)
+        found = module if _LATER[name] == f".{name}" else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,6 @@ import ctypes
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,14 +23,16 @@ from typing import Any, Protocol
 import graphc_runtime
 import numpy as np
 from graphc_runtime.forking import ForkLock, stored_property
+from graphc_runtime.records import dataclass
 
 from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
-from .codegen.target import Target, host_fingerprint, host_isa, host_target
+from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
 from .errors import GraphcError, NonFiniteError
 from .ir import Graph, Literal
 from .loops.ir import NON_FINITE
+from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
@@ -112,8 +113,8 @@ class Lowered:
 
         choose = None if self.tuner is None else self.tuner.kernel
         return plan(
-            self.optimised.graph, machine_of(self.isa), self.strided, dict(self.aliases),
-            self.check_finite, choose,
+            self.optimised.graph, machine_of(self.isa, self.l2_bytes), self.strided,
+            dict(self.aliases), self.check_finite, choose,
         )  # fmt: skip
 
     @property
@@ -129,6 +130,11 @@ class Lowered:
     def isa(self) -> Any:
         """The instructions that kernels are written for."""
         return self.target.isa if self.target is not None else host_isa()
+
+    @property
+    def l2_bytes(self) -> int:
+        """The second cache that blocks are cut for: the host's, or what most machines have."""
+        return L2_BYTES if self.target is not None else host_l2_bytes()
 
     @property
     def kernels(self) -> tuple[Any, ...]:
@@ -435,10 +441,10 @@ def ensure_native() -> None:
     with _native_lock:
         if _native_ready:
             return
+        environment.num_threads()  # says what is wrong with GRAPHC_NUM_THREADS
         shipped = graphc_runtime.native_object()
         if shipped is not None:
             graphc_runtime.install(shipped)
-            graphc_runtime.set_threads(environment.num_threads())
             _native_ready = True
             return
         source = graphc_runtime.native_source()
@@ -460,7 +466,6 @@ def ensure_native() -> None:
             entry = cache.Entry(meta, {"code": code})
             store.put(key, entry)
         graphc_runtime.install(entry.blobs["code"])
-        graphc_runtime.set_threads(environment.num_threads())
         _native_ready = True
 
 

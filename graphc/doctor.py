@@ -12,13 +12,13 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import graphc_runtime
 import numpy as np
 from graphc_runtime import cuda
+from graphc_runtime.records import dataclass
 
 import graphc
 
@@ -26,7 +26,7 @@ from . import compile as road
 from . import environment
 from .cache import Cache
 from .codegen import nvcc
-from .codegen.target import host_target
+from .codegen.target import host_l2_bytes, host_target
 from .errors import GraphcError
 from .tuning import KEY_PREFIX
 
@@ -127,6 +127,7 @@ def _processor() -> Iterator[Check]:
             "vectors", "slow", f"{isa.vector_bits} bits", f"graphc was not tuned for {isa.arch}"
         )
         return
+    yield Check("second cache", "ok", readable_bytes(host_l2_bytes()))
     width = f"{isa.vector_bits} bits: {' '.join(there) or 'the baseline'}"
     if isa.arch == "x86_64" and isa.vector_bits < 256:
         yield Check("vectors", "slow", width, "no AVX; an emulator or an old processor")

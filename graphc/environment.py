@@ -4,13 +4,15 @@ them.
 GRAPHC_DUMP          a folder: the pipeline writes the graph there after every pass that changed it
 GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
 GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
-GRAPHC_NUM_THREADS   how many threads a parallel loop may use
+GRAPHC_NUM_THREADS   how many threads a parallel loop may use; else OMP_NUM_THREADS is asked
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from graphc_runtime.call import default_threads
 
 
 def dump_folder() -> Path | None:
@@ -36,17 +38,13 @@ def cache_folder() -> Path | None:
 
 
 def num_threads() -> int:
-    """How many threads a parallel loop may use: what was asked for, or the processors this process
-    may run on.
+    """How many threads a parallel loop may use: GRAPHC_NUM_THREADS, else OMP_NUM_THREADS, else the
+    processors this process may run on.
 
     Raises:
         ValueError: when GRAPHC_NUM_THREADS is no positive integer.
     """
     text = os.environ.get("GRAPHC_NUM_THREADS", "")
-    if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(f"GRAPHC_NUM_THREADS is {text!r}; give a positive integer")
-        return int(text)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    if text and (not text.isdecimal() or int(text) < 1):
+        raise ValueError(f"GRAPHC_NUM_THREADS is {text!r}; give a positive integer")
+    return default_threads()

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import graphc_runtime
 from graphc_runtime.forking import ForkLock
+from graphc_runtime.records import dataclass
 
 from . import cache, environment, measuring
 from . import types as ty
 from .codegen.plan import kernel_name, machine_of
-from .codegen.target import host_fingerprint, host_isa
+from .codegen.target import host_fingerprint, host_isa, host_l2_bytes
 from .compile import FORMAT, VERSION, Lowered, disk_cache
 from .errors import BuildError
 from .ir import Graph, Literal, Node, Value, make, param
@@ -138,7 +138,7 @@ class Tuner:
         names = tuple(b.name for k, b in enumerate(naive.inputs) if k in one.constant)
         if _work(naive.func, one.env) < WORK:
             return ESTIMATE
-        kernel = Kernel(naive, machine_of(host_isa()), names)
+        kernel = Kernel(naive, machine_of(host_isa(), host_l2_bytes()), names)
         text = print_loops(naive.func)
 
         def measure(seconds: float) -> _Answer:

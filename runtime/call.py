@@ -20,7 +20,6 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ import numpy as np
 from . import fallback, specialization
 from .forking import ForkLock
 from .loader import LoadedObject, ObjectError, load, process_address
+from .records import dataclass
 from .specialization import Specialization
 
 __all__ = [
@@ -266,7 +266,7 @@ def _load_native(content: bytes) -> _Native:
     if not native.register_fork():
         os.register_at_fork(after_in_child=native.reset_after_fork)
     native.pool_limit(_default_pool_limit())
-    _set_native_threads(native, default_threads())
+    _set_native_threads(native, _threads_asked or default_threads())
     return native
 
 
@@ -361,6 +361,9 @@ def _native_of(function: Any) -> _Native:
 
 
 # ---------------------------------------------------------------------------------------- threads
+_threads_asked: int | None = None
+
+
 def default_threads(environment: Callable[[str], str | None] = os.environ.get) -> int:
     """GRAPHC_NUM_THREADS, else OMP_NUM_THREADS (its first number), else the CPUs that this process
     may use."""
@@ -384,13 +387,16 @@ def _set_native_threads(native: _Native, threads: int) -> int:
 
 def set_threads(threads: int) -> int:
     """Sets how many threads one call may use, the calling one included; gives the number now in
-    force (1 to 1024).
+    force (1 to 1024). Before the native runtime is installed that is 1, and what was asked for is
+    kept for then.
 
     Raises:
         ValueError: below 1.
     """
+    global _threads_asked
     if threads < 1:
         raise ValueError(f"a call needs at least one thread, not {threads}")
+    _threads_asked = threads
     return 1 if _native is None else _set_native_threads(_native, threads)
 
 

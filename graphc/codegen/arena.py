@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc_runtime.records import dataclass
 
 from ..types import Extent
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc_runtime.records import dataclass
 
 from ..ir import Graph, Node, Value, make, param
 from ..loops import ir as L
 from ..loops.choice import ESTIMATE, Choice
 from ..loops.lower import Lowered, lower
-from ..loops.schedule import Machine, Scheduled, schedule_for
+from ..loops.machine import Machine
+from ..loops.schedule import Scheduled, schedule_for
 from ..loops.text import print_loops
 from ..ops.fusion import FUSION
 

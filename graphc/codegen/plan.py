@@ -11,13 +11,13 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from ..ir import Graph, Literal, Value
 from ..loops import ir as L
-from ..loops.schedule import Machine
+from ..loops.machine import L2_BYTES, Machine
 from ..types import Dim, Extent
 from .kernels import Chooser, Kernel, Kernels, distinct_results, kernel_name, separate_aliases
 from .llvm_values import Isa
@@ -93,9 +93,9 @@ def plan(
     )  # fmt: skip
 
 
-def machine_of(isa: Isa) -> Machine:
+def machine_of(isa: Isa, l2_bytes: int = L2_BYTES) -> Machine:
     """What schedules want to know of a target."""
-    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
+    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots, l2_bytes=l2_bytes)
 
 
 def constant_bytes(literal: Literal) -> bytes:

@@ -12,7 +12,8 @@ Place  = ("buffer", k)      the entry's k-th buffer: inputs, then results
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from graphc_runtime.records import dataclass
 
 from ..loops import ir as L
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphc_runtime.records import dataclass
+
+from ..loops.machine import L2_BYTES
+
 if TYPE_CHECKING:
     from .llvm_values import Isa
+
+
+LEAST_L2, MOST_L2 = 128 << 10, 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,18 @@ def host_isa() -> Isa:
     return host_target().isa
 
 
+@lru_cache(maxsize=1)
+def host_l2_bytes() -> int:
+    """The second cache of one core of this machine. `L2_BYTES` where the system does not say, and
+    at most 4 MB: a larger one serves several cores.
+    """
+    try:
+        found = os.sysconf("SC_LEVEL2_CACHE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        found = 0
+    return min(max(found, LEAST_L2), MOST_L2) if found > 0 else L2_BYTES
+
+
 def _llvm_name(flag: str) -> str:
     """LLVM's name of a feature, from the system's."""
     return flag.replace("sse4_", "sse4.").replace("avx512_", "avx512").replace("avx_", "avx")
@@ -79,7 +98,7 @@ def _cpuinfo() -> list[str]:
 
 @lru_cache(maxsize=1)
 def host_fingerprint() -> str:
-    """What identifies the host's instructions without asking LLVM, for cache keys.
+    """What identifies the host's instructions and caches without asking LLVM, for cache keys.
 
     Source: /proc/cpuinfo.
     """
@@ -87,5 +106,6 @@ def host_fingerprint() -> str:
     facts = [platform.machine(), platform.system()]
     described = [line for line in _cpuinfo() if line.startswith(kept)]
     # platform.processor() starts a process (4 ms), which a fork at that moment may wait for
+    facts.append(str(host_l2_bytes()))
     facts += described or [platform.processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -12,7 +12,9 @@ How a loop runs:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..ir import Graph, Literal, Node, Value

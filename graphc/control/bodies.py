@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import TypeMismatch

@@ -14,7 +14,8 @@ from . import ir as L
 from .choice import ESTIMATE, Choice
 from .contract import Scheduled as Blocks
 from .lower import Lowered
-from .schedule import Machine, Scheduled, schedule_for
+from .machine import Machine
+from .schedule import Scheduled, schedule_for
 from .shapes import (
     SUM_TERMS,
     column_places,
@@ -86,7 +87,7 @@ class Kernel:
     def places(self, best: Choice, made: Scheduled) -> list[Choice]:
         """Columns and rows in place or packed."""
         blocks = _blocks(made)
-        places = column_places(blocks.nest, blocks.constant)
+        places = column_places(blocks.nest, self.machine, blocks.constant)
         found = [replace(best, columns=place) for place in places]
         if rows_are_readable(blocks.nest):
             other = "in place" if blocks.shape.pack_rows else "packed"

@@ -23,7 +23,9 @@ Figures and the choice of tiles: `shapes.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BOOL, I32, Dim
@@ -48,6 +50,7 @@ from .choice import ESTIMATE, Choice
 from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names
+from .machine import Machine
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
@@ -74,34 +77,32 @@ class Scheduled:
 
 
 def contract(
-    loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
-    vectorize: Vectorize, constants: Collection[str] = (), available: Collection[str] = (),
-    choice: Choice = ESTIMATE,
+    loop: L.For, machine: Machine, fresh: Fresh, rename: Rename, vectorize: Vectorize,
+    constants: Collection[str] = (), choice: Choice = ESTIMATE,
 ) -> Scheduled | None:  # fmt: skip
     """The nest in register blocks; None where it is no contraction or too small to be one.
 
     `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes,
-    `constants` are the names of the buffers that hold the same in every call, `available` the dots
-    that the target has, `choice` what was measured.
+    `constants` are the names of the buffers that hold the same in every call, `choice` is what was
+    measured.
     """
     nest = match(loop)
     if nest is None:
         return None
     nest = with_more_rows(nest, FEW_ROWS, fresh)
-    words = dots(nest, available)
+    words = dots(nest, machine.dots)
     for one, shifted in (words, (nest, False)) if words is not None else ((nest, False),):
         one = joined(one, shapes.SLICE_TERMS, shapes.TASKS, fresh)
         constant = _columns_are_constant(one, constants)
-        shape = choose(one, vector_bytes, registers, constant, choice)
+        shape = choose(one, machine, constant, choice)
         if shape is not None:
             return _Writer(one, shape, fresh, rename, vectorize, shifted).write(constant)
     return None
 
 
 def contract_within(
-    loop: L.For, vector_bytes: int, registers: int, fresh: Fresh, rename: Rename,
-    vectorize: Vectorize,
-) -> list[L.Stmt] | None:  # fmt: skip
+    loop: L.For, machine: Machine, fresh: Fresh, rename: Rename, vectorize: Vectorize
+) -> list[L.Stmt] | None:
     """The same for a nest inside a parallel loop that works on a local buffer, as attention's do:
     what it packs is local too.
     """
@@ -115,7 +116,7 @@ def contract_within(
     columns = tuple(replace(o, batched=True) for o in nest.column_operands)
     around = L.For(fresh("b"), 1, "serial", ())  # what workers share is further out
     nest = replace(nest, column_operands=columns, batch=(around,))
-    shape = choose(nest, vector_bytes, registers)
+    shape = choose(nest, machine)
     if shape is None:
         return None
     return list(_Writer(nest, shape, fresh, rename, vectorize).write(False).body)

@@ -25,6 +25,7 @@ from .blocks import Vectorize
 from .contract import Fresh, Rename
 from .contraction import inlined
 from .lower import IDENTITY, expr_names, index_names
+from .machine import Machine
 
 BAND = 4096
 """Columns of a band: 16 KiB of f32 sums, and stretches of 16 KiB of every line."""
@@ -39,17 +40,15 @@ ahead in each (4096 x 4096, one core: 2.97 -> 2.63 ms).
 """
 LEAST_COLUMNS = 2048
 """Fewer columns are read by an ordinary tile."""
-LEAST_BYTES = 256 << 10
-"""Smaller matrices stay in the second cache, in any order."""
 
 
 def matvec(
-    loop: L.For, fresh: Fresh, rename: Rename, vectorize: Vectorize
+    loop: L.For, machine: Machine, fresh: Fresh, rename: Rename, vectorize: Vectorize
 ) -> tuple[list[L.Stmt], list[L.Buffer]] | None:
     """The loop over columns in pieces, and the temporaries that they need; None where it is no such
     product.
     """
-    found = _match(loop)
+    found = _match(loop, machine.kept_bytes)
     if found is None:
         return None
     before, reduction, sums, after = found
@@ -137,7 +136,7 @@ def matvec(
 
 
 def _match(
-    loop: L.For,
+    loop: L.For, kept_bytes: int
 ) -> tuple[list[L.Stmt], L.For, tuple[L.Accumulate, ...], list[L.Stmt]] | None:
     """(before, reduction, sums, after) of a loop over columns."""
     from .schedule import coefficient
@@ -174,6 +173,6 @@ def _match(
         if expr_names(total.value) & {s.name for s in before if isinstance(s, L.Let)}:
             return None
     size = depth * columns * 4
-    if not moved or (isinstance(size, int) and size < LEAST_BYTES):
+    if not moved or (isinstance(size, int) and size < kept_bytes):
         return None
     return before, reduction, sums, after

@@ -19,7 +19,9 @@ reduction is cut in pieces of a fixed size, and lanes are combined in a fixed or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim
@@ -30,6 +32,7 @@ from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
+from .machine import Machine
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
@@ -43,22 +46,6 @@ TASKS = 16
 """Iterations of a parallel loop that workers can share well."""
 SERIAL_WORK = 200_000
 """Nests with less work than this (scalar instructions) are not offered to other threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the schedule wants to know of a target."""
-
-    vector_bytes: int = 64
-    """Width of a vector register."""
-    registers: int = 32
-    streaming_bytes: int | None = 12 << 20
-    """Results of at least this size are written past the caches; None: never.
-
-    A kernel decides when it is called.
-    """
-    dots: frozenset[str] = frozenset()
-    """The dots of words (`loops/scalar.py`) that are an instruction."""
 
 
 class Scheduler:
@@ -100,10 +87,9 @@ class Scheduler:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        machine = self.machine
         blocks = contract(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed,
-            self.map_lanes, self.constants, machine.dots, self.choice,
+            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
+            self.choice,
         )  # fmt: skip
         if blocks is not None:
             self.blocks = blocks
@@ -115,7 +101,7 @@ class Scheduler:
             else:
                 self.temps.extend(blocks.temps)
             return [_serial(s) for s in body] if small else body
-        bands = matvec(loop, self.fresh, self.renamed, self.map_lanes)
+        bands = matvec(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             self.temps.extend(bands[1])
             return bands[0]
@@ -166,10 +152,7 @@ class Scheduler:
         """A loop inside others: a reduction over lanes, or a map."""
         if loop.kind not in ("serial", "parallel"):
             return [loop]
-        machine = self.machine
-        blocks = contract_within(
-            loop, machine.vector_bytes, machine.registers, self.fresh, self.renamed, self.map_lanes
-        )
+        blocks = contract_within(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if blocks is None:
             blocks = square_copy(loop, self.fresh)
         if blocks is not None:

@@ -7,14 +7,17 @@ nest that it took apart; decides nothing about statements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from graphc_runtime.records import dataclass
 
 from . import ir as L
 from .choice import ESTIMATE, Choice
 
 if TYPE_CHECKING:
     from .contraction import Contraction, Operand
+    from .machine import Machine
 
 SOME_ROWS = 256
 """Rows that an estimate assumes where calls may have any number."""
@@ -22,8 +25,6 @@ LATENCY = 4
 """Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
 TILE_COST = 24
 """Cycles to begin and end a tile."""
-BLOCK_BYTES = 192 << 10
-"""A packed block of rows: in the second cache beside a panel."""
 SHORT = 16
 """Terms up to which guarded rows are read where they are, if one panel is all that reads them."""
 LARGE = 256
@@ -32,20 +33,12 @@ MANY_ROWS = 160
 MANY_COLUMNS = 256
 DENSE_BYTES = 1 << 10
 """Lines of columns up to this length are read where they are."""
-WIDE_BLOCK_BYTES = 320 << 10
-"""The same where all rows pass a group of panels."""
-IN_PLACE_BYTES = 512 << 10
-"""Columns up to this size stay in the second cache: they are read in place if they can be."""
-LOCAL_BYTES = 128 << 10
-"""Columns of one batch that are packed for it alone."""
 SLICE_TERMS = 512
 """Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
 SUM_TERMS = 384
 """Terms that are added one by one where additions round: the error of a sum grows with them.
 OpenBLAS's slices for f32 are as long.
 """
-GROUP_BYTES = 256 << 10
-"""Sums that wait for their next slice: rows are packed again for each group of panels."""
 TASKS = 16
 """Loops around with fewer iterations than this are joined, so that workers get equal shares."""
 BLOCKS = 8
@@ -88,25 +81,24 @@ class Shape:
 
 
 def choose(
-    nest: Contraction, vector_bytes: int, registers: int, constant: bool = False,
-    choice: Choice = ESTIMATE,
-) -> Shape | None:  # fmt: skip
+    nest: Contraction, machine: Machine, constant: bool = False, choice: Choice = ESTIMATE
+) -> Shape | None:
     """The shape; None where the ordinary schedule is right. Columns that are `constant` cost
     nothing to pack. A measured `choice` is taken where it is legal.
     """
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
-    vector = vector_of(nest, vector_bytes)
+    vector, registers = vector_of(nest, machine.vector_bytes), machine.registers
     if any(isinstance(e, int) and e < least for e, least in ((rows, 2), (depth, 2))):
         return None
     if isinstance(columns, int) and columns < vector // 2 and not _fills(nest, columns):
         return None
-    places = column_places(nest, constant)
+    places = column_places(nest, machine, constant)
     if isinstance(rows, int) and rows < 8 and "in place" not in places:
         return None  # sums along the terms read every column once, in place
     lanes, height = _tile(nest, vector, registers)
     if choice.height and choice.height <= tallest(nest, registers).get(choice.width, 0):
         lanes, height = choice.width * vector, choice.height
-    place = choice.columns if choice.columns in places else _columns(nest, places, height, constant)
+    place = choice.columns if choice.columns in places else _columns(nest, machine, places, height)
     if place is None:
         return None
     pack_columns = "" if place == "in place" else place
@@ -126,11 +118,11 @@ def choose(
             return None
         pack_rows = False
     deep = _slice(nest, pack_columns, choice.terms)
-    block = _block_rows(nest, height, pack_rows, deep)
+    block = _block_rows(nest, machine, height, pack_rows, deep)
     if block is None:
         return None
     if choice.block:
-        block = _chosen_block(nest, height, pack_rows, deep, choice.block) or block
+        block = _chosen_block(nest, machine, height, pack_rows, deep, choice.block) or block
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
     if isinstance(rows, int) and not nest.batch and not choice.height:
         most = tallest(nest, registers)[lanes // vector]
@@ -139,11 +131,11 @@ def choose(
     if choice.share and pack_columns != "local" and columns_can_be_shared(nest):
         by_columns = choice.share == "columns"
     if by_columns:
-        return _by_columns(nest, shape, deep, choice.block)
+        return _by_columns(nest, machine, shape, deep, choice.block)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
-    group = max(1, GROUP_BYTES // bytes_)
+    group = max(1, machine.group_bytes // bytes_)
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
@@ -198,21 +190,23 @@ def _is_by_columns(nest: Contraction) -> bool:
     return rows < MANY_ROWS and isinstance(columns, int) and columns >= MANY_COLUMNS
 
 
-def _by_columns(nest: Contraction, shape: Shape, deep: int, chosen: int) -> Shape:
+def _by_columns(nest: Contraction, machine: Machine, shape: Shape, deep: int, chosen: int) -> Shape:
     """The shape for workers that share the columns: all rows in as few blocks as hold them."""
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     outer = nest.reduction[0].extent
     assert isinstance(rows, int) and isinstance(columns, int) and isinstance(depth, int)
     if deep and isinstance(outer, int):
         depth = depth // outer * deep
-    blocks = -(-_block_bytes(nest, rows, depth) // WIDE_BLOCK_BYTES) if shape.pack_rows else 1
+    bytes_ = _block_bytes(nest, rows, depth)
+    blocks = -(-bytes_ // machine.wide_block_bytes) if shape.pack_rows else 1
     tiles = -(-rows // shape.height)
     block = min(rows, -(-tiles // blocks) * shape.height)
     if chosen:
-        block = _chosen_block(nest, shape.height, shape.pack_rows, deep, chosen) or block
+        rows_of = _chosen_block(nest, machine, shape.height, shape.pack_rows, deep, chosen)
+        block = rows_of or block
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * shape.lanes
     group = max(1, columns // shape.lanes // BLOCKS)
-    group = min(max(group, 2), max(1, GROUP_BYTES // bytes_)) if deep else max(group, 4)
+    group = min(max(group, 2), max(1, machine.group_bytes // bytes_)) if deep else max(group, 4)
     return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
 
 
@@ -298,7 +292,7 @@ def _cost(
     )
 
 
-def column_places(nest: Contraction, constant: bool) -> tuple[str, ...]:
+def column_places(nest: Contraction, machine: Machine, constant: bool) -> tuple[str, ...]:
     """Where columns may be read: "in place", packed "once" for all rows, "local" in a batch."""
     found: list[str] = []
     if all(o.along == 1 and o.parts == 1 for o in nest.column_operands):
@@ -306,7 +300,7 @@ def column_places(nest: Contraction, constant: bool) -> tuple[str, ...]:
     if constant or not any(o.batched for o in nest.column_operands):
         found.append("once")
     size = _columns_bytes(nest)
-    if isinstance(size, int) and size <= LOCAL_BYTES and isinstance(nest.depth, int):
+    if isinstance(size, int) and size <= machine.local_bytes and isinstance(nest.depth, int):
         found.append("local")
     return tuple(found)
 
@@ -317,12 +311,12 @@ def _columns_bytes(nest: Contraction) -> L.Index:
 
 
 def _columns(
-    nest: Contraction, places: tuple[str, ...], height: int, constant: bool
-) -> str | None:  # fmt: skip
+    nest: Contraction, machine: Machine, places: tuple[str, ...], height: int
+) -> str | None:
     """Where columns are read, of the places where they may be; None where there is none."""
     rows, size = nest.rows.extent, _columns_bytes(nest)
     many = not isinstance(rows, int) or rows > 2 * height or bool(nest.batch)
-    small = isinstance(size, int) and size <= IN_PLACE_BYTES
+    small = isinstance(size, int) and size <= machine.in_place_bytes
     if "in place" in places and (small or not many or _is_dense(nest)):
         return "in place"
     order = [place for place in ("once", "local", "in place") if place in places]
@@ -377,7 +371,7 @@ def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
 
 
 def _chosen_block(
-    nest: Contraction, height: int, packed: bool, deep: int, tiles: int
+    nest: Contraction, machine: Machine, height: int, packed: bool, deep: int, tiles: int
 ) -> int | None:
     """Rows of a block of so many tiles; None where it is not the schedule's to choose, or where
     the second cache would not hold it.
@@ -388,7 +382,7 @@ def _chosen_block(
     if isinstance(rows, int):
         tiles = min(tiles, -(-rows // height))
     if packed and isinstance(depth, int):
-        if _block_bytes(nest, height * tiles, depth) > 2 * BLOCK_BYTES:
+        if _block_bytes(nest, height * tiles, depth) > 2 * machine.block_bytes:
             return None
     return min(rows, height * tiles) if isinstance(rows, int) else height * tiles
 
@@ -399,15 +393,17 @@ def _slice_depth(nest: Contraction, deep: int) -> L.Index:
     return depth // outer * deep if deep and isinstance(outer, int) else depth
 
 
-def _block_rows(nest: Contraction, height: int, packed: bool, deep: int) -> int | None:
+def _block_rows(
+    nest: Contraction, machine: Machine, height: int, packed: bool, deep: int
+) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, _slice_depth(nest, deep)
     most = BLOCKS * height
     if isinstance(depth, int):
         each = max(1, _block_bytes(nest, height, depth) // height)
-        most = min(64 * height, BLOCK_BYTES // each)
+        most = min(64 * height, machine.block_bytes // each)
         if most < height and packed:
-            return height if each * height <= 2 * BLOCK_BYTES else None
+            return height if each * height <= 2 * machine.block_bytes else None
     most = max(height, most)
     if not isinstance(rows, int):
         return most // height * height if packed else height

@@ -12,7 +12,8 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, reduction_target
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import reduction_target
 from graphc.opdef import lookup
 from graphc.ops import build
 from graphc.passes.fuse import fuse

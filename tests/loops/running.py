@@ -11,7 +11,8 @@ from graphc.ir import Graph, Value
 from graphc.loops import ir as L
 from graphc.loops.evaluate import evaluate
 from graphc.loops.lower import Lowered, lower
-from graphc.loops.schedule import Machine, schedule
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.passes.fuse import fuse
 

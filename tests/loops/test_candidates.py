@@ -13,7 +13,8 @@ from graphc.loops import shapes
 from graphc.loops.candidates import Kernel
 from graphc.loops.choice import ESTIMATE, LIMITS, WORDS, Choice
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule_for
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule_for
 from graphc.loops.verify import verify
 from graphc.types import F32, F64, I8, I32, Dim
 from tests.loops.running import run

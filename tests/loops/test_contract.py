@@ -15,7 +15,8 @@ from graphc.loops import shapes
 from graphc.loops.contraction import match
 from graphc.loops.flatten import collapse, flatten, joined
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.opdef import lookup
 from graphc.types import C64, F32, F64, I32, Dim
@@ -53,10 +54,10 @@ def packed(func: L.LoopFunc) -> set[str]:
 def small(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Caches of a few numbers, so that small products are cut as large ones are."""
     for name, value in (
-        ("IN_PLACE_BYTES", 0), ("DENSE_BYTES", 0), ("BLOCK_BYTES", 4000), ("SLICE_TERMS", 8),
-        ("GROUP_BYTES", 2000),
+        ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
+        ("group_bytes", 2000),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes, name, value)
+        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
     return monkeypatch
 
 
@@ -261,7 +262,7 @@ def test_few_columns(columns: int, right: bool) -> None:
     (loop,) = (s for s in collapse(flatten(lower(graph, "f").func)).body if isinstance(s, L.For))
     nest = match(loop)
     assert nest is not None
-    assert (shapes.choose(nest, 64, 32) is not None) == (columns > 2 and not right)
+    assert (shapes.choose(nest, WIDE) is not None) == (columns > 2 and not right)
     arrays = arguments(graph)
     for machine in MACHINES:
         got = run_graph(graph, arrays, {}, machine)

@@ -11,7 +11,8 @@ from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops import shapes
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.opdef import lookup
 from graphc.types import BF16, F16, F32, F64, I8, I16, I32, I64, U8, U16, DType
@@ -84,8 +85,8 @@ def scheduled(graph: Graph, machine: Machine) -> L.LoopFunc:
 def test_products_in_words(
     monkeypatch: pytest.MonkeyPatch, dtypes: tuple[DType, DType, DType]
 ) -> None:
-    for name, value in (("BLOCK_BYTES", 4000), ("SLICE_TERMS", 2), ("GROUP_BYTES", 2000)):
-        monkeypatch.setattr(shapes, name, value)
+    for name, value in (("block_bytes", 4000), ("SLICE_TERMS", 2), ("group_bytes", 2000)):
+        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
     for left, right in ((False, False), (True, False), (False, True)):
         graph = product(21, 19, 33, *dtypes, left=left, right=right)
         arrays = arrays_of(graph)

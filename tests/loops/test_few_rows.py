@@ -12,6 +12,7 @@ from graphc.loops import shapes
 from graphc.loops.contraction import match, with_more_rows
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
+from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule, schedule_for
 from graphc.loops.verify import verify
 from graphc.ops import build
@@ -37,10 +38,10 @@ def small_image(batch: int, size: int, inside: int, outside: int, step: int = 1)
 def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Small things are treated as large ones are."""
     for name, value in (
-        ("MANY_COLUMNS", 16), ("IN_PLACE_BYTES", 0), ("DENSE_BYTES", 0), ("SLICE_TERMS", 8),
-        ("WIDE_BLOCK_BYTES", 3000), ("GROUP_BYTES", 4000),
+        ("MANY_COLUMNS", 16), ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("SLICE_TERMS", 8),
+        ("wide_block_bytes", 3000), ("group_bytes", 4000),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes, name, value)
+        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
     return monkeypatch
 
 

@@ -12,7 +12,8 @@ from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops import matvec
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.types import F32, F64
 from tests.compiled import compiled
@@ -36,7 +37,7 @@ def bands(graph: Graph) -> bool:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matvec, "BAND", 32)
     monkeypatch.setattr(matvec, "LEAST_COLUMNS", 32)
-    monkeypatch.setattr(matvec, "LEAST_BYTES", 0)
+    monkeypatch.setattr(Machine, "kept_bytes", 0)
 
 
 @pytest.mark.parametrize("dtype", [F32, F64, ty.F16, ty.I32], ids=str)

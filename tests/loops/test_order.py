@@ -12,6 +12,7 @@ from graphc.loops import shapes
 from graphc.loops.contraction import joined, match
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
+from graphc.loops.machine import Machine
 from graphc.loops.order import in_memory_order
 from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
@@ -93,8 +94,8 @@ GRADIENTS = [(3, 4, 6, 17), (2, 3, 3, 16)]
 def test_kernel_gradients(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int, int, int]
 ) -> None:
-    for name, value in (("SLICE_TERMS", 8), ("BLOCK_BYTES", 4000), ("GROUP_BYTES", 2000)):
-        monkeypatch.setattr(shapes, name, value)
+    for name, value in (("SLICE_TERMS", 8), ("block_bytes", 4000), ("group_bytes", 2000)):
+        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
     graph = kernel_gradient(*sizes)
     arrays = arguments(graph)
     for machine in MACHINES:

@@ -13,6 +13,7 @@ from graphc.loops import ir as L
 from graphc.loops.contraction import Contraction, match
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
+from graphc.loops.machine import Machine
 from graphc.loops.shapes import Shape, choose
 from graphc.types import C64, F32, F64, I32, DType
 from tests.codegen.test_programs import TARGETS
@@ -52,7 +53,7 @@ def nest(graph: Graph) -> Contraction:
 
 
 def shape(graph: Graph, vector_bytes: int, registers: int) -> Shape:
-    found = choose(nest(graph), vector_bytes, registers)
+    found = choose(nest(graph), Machine(vector_bytes, registers))
     assert found is not None
     return found
 
@@ -75,7 +76,7 @@ def test_the_tile_never_spills(
 ) -> None:
     vector_bytes, registers = machine
     one = nest(product(*sizes, dtype=dtype))
-    found = choose(one, vector_bytes, registers)
+    found = choose(one, Machine(vector_bytes, registers))
     if found is None:
         return
     width = found.lanes // found.vector
@@ -115,3 +116,22 @@ def test_the_inner_loop_keeps_its_tile_in_registers(
     if name == "neon":
         by_element = re.findall(r"\tfmla\t.*\.[sd]\[0\]", inner)
         assert len(by_element) == (found.height - 1) * width
+
+
+def test_blocks_follow_the_second_cache() -> None:
+    """A larger one holds larger blocks of rows, and groups of sums that wait."""
+    one = nest(product(2000, 200, 4096, F32))
+
+    def found(l2_bytes: int) -> Shape:
+        shape = choose(one, Machine(64, 32, l2_bytes=l2_bytes))
+        assert shape is not None
+        return shape
+
+    small, middle, large = (found(l2) for l2 in (256 << 10, 1 << 20, 4 << 20))
+    assert small.block_rows < middle.block_rows < large.block_rows
+    for shape, l2 in ((small, 256 << 10), (middle, 1 << 20), (large, 4 << 20)):
+        assert shape.block_rows * 200 * 4 <= l2 // 2
+    one = nest(product(2000, 3000, 4096, F32))
+    small, middle, large = (found(l2) for l2 in (256 << 10, 1 << 20, 4 << 20))
+    assert small.slice == middle.slice == large.slice > 0, "a matter of accuracy"
+    assert small.group < large.group

@@ -14,7 +14,8 @@ from graphc.evaluate import evaluate
 from graphc.ir import Graph, make, param
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
-from graphc.loops.schedule import Machine, schedule
+from graphc.loops.machine import Machine
+from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.opdef import lookup
 from graphc.ops.attention import ATTENTION, LOCAL_BYTES, block_sizes

@@ -227,6 +227,19 @@ def test_thread_number_from_the_environment(native: object) -> None:
         native.set_threads(0)
 
 
+def test_threads_asked_for_before_the_first_call() -> None:
+    """What is said before anything was compiled holds when it is."""
+    program = """
+        import numpy as np, graphc, graphc_runtime
+        assert graphc_runtime.set_threads(3) == 1
+        graphc.jit(lambda x: x + x)(np.ones(3))
+        assert graphc_runtime.get_threads() == 3
+    """
+    code = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_no_threads_to_be_had(native_object: bytes, tmp_path: Path) -> None:
     """Where the system refuses threads the loop still gives its values."""
     (tmp_path / "native.o").write_bytes(native_object)
