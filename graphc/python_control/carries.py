@@ -101,6 +101,7 @@ class Carries:
     Attributes:
         sure: whether there is at least one step.
         may_peel: whether the first step may be run before the loop, where its types differ.
+        may_append: whether lists may get elements, the same number in each step.
         names, elements, cells: by name, by container and key, by id of the array.
         lost: variables that have no value inside of the loop.
         afterwards: variables that have none after it.
@@ -110,6 +111,7 @@ class Carries:
     region: Region
     sure: bool
     may_peel: bool = False
+    may_append: bool = False
     names: dict[str, _Carry] = field(default_factory=dict)
     elements: dict[tuple[int, Any], _Carry] = field(default_factory=dict)
     cells: list[int] = field(default_factory=list)
@@ -161,7 +163,7 @@ class Carries:
             values.update({name: c.inside(trace) for name, c in self.names.items()})
             region.variables.set(values)
             self.given = step()
-            outcome = region.outcome(before)
+            outcome = region.outcome(before, self.may_append)
             for key, k in self.elements:  # unchanged ones are carried as they are
                 outcome.elements[key, k] = held(region.container(key).container[k])
         return outcome if self._check(outcome) else None
@@ -306,6 +308,36 @@ class Carries:
             made.append(State(own, self._entry[key], outcome.cells.get(key, own)))
             self._keys.append(key)
         return made
+
+    def outputs(self, outcome: Outcome) -> list[Value]:
+        """What a step appends to lists, in order.
+
+        Raises:
+            TraceError: for what is no array and no number.
+        """
+        made = []
+        for key, found in outcome.appended.items():
+            for one in found:
+                for leaf in one.leaves:
+                    if leaf.value is None:
+                        refuse(
+                            f"{one} is appended to the list {self.region.container(key).path} in "
+                            f"{self.region.what}; only arrays and numbers can be, in a traced loop"
+                        )
+                    made.append(leaf.value)
+        return made
+
+    def append(self, stacked: Sequence[Value], steps: int, outcome: Outcome) -> None:
+        """Gives the lists what all steps appended: their `outputs`, stacked."""
+        trace, rest = self.region.trace, iter(stacked)
+        for key, found in outcome.appended.items():
+            rows = [[Tracer(trace, next(rest)) for _ in one.leaves] for one in found]
+            for k in range(steps):
+                for one, row in zip(found, rows, strict=True):
+                    values = [x.value for x in (array[k].copy() for array in row)]
+                    pairs = zip(values, one.leaves, strict=True)
+                    leaves = [Tracer(trace, v, leaf.weak) for v, leaf in pairs]
+                    self.region.container(key).container.append(one.tree.unflatten(leaves))
 
     def _carried(self, outcome: Outcome) -> Sequence[tuple[_Carry, Held]]:
         pairs = [(carry, outcome.names[name]) for name, carry in self.names.items()]

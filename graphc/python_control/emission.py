@@ -134,20 +134,24 @@ def repeat_while(
 
 
 def repeat_over(
-    region: Region, states: Sequence[State], rows: Sequence[tuple[Value, Value]], length: Any
+    region: Region,
+    states: Sequence[State],
+    rows: Sequence[tuple[Value, Value]],
+    length: Any,
+    outputs: Sequence[Value],
 ) -> list[Value]:
-    """The states after as many steps as `length`; a step also takes a row of each array.
+    """The states after as many steps as `length`, then the outputs of all steps, stacked.
 
     Args:
-        rows: the parameter that stands for a row, and the array.
+        rows: the parameter that stands for a row, and the array: a step takes a row of each.
     """
     from ..control.loops import scan
 
     mark()
     changing, staying = _carried(states)
-    if not changing:
+    if not changing and not outputs:
         return [s.start for s in states]
-    results = [s.next for s in changing]
+    results = [*(s.next for s in changing), *outputs]
     rows = [rows[k] for k in used(results, [p for p, _ in rows])]
     params = [*(s.param for s in changing), *(s.param for s in staying), *(p for p, _ in rows)]
     starts = [s.start for s in staying]
@@ -155,14 +159,15 @@ def repeat_over(
 
     def step(state: tuple[Tracer, ...], xs: tuple[Tracer, ...] | None) -> Any:
         given = [*(t.value for t in state), *starts, *(t.value for t in xs or ())]
-        found = replayed(results, params, given)
-        return tuple(Tracer(trace, v) for v in found), None
+        found = [Tracer(trace, v) for v in replayed(results, params, given)]
+        return tuple(found[: len(changing)]), tuple(found[len(changing) :])
 
     step.__name__ = "body"
     first = tuple(Tracer(trace, s.start) for s in changing)
     xs = tuple(Tracer(trace, array) for _, array in rows) or None
-    found, _ = scan(step, first, xs, length)
-    return _together(states, changing, [t.value for t in found])
+    found, stacked = scan(step, first, xs, length)
+    last = _together(states, changing, [t.value for t in found])
+    return [*last, *(t.value for t in stacked)]
 
 
 def _together(

@@ -143,6 +143,8 @@ class _For:
         carries = Carries(region, sure=low is not None and low >= 1)
         carries.begin()
         carries.may_peel = self._may_peel()
+        counted = self.going is None and self.length is not None
+        carries.may_append = counted and isinstance(self.length, int)
         try:
             with region.explained(self._note()):
                 outcome = carries.settled(self._step)
@@ -152,9 +154,13 @@ class _For:
         self._check_rows(carries)
         states = carries.states(outcome)
         index = self._index()
-        if self.going is None and self.length is not None:
+        if counted:
             rows = [(own, tracer.value) for own, tracer in self.taken]
-            values = repeat_over(region, [index, *states], rows, self.length)
+            outputs = carries.outputs(outcome)
+            values = repeat_over(region, [index, *states], rows, self.length, outputs)
+            values, stacked = values[: len(states) + 1], values[len(states) + 1 :]
+            if isinstance(self.length, int):  # elsewhere nothing is appended
+                carries.append(stacked, self.length, outcome)
         else:
             most = self.length if isinstance(self.length, int) else None
             values = repeat_while(region, carries.given, [index, *states], most)

@@ -63,6 +63,10 @@ class ReachedContainer:
             )
         return list(now) != list(before) or any(now[k] is not before[k] for k in before)
 
+    def has_grown(self) -> bool:
+        """Whether it is a list with new elements at its end."""
+        return isinstance(self.entry, list) and len(self.container) > len(self.entry)
+
     def restore(self) -> None:
         """Puts back what was in it."""
         now = self.container

@@ -102,11 +102,13 @@ class Outcome:
         names: what the assigned variables hold.
         cells: contents of traced arrays that are others than before, by id.
         elements: what changed elements of containers hold, by id and key.
+        appended: what lists got at their ends, by id.
     """
 
     names: dict[str, Held]
     cells: dict[int, Value] = field(default_factory=dict)
     elements: dict[tuple[int, Any], Held] = field(default_factory=dict)
+    appended: dict[int, list[Held]] = field(default_factory=dict)
 
 
 class Region:
@@ -150,8 +152,10 @@ class Region:
             cell._value = value
             cell._version += 1
 
-    def outcome(self, before: dict[int, Value]) -> Outcome:
+    def outcome(self, before: dict[int, Value], may_append: bool = False) -> Outcome:
         """What there is now; `before` are the contents that the run began with.
+
+        `may_append`: lists may be longer than before.
 
         Raises:
             TraceError: where a list has grown, an attribute was set, and the like.
@@ -163,7 +167,10 @@ class Region:
                 found.cells[key] = value
         for key, one in self.reach.containers.items():
             if one.has_changed():
-                self._check(one)
+                if may_append and one.has_grown():
+                    found.appended[key] = [held(x) for x in one.container[len(one.entry) :]]
+                else:
+                    self._check(one)
                 for k in one.keys():
                     if one.container[k] is not one.entry[k]:
                         found.elements[key, k] = held(one.container[k])

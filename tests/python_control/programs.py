@@ -380,6 +380,17 @@ def smallest_divisor(n):
     return n
 
 
+@program((RNG.normal(size=(25, 3)), np.eye(3)), (RNG.normal(size=(4, 3)), np.eye(3)))
+def list_of_states(xs, w):
+    h = np.zeros(3)
+    states, norms = [h], []
+    for x in xs:
+        h = np.tanh(x + w @ h)
+        states.append(h)
+        norms.append((h.sum(), 1))
+    return np.stack(states), norms[3][0], norms[-1]
+
+
 @program(0.3, 0.9)
 def list_of_layers(x):
     sizes = [1, 2, 3]

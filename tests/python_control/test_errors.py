@@ -166,17 +166,30 @@ def attribute(x):
 
 
 @case(
-    "the list ys gets another length inside of the `for` at {+2}, which is part of the compiled "
+    "the list ys gets another length inside of the `while` at {+2}, which is part of the compiled "
     "program. Make an array before (np.zeros) and assign to its elements; or go over list(...), "
     "which is written out step by step (at {+2} in {name})",
     1.0,
 )
 def growing_list(x):
     ys = []
-    for _ in range(100):
+    while x < 100:
         x = x * 2
         ys.append(x)
     return ys
+
+
+@case(
+    "'a' is appended to the list ys in the `for` at {+2}; only arrays and numbers can be, in a "
+    "traced loop (at {+2} in {name})",
+    1.0,
+)
+def list_of_words(x):
+    ys = []
+    for _ in range(100):
+        x = x * 2
+        ys.append("a")
+    return x, ys
 
 
 @case(
