@@ -172,6 +172,7 @@ def reference() -> str:
         functions("graphc.nn", graphc.nn),
         functions("graphc.nn.losses", graphc.nn.losses),
         functions("graphc.nn.metrics", graphc.nn.metrics),
+        functions("graphc.random", graphc.random),
         functions("graphc.optim", graphc.optim),
         functions("graphc.optim.schedules", graphc.optim.schedules),
         functions("graphc.optim.course", graphc.optim.course),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import nn as nn
     from . import optim as optim
+    from . import random as random
     from .control.associative import associative_scan as associative_scan
     from .control.branches import cond as cond
     from .control.branches import switch as switch
@@ -101,6 +102,7 @@ __all__ = [
     "numpy",
     "optim",
     "python_control_flow",
+    "random",
     "save",
     "scan",
     "spec",
@@ -131,6 +133,7 @@ _LATER = {
     "nn": ".nn",
     "python_control_flow": ".python_control.convert",
     "optim": ".optim",
+    "random": ".random",
     "load": ".saving",
     "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},

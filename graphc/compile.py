@@ -29,7 +29,7 @@ from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
-from .errors import GraphcError, NonFiniteError
+from .errors import GraphcError, LoweringError, NonFiniteError
 from .ir import Graph, Literal
 from .loops.ir import NON_FINITE
 from .loops.machine import L2_BYTES
@@ -209,6 +209,8 @@ class Lowered:
         from .codegen.cuda import print_cuda, translation_unit
         from .loops.schedule_cuda import schedule_cuda
 
+        _refuse_control(self.optimised.graph)
+
         launches = [
             k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))
         ]
@@ -233,6 +235,17 @@ class Lowered:
         if stage == "cuda":
             return self.cuda
         raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
+
+
+def _refuse_control(graph: Graph) -> None:
+    """Raises LoweringError for a loop or a choice: CUDA C is kernels, one after another."""
+    for node in graph.nodes:
+        if node.op.kind == "control":
+            where = f" (at {node.where})" if node.where else ""
+            raise LoweringError(
+                f"{node.op.name} is a loop or a choice around kernels, for which there is no CUDA "
+                f"C yet; a scan is written out with unroll=True, and a choice with np.where{where}"
+            )
 
 
 # ------------------------------------------------------------------------------------------- built

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import ShapeMismatch, TypeMismatch
 from ..evaluate import evaluate
 from ..ir import Graph, Value, param
-from ..opdef import Attrs, NotDifferentiable, OpDef, Sample, register
+from ..opdef import Attrs, OpDef, Sample, Staged, register
 from ..types import BOOL, F64, I64, TensorType
 from .arithmetic import ADD, MUL
 from .logic import LT
@@ -155,6 +155,31 @@ def _evaluate_switch(operands: Sequence[Any], attrs: Attrs) -> Any:
     return _answer(evaluate(chosen, list(operands[1:])))
 
 
+# ------------------------------------------------------------------ derivatives and batches
+# Their rules stand in graphc/derivatives: they are made of derivatives and batches of the bodies.
+
+
+def _staged(name: str) -> Staged:
+    def rule(kind: str) -> Any:
+        def run(*given: Any) -> Any:
+            from ..derivatives import control  # a rule made of rules; see tests/test_layers.py
+
+            return getattr(control, f"{name}_{kind}")(*given)
+
+        return run
+
+    return Staged(rule("jvp"), rule("forward"), rule("backward"))
+
+
+def _batching(name: str) -> Any:
+    def run(*given: Any) -> Any:
+        from ..derivatives import control_batches
+
+        return getattr(control_batches, name)(*given)
+
+    return run
+
+
 # ------------------------------------------------------------------------------------- cards
 
 
@@ -221,7 +246,8 @@ SCAN = register(
         infer=_infer_scan,
         evaluate=_evaluate_scan,
         source="jax.lax.scan",
-        derivative=NotDifferentiable("not yet"),
+        derivative=_staged("scan"),
+        batching=_batching("scan"),
         samples=_scan_samples,
     )
 )
@@ -233,7 +259,8 @@ WHILE = register(
         infer=_infer_while,
         evaluate=_evaluate_while,
         source="jax.lax.while_loop",
-        derivative=NotDifferentiable("not yet"),
+        derivative=_staged("while"),
+        batching=_batching("while_"),
         samples=_while_samples,
     )
 )
@@ -245,7 +272,8 @@ SWITCH = register(
         infer=_infer_switch,
         evaluate=_evaluate_switch,
         source="jax.lax.switch",
-        derivative=NotDifferentiable("not yet"),
+        derivative=_staged("switch"),
+        batching=_batching("switch"),
         samples=_switch_samples,
     )
 )

@@ -18,6 +18,7 @@ from ..verify import verify
 from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
+from .control import control
 from .cse import cse
 from .everywhere import everywhere
 from .fold import fold
@@ -59,6 +60,7 @@ SIMPLIFY = Repeat(
     (
         canonicalize,  # first: the others are written for its form
         fold,  # constants now stand together; fewer of them to compare
+        control,  # knows by now which operands are constants; what it inlines is compared
         cse,  # after fold and canonicalize have made equal things look equal
         algebraic,  # last: asks for known constants and for equal operands
     )

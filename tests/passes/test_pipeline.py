@@ -13,6 +13,7 @@ from graphc.ir import Graph
 from graphc.passes.algebraic import algebraic
 from graphc.passes.attention import attention
 from graphc.passes.canonicalize import canonicalize
+from graphc.passes.control import control
 from graphc.passes.cse import cse
 from graphc.passes.fold import fold
 from graphc.passes.inline import inline
@@ -42,7 +43,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_order() -> None:
-    assert SIMPLIFY.passes == (canonicalize, fold, cse, algebraic)
+    assert SIMPLIFY.passes == (canonicalize, fold, control, cse, algebraic)
     assert NO_FUSION == (inline, prune, SIMPLIFY, stability, SIMPLIFY, layouts, winograd, attention)
     assert [p.__name__ for p in PIPELINE[-2:]] == ["fuse", "order"]
     assert not {stability, attention} & set(EXACT)

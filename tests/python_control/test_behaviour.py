@@ -333,3 +333,75 @@ def test_nothing_of_a_refused_trace_is_left_behind() -> None:
     with pytest.raises(graphc.TraceError, match=r"holder\.new is set inside of the `if`"):
         compiled(program)(1.0)
     assert vars(holder) == {"values": [1.0, 2.0]}
+
+
+# ------------------------------------------------------------------------------- transformations
+
+
+def masked_rnn(w, xs, mask):
+    h = np.zeros(3)
+    for t in range(xs.shape[0]):
+        if mask[t]:
+            h = np.tanh(xs[t] + w @ h)
+    return (h**2).sum()
+
+
+def square_root(x):
+    guess = x
+    for _ in range(50):
+        guess = 0.5 * (guess + x / guess)
+        if abs(guess * guess - x) < 1e-13:
+            break
+    return guess
+
+
+def test_gradients_go_through_loops_of_known_and_bounded_length() -> None:
+    rng = np.random.default_rng(0)
+    w, xs, mask = rng.normal(size=(3, 3)), rng.normal(size=(20, 3)), rng.random(20) > 0.3
+    got = graphc.grad(python_control_flow(masked_rnn))(w, xs, mask)
+    same = graphc.grad(compiled(masked_rnn))(w, xs, mask)
+    direction = rng.normal(size=(3, 3)) * 1e-6
+    change = masked_rnn(w + direction, xs, mask) - masked_rnn(w - direction, xs, mask)
+    np.testing.assert_allclose((got * 2 * direction).sum(), change, rtol=1e-4)
+    np.testing.assert_allclose(same, got)
+    assert abs(graphc.grad(python_control_flow(square_root))(2.0) - 0.5 / np.sqrt(2.0)) < 1e-6
+
+
+def test_a_while_has_a_forward_derivative_and_no_backward_one() -> None:
+    function = python_control_flow(halve)
+    value, slope = graphc.jvp(function, (9.0,), (1.0,))
+    assert (float(value), float(slope)) == (0.5625, 0.0625)
+    with pytest.raises(graphc.TraceError, match="while"):
+        graphc.grad(function)(9.0)
+
+
+def test_under_vmap_every_element_takes_its_own_number_of_steps() -> None:
+    xs = np.array([9.0, 3.0, 0.5])
+    wanted = [halve(x) for x in xs]
+    np.testing.assert_array_equal(graphc.vmap(python_control_flow(halve))(xs), wanted)
+
+    def program(xs):
+        return graphc.vmap(halve)(xs)
+
+    np.testing.assert_array_equal(compiled(program)(xs), wanted)
+
+
+def test_training_in_a_loop() -> None:
+    def loss(w, x):
+        total = 0.0
+        for row in x:
+            if row.sum() > 0:
+                total = total + ((row @ w - 1) ** 2)
+        return total
+
+    def train(w, x):
+        for _ in range(30):
+            w = w - 0.01 * graphc.grad(loss)(w, x)
+        return w
+
+    x = np.random.default_rng(1).normal(size=(20, 2))
+    w = np.zeros(2)
+    for _ in range(30):
+        kept = x[x.sum(axis=1) > 0]
+        w = w - 0.01 * 2 * kept.T @ (kept @ w - 1)
+    np.testing.assert_allclose(compiled(train)(np.zeros(2), x), w, rtol=1e-9)
