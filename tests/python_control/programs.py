@@ -438,3 +438,69 @@ def converge(m):
         x = new
         steps += 1
     return x, steps
+
+
+@program(3.0, 50.0)
+def jumps_in_the_else_of_a_loop(x):
+    n = 0
+    for i in range(20):
+        for j in range(3):
+            if j * i > x:
+                break
+            n += 1
+        else:
+            continue
+        n += 100
+        if i > x:
+            break
+    return n
+
+
+@program(9.0, 2.5)
+def else_of_a_while(x):
+    while x > 1:
+        x -= 1
+        if x == 3:
+            break
+    else:
+        x = -5.0
+    return x
+
+
+@program(0.5, 1.5, -1.0)
+def return_in_a_try(x):
+    for i in range(3):
+        try:
+            if x > i:
+                return x + i
+        except ValueError:
+            pass
+    return 0.0
+
+
+@program(9.0, 0.5)
+def views_of_a_carried_array(x):
+    a = np.zeros((4, 3))
+    row = a[1]
+    while x > 1:
+        row += x
+        a[0, 0] = row[1]
+        x = x / 2
+    return a
+
+
+@program(np.arange(30.0))
+def backwards(xs):
+    s = 0.0
+    for i, x in enumerate(reversed(xs)):
+        if x > 2:
+            s = s * 0.5 + x * i
+    return s
+
+
+@program(9, 0)
+def downwards(n):
+    s = 0
+    for i in range(n, 0, -2):
+        s = s * 10 + i
+    return s
