@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .control.loops import map as map
     from .control.loops import scan as scan
     from .control.loops import while_loop as while_loop
+    from .python_control.convert import python_control_flow as python_control_flow
     from .saving import load as load
     from .saving import save as save
     from .trace import Tracer as Tracer
@@ -102,6 +103,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "python_control_flow",
     "random",
     "save",
     "scan",
@@ -132,6 +134,7 @@ _LATER = {
     "data": ".data",
     "linalg": ".linalg",
     "nn": ".nn",
+    "python_control_flow": ".python_control.convert",
     "optim": ".optim",
     "random": ".random",
     "load": ".saving",

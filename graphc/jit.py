@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DEBUG = (None, "nan", "evaluate")
 PRECISION = (None, "direct")
+CONTROL_FLOW = (None, "python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,11 @@ class Front:
         backend: Backend | None,
         precision: str | None = None,
         tune: bool = False,
+        control_flow: str | None = None,
     ):
+        if control_flow not in CONTROL_FLOW:
+            expected = ", ".join(map(repr, CONTROL_FLOW))
+            raise TypeError(f"control_flow is {control_flow!r}; expected one of {expected}")
         if type(tune) is not bool:
             raise TypeError(f"tune is {tune!r}; expected True or False")
         if tune and debug is not None:
@@ -131,6 +136,10 @@ class Front:
             raise TypeError(f"precision is {precision!r}; expected one of {expected}")
         if debug not in DEBUG:
             raise TypeError(f"debug is {debug!r}; expected one of {', '.join(map(repr, DEBUG))}")
+        if control_flow == "python":
+            from .python_control.convert import python_control_flow
+
+            function = python_control_flow(function)
         self.function = function
         self.binder = Binder(function, static_argnames, static_argnums, donate, dims)
         self.name = name or getattr(function, "__name__", type(function).__name__)
@@ -507,6 +516,7 @@ def jit(
     name: str | None = None,
     precision: str | None = None,
     tune: bool = False,
+    control_flow: str | None = None,
 ) -> Any:
     """Compiles a NumPy function at its first call, once per signature.
 
@@ -524,6 +534,9 @@ def jit(
             less (Winograd) where that is faster and the error stays small (docs/numerics.md).
         tune: the first call measures several schedules of the kernels that are worth it, for some
             seconds, and keeps the best on disk; later processes do not measure (docs/guide.md).
+        control_flow: "python" rewrites `if`, `while`, `for`, `and`... of the function, and of the
+            user's functions that it calls, so that they may depend on traced values
+            (docs/control_flow_python.md); None leaves them to Python.
 
     Inside a traced function a jitted function is inlined.
     """
@@ -538,12 +551,13 @@ def jit(
             name=name,
             precision=precision,
             tune=tune,
+            control_flow=control_flow,
         )
     if not callable(function):
         raise TypeError(f"jit takes a function, got {type(function).__name__}")
     front = Front(
         function, static_argnames, static_argnums, donate, dims, debug, name, None, precision,
-        tune,
+        tune, control_flow,
     )  # fmt: skip
     made = _native(front)
     if made is None:
