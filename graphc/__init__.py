@@ -23,9 +23,11 @@ from . import text as _text  # noqa: F401  the first call needs it
 from .codegen import plan as _plan  # noqa: F401  the first call needs it
 from .errors import (
     BuildError,
+    DeviceError,
     GraphcError,
     LoweringError,
     NonFiniteError,
+    OutOfDeviceMemory,
     ShapeMismatch,
     TraceError,
     TypeMismatch,
@@ -38,6 +40,8 @@ from .specs import spec
 
 if TYPE_CHECKING:
     from . import nn as nn
+    from .device.array import DeviceArray as DeviceArray
+    from .device.array import device_put as device_put
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -59,9 +63,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BuildError",
+    "DeviceArray",
+    "DeviceError",
     "GraphcError",
     "LoweringError",
     "NonFiniteError",
+    "OutOfDeviceMemory",
     "ShapeMismatch",
     "TraceError",
     "TypeMismatch",
@@ -71,6 +78,7 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "device_put",
     "grad",
     "hessian",
     "hvp",
@@ -97,7 +105,9 @@ _TRANSFORMS = {
     "products": ("hvp", "jvp", "linearize", "vjp"),
 }
 _LATER = {
+    "DeviceArray": ".device.array",
     "Tracer": ".trace",
+    "device_put": ".device.array",
     "nn": ".nn",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }

@@ -89,14 +89,15 @@ class Plan:
 
 
 @dataclass
-class _Arena:
+class Arena:
     """First fit over known sizes; equal polynomials share a place."""
 
+    align: int = ALIGN
     top: Extent = 0
     free: list[tuple[Extent, Extent]] = field(default_factory=list)
 
     def take(self, nbytes: Extent) -> Extent:
-        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        nbytes = (nbytes + self.align - 1) // self.align * self.align
         for k, (offset, size) in enumerate(self.free):
             if size == nbytes:
                 del self.free[k]
@@ -109,7 +110,7 @@ class _Arena:
         return offset
 
     def give(self, offset: Extent, nbytes: Extent) -> None:
-        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        nbytes = (nbytes + self.align - 1) // self.align * self.align
         if isinstance(offset, int) and isinstance(nbytes, int):
             for k, (other, size) in enumerate(self.free):
                 if isinstance(other, int) and isinstance(size, int):
@@ -224,7 +225,7 @@ def plan(
     for k, node in enumerate(graph.nodes):
         for value in node.operands:
             last_use[value] = k
-    arena, kept, scratch = _Arena(), _Arena(), _Arena()
+    arena, kept, scratch = Arena(), Arena(), Arena()
     kernels: list[Kernel] = []
     launches: list[Launch] = []
     setup_kernels: list[Kernel] = []
@@ -237,7 +238,7 @@ def plan(
             _place_constant(node, places, embedded, table)
             constants.update(node.results)
             continue
-        early = constants.issuperset(node.operands) and not check_finite and _is_kept(graph, node)
+        early = constants.issuperset(node.operands) and not check_finite and is_kept(graph, node)
         kernel = _kernel(
             node, machine, strides, known, messages, check_finite, () if early else constants,
             None if early else choose,
@@ -293,7 +294,7 @@ def plan(
     )  # fmt: skip
 
 
-def _is_kept(graph: Graph, node: Node) -> bool:
+def is_kept(graph: Graph, node: Node) -> bool:
     """Whether what depends on constants only is worth its memory between calls."""
     if not node.operands or node.attrs["body"].symbols:
         return False
@@ -342,7 +343,7 @@ def _kernel(
     if naive.messages:
         func = naive.func
         func = L.LoopFunc(
-            func.name, func.params, func.symbols, tuple(_shift(s, first) for s in func.body)
+            func.name, func.params, func.symbols, tuple(shifted(s, first) for s in func.body)
         )
         naive = Lowered(func, naive.inputs, naive.outputs, naive.temps, naive.messages)
     text = print_loops(L.LoopFunc("kernel", naive.func.params, naive.func.symbols, naive.func.body))
@@ -358,14 +359,14 @@ def _kernel(
     return Kernel(found.name, node, found.naive, found.schedule)
 
 
-def _shift(stmt: L.Stmt, first: int) -> L.Stmt:
+def shifted(stmt: L.Stmt, first: int) -> L.Stmt:
     if isinstance(stmt, L.Fail):
         return L.Fail(stmt.cond, stmt.code + first)
     if isinstance(stmt, L.For):
-        return L.For(stmt.var, stmt.extent, stmt.kind, tuple(_shift(s, first) for s in stmt.body))
+        return L.For(stmt.var, stmt.extent, stmt.kind, tuple(shifted(s, first) for s in stmt.body))
     if isinstance(stmt, L.If):
-        then = tuple(_shift(s, first) for s in stmt.then)
-        return L.If(stmt.cond, then, tuple(_shift(s, first) for s in stmt.otherwise))
+        then = tuple(shifted(s, first) for s in stmt.then)
+        return L.If(stmt.cond, then, tuple(shifted(s, first) for s in stmt.otherwise))
     return stmt
 
 
