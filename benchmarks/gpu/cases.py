@@ -287,4 +287,5 @@ def launches() -> list[Case]:
 
 
 def every() -> list[Case]:
-    return [*elementwise(), *products(), *attentions(), *convolutions(), *launches()]
+    *halves, f32 = attentions()
+    return [*elementwise(), *products(), *halves, *convolutions(), *launches(), f32]

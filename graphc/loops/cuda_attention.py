@@ -568,8 +568,7 @@ class _Plain(_Writer):
 
         def multiply(s: Index) -> list[Stmt]:
             k = self.names.fresh("k")
-            key = self.slice * s + symbol(k)
-            line = 16 * (lanes * (key // (16 * lanes)) + key % lanes) + key % (16 * lanes) // lanes
+            line = _line_of_key(s, symbol(k), self.slice, lanes)
             outer = self.nest.outer
             left, right = self.held("left", outer, self.u), self.held("right", outer, self.w)
             take = [
@@ -605,6 +604,24 @@ class _Plain(_Writer):
         product = L.scalar("mul", Load(left, (symbol(i),)), Load(right, (symbol(j),)))
         total = Accumulate(target, (v * symbol(i) + symbol(j),), "add", product)
         return For(i, u, "unroll", (For(j, v, "unroll", (total,)),))
+
+
+def _line_of_key(s: Index, k: Index, size: int, lanes: int) -> Index:
+    """Line 16 * (lanes * (key // span) + key % lanes) + key % span // lanes of key = size * s + k,
+    where span is 16 * lanes and k < size.
+
+    No quotient of both s and k is written: NVVM of CUDA 13.0 moves the constant, which k is in an
+    unrolled loop, out of one wrongly (an odd k was not divided by lanes).
+    """
+    span = 16 * lanes
+    if size % lanes == 0 and span % size == 0:
+        many = span // size
+        return 16 * (lanes * (s // many) + k % lanes) + size // lanes * (s % many) + k // lanes
+    if size % span == 0:
+        group = size // span * s + k // span
+        return 16 * (lanes * group + k % lanes) + k % span // lanes
+    key = size * s + k
+    return 16 * (lanes * (key // span) + key % lanes) + key % span // lanes
 
 
 def _spread(lanes: int, group: Index, thread: Index) -> Index:
