@@ -23,9 +23,11 @@ from . import text as _text  # noqa: F401  the first call needs it
 from .codegen import plan as _plan  # noqa: F401  the first call needs it
 from .errors import (
     BuildError,
+    DeviceError,
     GraphcError,
     LoweringError,
     NonFiniteError,
+    OutOfDeviceMemory,
     ShapeMismatch,
     TraceError,
     TypeMismatch,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from .control.loops import map as map
     from .control.loops import scan as scan
     from .control.loops import while_loop as while_loop
+    from .device.array import DeviceArray as DeviceArray
+    from .device.array import device_put as device_put
     from .python_control.convert import python_control_flow as python_control_flow
     from .saving import load as load
     from .saving import save as save
@@ -73,9 +77,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BuildError",
+    "DeviceArray",
+    "DeviceError",
     "GraphcError",
     "LoweringError",
     "NonFiniteError",
+    "OutOfDeviceMemory",
     "ShapeMismatch",
     "TraceError",
     "TypeMismatch",
@@ -88,6 +95,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "data",
+    "device_put",
     "fori_loop",
     "grad",
     "hessian",
@@ -130,9 +138,11 @@ _CONTROL = {
     "loops": ("fori_loop", "map", "scan", "while_loop"),
 }
 _LATER = {
+    "DeviceArray": ".device.array",
     "Tracer": ".trace",
     "data": ".data",
     "linalg": ".linalg",
+    "device_put": ".device.array",
     "nn": ".nn",
     "python_control_flow": ".python_control.convert",
     "optim": ".optim",

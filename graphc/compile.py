@@ -30,7 +30,7 @@ from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
-from .errors import GraphcError, LoweringError, NonFiniteError
+from .errors import GraphcError, NonFiniteError
 from .ir import Graph, Literal
 from .loops.ir import LINALG, NON_FINITE
 from .loops.machine import L2_BYTES
@@ -209,23 +209,16 @@ class Lowered:
         """CUDA C of all kernels."""
         if self.tuner is not None:
             raise GraphcError(
-                "tune=True measures kernels on the processor, and CUDA C is not run by graphc yet; "
+                "tune=True measures kernels on the processor, not on a GPU; "
                 "lower a function without tune"
             )
         from .codegen.cuda import print_cuda, translation_unit
-        from .loops.ir import Call, statements
+        from .codegen.cuda_refused import refuse_calls, refuse_control
         from .loops.schedule_cuda import schedule_cuda
 
-        _refuse_control(self.optimised.graph)
-
+        refuse_control(self.optimised.graph)
         for kernel in self.kernels:
-            if any(isinstance(s, Call) for s in statements(kernel.naive.func.body)):
-                ops = ", ".join(n.op.name for n in kernel.node.attrs["body"].nodes)
-                raise LoweringError(
-                    f"{ops}: linear algebra runs through LAPACK, on the processor; CUDA has it for "
-                    "batches of matrices of at most 4 rows alone (solve, cholesky, slogdet, qr). "
-                    "Compute it on the processor and pass the result in"
-                )
+            refuse_calls(kernel.node, kernel.naive.func)
         launches = [
             k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))
         ]
@@ -250,17 +243,6 @@ class Lowered:
         if stage == "cuda":
             return self.cuda
         raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
-
-
-def _refuse_control(graph: Graph) -> None:
-    """Raises LoweringError for a loop or a choice: CUDA C is kernels, one after another."""
-    for node in graph.nodes:
-        if node.op.kind == "control":
-            where = f" (at {node.where})" if node.where else ""
-            raise LoweringError(
-                f"{node.op.name} is a loop or a choice around kernels, for which there is no CUDA "
-                f"C yet; a scan is written out with unroll=True, and a choice with np.where{where}"
-            )
 
 
 # ------------------------------------------------------------------------------------------- built

@@ -28,7 +28,7 @@ from .tracer import Tracer, as_value, current_trace, is_traced, wrap
 from .types import Extent
 
 __all__ = [
-    "TracedFunction", "Tracer", "as_value", "current_trace", "is_traced", "trace_call",
+    "TracedFunction", "Tracer", "as_value", "current_trace", "donations", "is_traced", "trace_call",
     "trace_function", "wrap",
 ]  # fmt: skip
 
@@ -225,3 +225,18 @@ def _results(
         results.append(Result(form, len(values)))
         values.append(value)
     return tuple(results), values, tree
+
+
+def donations(traced: TracedFunction) -> dict[int, int]:
+    """Which results are written over which donated parameters:
+    each over the first of its type that is free.
+    """
+    free = list(traced.donated)
+    found: dict[int, int] = {}
+    for position, value in enumerate(traced.graph.results):
+        for parameter in free:
+            if traced.graph.params[parameter].type == value.type and value.type.rank:
+                found[position] = parameter
+                free.remove(parameter)
+                break
+    return found

@@ -13,14 +13,17 @@ ALIGN = 64
 
 @dataclass
 class Arena:
-    """First fit over known sizes; equal polynomials share a place."""
+    """First fit over known sizes; equal polynomials share a place. Places begin at multiples of
+    `align` bytes.
+    """
 
+    align: int = ALIGN
     top: Extent = 0
     free: list[tuple[Extent, Extent]] = field(default_factory=list)
 
     def take(self, nbytes: Extent) -> Extent:
         """The offset of a place of that many bytes."""
-        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        nbytes = (nbytes + self.align - 1) // self.align * self.align
         for k, (offset, size) in enumerate(self.free):
             if size == nbytes:
                 del self.free[k]
@@ -34,7 +37,7 @@ class Arena:
 
     def give(self, offset: Extent, nbytes: Extent) -> None:
         """Gives a place back."""
-        nbytes = (nbytes + ALIGN - 1) // ALIGN * ALIGN
+        nbytes = (nbytes + self.align - 1) // self.align * self.align
         if isinstance(offset, int) and isinstance(nbytes, int):
             for k, (other, size) in enumerate(self.free):
                 if isinstance(other, int) and isinstance(size, int):

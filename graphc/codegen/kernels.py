@@ -69,8 +69,8 @@ class Kernels:
         self.messages.extend(naive.messages)
         if naive.messages:
             func = naive.func
-            shifted = tuple(_shift(s, first) for s in func.body)
-            func = L.LoopFunc(func.name, func.params, func.symbols, shifted)
+            moved = tuple(shifted(s, first) for s in func.body)
+            func = L.LoopFunc(func.name, func.params, func.symbols, moved)
             naive = Lowered(func, naive.inputs, naive.outputs, naive.temps, naive.messages)
         func = naive.func
         text = print_loops(L.LoopFunc("kernel", func.params, func.symbols, func.body))
@@ -86,14 +86,14 @@ class Kernels:
         return Kernel(found.name, node, found.naive, found.schedule)
 
 
-def _shift(stmt: L.Stmt, first: int) -> L.Stmt:
+def shifted(stmt: L.Stmt, first: int) -> L.Stmt:
     if isinstance(stmt, L.Fail):
         return L.Fail(stmt.cond, stmt.code + first)
     if isinstance(stmt, L.For):
-        return L.For(stmt.var, stmt.extent, stmt.kind, tuple(_shift(s, first) for s in stmt.body))
+        return L.For(stmt.var, stmt.extent, stmt.kind, tuple(shifted(s, first) for s in stmt.body))
     if isinstance(stmt, L.If):
-        then = tuple(_shift(s, first) for s in stmt.then)
-        return L.If(stmt.cond, then, tuple(_shift(s, first) for s in stmt.otherwise))
+        then = tuple(shifted(s, first) for s in stmt.then)
+        return L.If(stmt.cond, then, tuple(shifted(s, first) for s in stmt.otherwise))
     return stmt
 
 

@@ -94,7 +94,7 @@ class Walk:
                 ](node, scope)
             else:
                 early = scope.constants.issuperset(node.operands) and not self.make.check_finite
-                if early and _is_kept(graph, node) and self.early(node, scope):
+                if early and is_kept(graph, node) and self.early(node, scope):
                     continue
                 found.append(self.launch(node, scope))
             for value in dict.fromkeys((*node.operands, *node.results)):
@@ -317,7 +317,7 @@ def _nbytes(buffer: L.Buffer) -> Extent:
     return ty.product(buffer.shape) * buffer.dtype.nbytes
 
 
-def _is_kept(graph: Graph, node: Node) -> bool:
+def is_kept(graph: Graph, node: Node) -> bool:
     """Whether what depends on constants only is worth its memory between calls."""
     if not node.operands or node.attrs["body"].symbols:
         return False
