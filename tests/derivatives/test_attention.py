@@ -45,8 +45,19 @@ def gradient(program: Program, count: int) -> Any:
 
 
 def ops_of(function: Any, *arrays: np.ndarray) -> list[str]:
+    """Of the graph and the bodies of its loops."""
     specs = [graphc.spec(a.shape, str(a.dtype)) for a in arrays]
-    return [node.op.name for node in function.lower(*specs).graph.nodes]
+    return names_in(function.lower(*specs).graph)
+
+
+def names_in(graph: Graph) -> list[str]:
+    found: list[str] = []
+    for node in graph.nodes:
+        found.append(node.op.name)
+        if node.op.kind == "control":
+            for value in node.attrs.values():
+                found += names_in(value) if isinstance(value, Graph) else []
+    return found
 
 
 def close(found: Any, wanted: Any, rtol: float) -> None:
@@ -113,6 +124,19 @@ def test_layers_and_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         return layer(layer(plain(x, x, x), w), w)
 
     check(monkeypatch, program, normal(2, 70, 12) / 2, normal(12, 12) / 4, nodes=3)
+
+
+def test_layers_in_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    def program(x: Any, w: Any) -> Any:
+        def layer(x: Any, w: Any) -> Any:
+            return x + plain(x @ w, x, x), None
+
+        return graphc.scan(layer, x, w)[0]
+
+    arrays = [normal(2, 70, 12) / 2, normal(3, 12, 12) / 4]
+    check(monkeypatch, program, *arrays)
+    lowered = gradient(program, 2).lower(*(graphc.spec(a.shape, "float32") for a in arrays))
+    assert lowered.stages.peak_bytes < 2 * 70 * 70 * 4 * 3
 
 
 def test_a_maximum_that_is_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
