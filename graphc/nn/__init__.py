@@ -1,8 +1,8 @@
 """graphc.nn: what neural networks are made of, as pure functions of arrays.
 
 Convolutions (transposed and depthwise ones, and both gradients of them), pooling, resizing, dense
-layers, embeddings, activations, normalization, attention; `losses` and `metrics` in
-modules of their own. They take NumPy arrays and traced values, as `graphc.numpy` does, and
+layers, embeddings, activations, normalization, attention; `initializers`, `losses` and `metrics`
+in modules of their own. They take NumPy arrays and traced values, as `graphc.numpy` does, and
 parameters are arguments.
 
 Axes of images are named by layouts: "NHWC" and "HWIO" unless given, where N is the batch, C the
@@ -16,7 +16,7 @@ Loaded when it is first asked for.
 from __future__ import annotations
 
 from ..numpy.dispatch import Entry, public
-from . import convolutions, losses, metrics, pooling, resizing
+from . import convolutions, initializers, losses, metrics, pooling, resizing
 from .activations import (
     celu,
     elu,
@@ -87,6 +87,7 @@ __all__ = [
     "hard_sigmoid",
     "hard_silu",
     "hard_tanh",
+    "initializers",
     "instance_norm",
     "layer_norm",
     "leaky_relu",
