@@ -52,6 +52,8 @@ class Frame:
     """A loop around: what is the same in all of its iterations, and what is done before it."""
 
     invariant: frozenset[Place]
+    since: int
+    """How many places of the arena had been taken before it."""
     before: list[Step] = field(default_factory=list)
     blocks: list[tuple[Extent, Extent]] = field(default_factory=list)
     """Places of the arena that are taken until the loop ends, and their bytes."""
@@ -171,7 +173,8 @@ class Walk:
         if (name, inputs) not in frame.packed:
             found: list[Place] = []
             for t in kernel.schedule.packed:
-                offset = self.arena.take(_nbytes(t))
+                # written before the loop, so not where an earlier kernel of the body has something
+                offset = self.arena.take_unused(_nbytes(t), frame.since)
                 frame.blocks.append((offset, _nbytes(t)))
                 found.append(("arena", offset))
             frame.packed[name, inputs] = found
@@ -268,7 +271,8 @@ class Walk:
         return inside
 
     def _frame(self, node: Node, scope: Scope, own: int) -> Frame:
-        return Frame(frozenset(scope.places[v] for v in node.operands[own:]))
+        invariant = frozenset(scope.places[v] for v in node.operands[own:])
+        return Frame(invariant, len(self.arena.taken))
 
     def _leave(self) -> None:
         """Ends a loop: what was taken for it is free again."""

@@ -266,6 +266,23 @@ def test_gradients_of_a_long_sequence() -> None:
         np.testing.assert_allclose(found[name][place], slope, rtol=1e-6, atol=1e-9)
 
 
+def test_gradients_that_stay_in_the_program_are_those_that_it_returns() -> None:
+    """Weights packed before the backward loop were in a place that its kernels write."""
+    p = {k: v.astype(np.float32) for k, v in nn.lstm_init(KEY, 16, 16).items()}
+    x = np.random.default_rng(4).normal(size=(16, 16, 16)).astype(np.float32)
+
+    def loss(both: Any) -> Any:
+        _, ((h, _), (g, _)) = nn.bidirectional(nn.lstm, *both, x)
+        return np.sum(h * h) + np.sum(g * g * g)
+
+    def squares(both: Any) -> Any:
+        return graphc.pytrees.map_leaves(lambda g: g * g, graphc.grad(loss)(both))
+
+    gradients, found = graphc.grad(loss)([p, p]), graphc.jit(squares)([p, p])
+    for one, other in zip(leaves(found), leaves(gradients), strict=True):
+        np.testing.assert_allclose(one, other * other, rtol=1e-5)
+
+
 # ----------------------------------------------------------------------------------------- kernels
 
 
