@@ -173,6 +173,31 @@ def test_f32_and_any_number_of_rows_and_steps(name: str) -> None:
     assert run.cache_info().programs == 1
 
 
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype, error", [("float16", 3e-3), ("bfloat16", 3e-2)])
+def test_halves(name: str, dtype: str, error: float) -> None:
+    layer, p = LAYERS[name][0], LAYERS[name][2]
+    small = {k: v.astype(dtype) for k, v in p.items()}
+    x = sequences().astype(dtype)
+
+    def loss(p: Any, x: Any) -> Any:
+        return layer(p, x)[0].astype(np.float32).sum()
+
+    outputs, state = graphc.jit(layer)(small, x)
+    assert all(leaf.dtype == dtype for leaf in leaves((outputs, state)))
+    wanted, _ = layer({k: v.astype(np.float64) for k, v in small.items()}, x.astype(np.float64))
+    np.testing.assert_allclose(np.asarray(outputs, np.float64), wanted, atol=error)
+    assert all(g.dtype == dtype for g in graphc.grad(loss)(small, x).values())
+
+
+def test_many_parameters_at_once() -> None:
+    x = sequences()
+    many = [nn.gru_init(k, INPUTS, UNITS, "float64") for k in random.split(KEY, 3)]
+    stacked = {k: np.stack([p[k] for p in many]) for k in many[0]}
+    found = graphc.jit(graphc.vmap(lambda p: nn.gru(p, x)[0]))(stacked)
+    np.testing.assert_allclose(found, [nn.gru(p, x)[0] for p in many], rtol=1e-12, atol=1e-12)
+
+
 def test_another_activation() -> None:
     p, x = LAYERS["simple_rnn"][2], sequences()
     found, _ = graphc.jit(lambda p, x: nn.simple_rnn(p, x, activation=nn.relu))(p, x)
