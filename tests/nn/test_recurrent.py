@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -174,11 +175,11 @@ def test_f32_and_any_number_of_rows_and_steps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("dtype, error", [("float16", 3e-3), ("bfloat16", 3e-2)])
-def test_halves(name: str, dtype: str, error: float) -> None:
+@pytest.mark.parametrize("dtype, error", [(np.float16, 3e-3), (ml_dtypes.bfloat16, 3e-2)])
+def test_halves(name: str, dtype: Any, error: float) -> None:
     layer, p = LAYERS[name][0], LAYERS[name][2]
     small = {k: v.astype(dtype) for k, v in p.items()}
-    x = sequences().astype(dtype)
+    x: np.ndarray = sequences().astype(dtype)
 
     def loss(p: Any, x: Any) -> Any:
         return layer(p, x)[0].astype(np.float32).sum()
