@@ -514,11 +514,12 @@ def shared_accesses(func: L.LoopFunc) -> Iterator[Access]:
     def visit(body: tuple[L.Stmt, ...], env: dict[str, L.Index], lane: str, lanes: int) -> Any:
         for stmt in body:
             if isinstance(stmt, L.For):
-                for value in range(2) if stmt.var == "warp" else range(1):
-                    inner = env if stmt.var == "lane" else env | {stmt.var: value}
+                is_lane = stmt.kind == "thread" and stmt.extent == 32
+                for value in range(2) if stmt.kind == "thread" and not is_lane else range(1):
+                    inner = env if is_lane else env | {stmt.var: value}
                     vector = stmt.kind == "vector"
                     width = stmt.extent if vector and isinstance(stmt.extent, int) else lanes
-                    yield from visit(stmt.body, inner, "lane", width)
+                    yield from visit(stmt.body, inner, stmt.var if is_lane else lane, width)
             elif isinstance(stmt, L.If):
                 yield from visit((*stmt.then, *stmt.otherwise), env, lane, lanes)
             elif isinstance(stmt, L.Fragments):
