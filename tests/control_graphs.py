@@ -25,7 +25,7 @@ BINARY = ("add", "sub", "mul", "min", "max", "and", "xor")
 
 
 def control_graph(seed: int) -> tuple[Graph, list[np.ndarray], dict[int, int]]:
-    """A graph, arguments for it, and which results may be written over which (donated) parameters."""
+    """A graph, arguments, and which results may be written over which (donated) parameters."""
     return _Program(seed).program()
 
 
