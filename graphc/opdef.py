@@ -184,7 +184,9 @@ class OpDef:
         places: of an op whose result is operand 0 with few of its places changed: (c, index) to the
             place of the element of operand 1 at that index. Where the result is in the memory of
             operand 0 (`codegen.overwrite`), nothing else is written.
-        changes: the same of an opaque op, whose `lower` asks `c.over`.
+        pieces: of an op whose result is its operands side by side: (c, k, index) to the place of
+            the element of operand k at that index. Those of many operands are written one by one.
+        changes: the same as `places` of an opaque op, whose `lower` asks `c.over`.
         pure: no effect besides the result (an index that can be out of range is still pure: it
             reports).
         numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
@@ -211,6 +213,7 @@ class OpDef:
     written_out: bool = False
     stored: bool = False
     places: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None
+    pieces: Callable[[Any, int, tuple[Any, ...]], tuple[Any, ...]] | None = None
     changes: bool = False
     pure: bool = True
     numpy: tuple[Any, ...] = ()

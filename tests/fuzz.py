@@ -8,10 +8,11 @@ Run by hand:
     python -m tests.fuzz --mix --cuda --count 10000 --jobs 2
     python -m tests.fuzz --mix --target aarch64 --count 10000 --jobs 2
     python -m tests.fuzz --derivatives --count 5000 --jobs 2
+    python -m tests.fuzz --control --count 5000 --jobs 2
 
-A seed is a test case: it stands for the same graph until `random_graphs.py` or `symbolic_graphs.py`
-changes. Each failing seed is printed when it is found, with the command that runs it alone. Exit
-status 1 when any failed.
+A seed is a test case: it stands for the same graph until `random_graphs.py`, `symbolic_graphs.py`
+or `control_graphs.py` changes. Each failing seed is printed when it is found, with the command that
+runs it alone. Exit status 1 when any failed.
 
 A run may be stopped at any time: started again with the same `--log`, it goes on after the blocks
 of seeds that the log holds.
@@ -39,6 +40,7 @@ from tests import fuzz_pool
 from tests.codegen import arm, cuda_graphs
 from tests.codegen.test_programs import TARGETS
 from tests.compiled import compiled
+from tests.control_graphs import control_graph
 from tests.derivatives.random import check_derivatives
 from tests.loops.running import MACHINES, run_graph
 from tests.random_graphs import assert_agrees, random_graph
@@ -75,6 +77,7 @@ class Options:
     cuda: bool = False
     target: str = "host"
     derivatives: bool = False
+    control: bool = False
 
     def of(self, seed: int) -> Kind:
         """The kind of a seed."""
@@ -83,6 +86,8 @@ class Options:
     def __str__(self) -> str:
         if self.derivatives:
             return "--derivatives"
+        if self.control:
+            return "--control"
         target = f" --target {self.target}" * (self.target != "host")
         return f"{self.kind or '--mix'}{' --cuda' * self.cuda}{target}"
 
@@ -102,6 +107,9 @@ class Options:
             try:
                 if self.derivatives:
                     check_derivatives(seed)
+                    continue
+                if self.control:
+                    check_control(seed)
                     continue
                 check_kind(seed, kind.size, kind.passes, compile_graph)
             except Exception as error:
@@ -156,6 +164,20 @@ def check_symbolic(
             compare(sized, arrays, found, passes=False)
         if env is SIZES[-1]:
             compare(sized, arrays, compile_graph(sized, passes=passes)(*arrays), passes)
+
+
+def check_control(seed: int) -> None:
+    """Raises unless LLVM's results for a graph with loops and choices are the evaluator's; with the
+    passes and without them, and with results where donated parameters were.
+    """
+    graph, arrays, aliases = control_graph(seed)
+    wanted = evaluate(graph, arrays)
+    for passes in (False, True):
+        function = compiled(graph, passes=passes, aliases=aliases)
+        found = function(*(a.copy() for a in arrays))
+        for k, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            message = f"result {k}, {'with' if passes else 'without'} passes"
+            np.testing.assert_array_equal(one, other, message)
 
 
 # -------------------------------------------------------------------------------------------- CUDA
@@ -249,13 +271,14 @@ def main() -> int:
     parser.add_argument("--cuda", action="store_true", help="CUDA C on the CPU instead of LLVM")
     parser.add_argument("--target", choices=COMPILERS, default="host", help="the processor")
     parser.add_argument("--derivatives", action="store_true", help="of smooth graphs")
+    parser.add_argument("--control", action="store_true", help="loops and choices, of integers")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, help="begin no block of seeds after this time")
     parser.add_argument("--progress", type=float, default=60, help="seconds between two lines")
     parser.add_argument("--log", type=Path, help="a file of the blocks that were run")
     given = parser.parse_args()
     kind = None if given.mix else Kind(given.size, given.passes, given.symbolic)
-    options = Options(kind, given.cuda, given.target, given.derivatives)
+    options = Options(kind, given.cuda, given.target, given.derivatives, given.control)
 
     def show(seed: int, text: str) -> None:
         alone = replace(options, kind=options.of(seed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from graphc.codegen import cuda_cpu
 from graphc.evaluate import evaluate
 from tests import fuzz, fuzz_pool
+from tests.control_graphs import control_graph
 from tests.random_graphs import assert_agrees, expression, tolerances
 
 
@@ -46,6 +48,16 @@ def test_seeds_of_the_mixture(seed: int) -> None:
     begun: list[int] = []
     assert list(fuzz.Options(None)([seed], begun.append)) == []
     assert begun == [seed]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_seeds_of_loops_and_choices(seed: int) -> None:
+    fuzz.check_control(seed)
+
+
+def test_loops_and_choices_are_in_the_graphs() -> None:
+    ops = Counter(node.op.name for seed in range(40) for node in control_graph(seed)[0].nodes)
+    assert min(ops[name] for name in ("scan", "while", "switch", "scatter", "update")) > 5
 
 
 def test_wrong_results_are_no_agreement() -> None:

@@ -26,7 +26,8 @@ from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
 from ..loops.cost import body_size, grain_of
-from ..loops.lower import IDENTITY, expr_names, index_names
+from ..loops.identities import IDENTITY
+from ..loops.lower import expr_names, index_names
 from ..types import BOOL, I64, U8, U16, U32, Dim, DType
 from . import dot_llvm
 from .llvm_builder import Builder, Module, Val, memory_type, routine_symbol

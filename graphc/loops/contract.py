@@ -49,7 +49,8 @@ from .blocks import (
 from .choice import ESTIMATE, Choice
 from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
-from .lower import IDENTITY, KIND_OF, expr_names
+from .identities import IDENTITY, KIND_OF
+from .lower import expr_names
 from .machine import Machine
 from .rowend import RowEnd, WaitingRows, pays, rows_that_wait
 from .shapes import Shape, choose

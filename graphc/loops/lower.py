@@ -12,6 +12,7 @@ Called by graphc/compile.py; never chooses an order for speed (that is `schedule
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,32 +31,11 @@ from ..ops.sharing import share
 from ..types import BOOL, I64, Dim, DType, Extent, TensorType
 from . import ir as L
 from .bounds import less, simplify
+from .identities import ACCUMULATE, IDENTITY
 from .ir import NON_FINITE, Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
-from .nests import nests, row_depth
+from .nests import is_long, nests, row_depth
 
 Element = Expr | Pair
-
-IDENTITY: dict[str, Callable[[DType], Any]] = {
-    "sum": lambda d: 0,
-    "prod": lambda d: 1,
-    "max": lambda d: False if d is BOOL else _extreme(d, low=True),
-    "min": lambda d: True if d is BOOL else _extreme(d, low=False),
-    "and": lambda d: True if d is BOOL else -1 if d.kind == "i" else 2**d.bits - 1,
-    "or": lambda d: False if d is BOOL else 0,
-    "xor": lambda d: False if d is BOOL else 0,
-}
-ACCUMULATE = {
-    "sum": "add", "prod": "mul", "max": "max", "min": "min", "and": "and", "or": "or", "xor": "xor",
-}  # fmt: skip
-KIND_OF = {op: kind for kind, op in ACCUMULATE.items()}
-
-
-def _extreme(dtype: DType, low: bool) -> Any:
-    if dtype.is_float:
-        return float("-inf") if low else float("inf")
-    if dtype.kind == "u":
-        return 0 if low else 2**dtype.bits - 1
-    return -(2 ** (dtype.bits - 1)) if low else 2 ** (dtype.bits - 1) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -588,6 +568,9 @@ def lower(
     )  # fmt: skip
     _lower_opaque(state, graph, outputs)
     _lower_kept(state, graph)
+    for value, buffer in zip(graph.results, outputs, strict=True):
+        if is_long(value) and value not in state.buffers:
+            _lower_pieces(state, value, buffer)
     for k in over:
         if graph.results[k].node.op.places is not None:
             _lower_changes(state, graph.results[k], outputs[k])
@@ -644,16 +627,35 @@ def _lower_kept(state: Lowering, graph: Graph) -> None:
 
 def _lower_changes(state: Lowering, value: Value, buffer: Buffer) -> None:
     """The elements of operand 1, each at its place in memory that holds operand 0."""
-    card, part = value.node.op, value.node.operands[1]
-    assert card.places is not None
+    places, part = value.node.op.places, value.node.operands[1]
+    assert places is not None
+    _lower_part(state, part, buffer, lambda index: places(Context(state, value.node), index))
     state.buffers[value] = buffer
+
+
+def _lower_pieces(state: Lowering, value: Value, buffer: Buffer) -> None:
+    """The elements of all operands, each at its place, one operand after the other."""
+    c, pieces = Context(state, value.node), value.node.op.pieces
+    assert pieces is not None
+    for k, part in enumerate(value.node.operands):
+        _lower_part(state, part, buffer, functools.partial(pieces, c, k))
+    state.buffers[value] = buffer
+
+
+def _lower_part(
+    state: Lowering,
+    part: Value,
+    buffer: Buffer,
+    place_of: Callable[[tuple[Index, ...]], tuple[Index, ...]],
+) -> None:
+    """A nest of its own that stores each element of a value at a place in a larger buffer."""
     if part.type.size == 0:
         return
     scopes = [state.open(extent, "i") for extent in part.type.shape]
     index = tuple(Dim.symbol(s.var) for s in scopes)
-    place = card.places(Context(state, value.node), index)
+    place = place_of(index)
     inside: Expr | None = None  # symbolic extents may belie each other
-    for i, n in zip(place, value.type.shape, strict=True):
+    for i, n in zip(place, buffer.shape, strict=False):  # complex: an axis more
         for cond in (less(-1, i, state.extents), less(i, n, state.extents)):
             inside = inside if cond == L.TRUE else L.both(inside, cond)
     _store(state.scope, buffer, place, state.element(part, index), inside)

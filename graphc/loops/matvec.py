@@ -24,7 +24,8 @@ from . import ir as L
 from .blocks import Vectorize
 from .contract import Fresh, Rename
 from .contraction import inlined
-from .lower import IDENTITY, expr_names, index_names
+from .identities import IDENTITY
+from .lower import expr_names, index_names
 from .machine import Machine
 
 BAND = 4096

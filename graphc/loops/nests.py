@@ -11,6 +11,16 @@ from ..ir import PARAM, Value, reachable
 from ..types import Extent
 from .ir import Buffer
 
+LONG = 8
+"""Operands side by side up to which an element is chosen among them; the elements of more operands
+are written one operand after the other.
+"""
+
+
+def is_long(value: Value) -> bool:
+    """Whether a value is so many operands side by side that each has a nest of its own."""
+    return value.node.op.pieces is not None and len(value.node.operands) > LONG
+
 
 def nests(
     results: Sequence[Value], done: dict[Value, Buffer], whole: bool = False

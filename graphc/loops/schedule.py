@@ -32,7 +32,8 @@ from .contract import contract, contract_within
 from .cost import body_cost, body_size
 from .fission import fission
 from .flatten import collapse, flatten
-from .lower import IDENTITY, KIND_OF, Lowered
+from .identities import IDENTITY, KIND_OF
+from .lower import Lowered
 from .machine import Machine
 from .matvec import matvec
 from .order import in_memory_order

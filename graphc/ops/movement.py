@@ -194,6 +194,12 @@ def _lower_concatenate(c: Any, index: tuple[Index, ...]) -> Element:
     return part(0, 0)
 
 
+def _places_of_part(c: Any, k: int, index: tuple[Index, ...]) -> tuple[Index, ...]:
+    axis = c.attrs["axis"]
+    offset = sum((t.shape[axis] for t in c.types[:k]), 0)
+    return (*index[:axis], index[axis] + offset, *index[axis + 1 :])
+
+
 # -------------------------------------------------------------------------------------- cards
 
 
@@ -302,6 +308,7 @@ CONCATENATE = register(
         infer=_infer_concatenate,
         evaluate=lambda operands, attrs: np.concatenate(operands, axis=attrs["axis"]),
         lower=_lower_concatenate,
+        pieces=_places_of_part,
         source="numpy.concatenate",
         batching=bt.shifted("concatenate", "axis"),
         derivative=Linear(_transpose_concatenate, joint=True),

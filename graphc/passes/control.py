@@ -116,7 +116,7 @@ def _loop(node: Node, operands: tuple[Value, ...], asked: Sequence[bool]) -> Seq
     first: dict[Value, int] = {}
     double = {
         k: first[v] for k, v in enumerate(operands)
-        if k >= n + m and k not in constant and first.setdefault(v, k) != k
+        if k >= n + m and used[k] and k not in constant and first.setdefault(v, k) != k
     }  # fmt: skip
     if all(results) and all(used) and not (fixed or constant or double):
         return None

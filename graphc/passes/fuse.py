@@ -31,7 +31,7 @@ from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, at, make, param
 from ..loops import ir as L
 from ..loops.bounds import less, simplify
-from ..loops.nests import row_depth
+from ..loops.nests import is_long, row_depth
 from ..loops.rowcache import ROW_BYTES
 from ..loops.rowend import LONGEST_ROW
 from ..ops.fusion import FUSION, KEEP
@@ -194,7 +194,7 @@ def _grow(graph: Graph, apart: Collection[Node] = ()) -> list[Kernel]:
             continue
         users = readers(node)
         is_result = any(v in returned for v in node.results)
-        alone = node.op.kind in ALONE or node in apart
+        alone = node.op.kind in ALONE or node in apart or is_long(node.results[0])
         if users and not is_result and not alone and _joins_all(node, users):
             inlined[node] = users
             for kernel in users:
@@ -209,6 +209,7 @@ def _grow(graph: Graph, apart: Collection[Node] = ()) -> list[Kernel]:
         if home is None:
             home = Kernel(node.results[0].type.shape)
             home.opaque = alone
+            home.long = is_long(node.results[0])
             kernels.append(home)
             reach.add(home)
         if is_result or any(k is not home for k in users) or alone:
@@ -301,7 +302,7 @@ def _join(
 def _joins_all(node: Node, users: list[Kernel]) -> bool:
     """Whether every kernel that reads the node computes it itself."""
     if node.op.kind == "creation":
-        return not any(k.opaque for k in users)
+        return not any(k.opaque and not k.long for k in users)
     return _is_free(node) and all(k.has_room(node) for k in users)
 
 
@@ -498,7 +499,7 @@ def _add(kernel: Kernel, node: Node) -> None:
     if node.op.kind in ("reduction", "contraction"):
         kernel.reduces = True
         kernel.contracts |= node.op.kind == "contraction"
-    if kernel.opaque:
+    if kernel.opaque and not kernel.long:
         return
     again = max((kernel.again.get(v, 0) for v in node.results), default=0)
     deep = max((kernel.frames.get(v, 0) for v in node.results), default=0)
@@ -508,6 +509,8 @@ def _add(kernel: Kernel, node: Node) -> None:
     for operand in node.operands:
         kernel.again[operand] = max(again, kernel.again.get(operand, 0))
         kernel.frames[operand] = max(deep, kernel.frames.get(operand, 0))
+    if kernel.long:
+        return
     around = set().union(*(kernel.branches.get(v, ()) for v in node.results)) or {0}
     if node.op.kind == "elementwise":
         for operand in node.operands:

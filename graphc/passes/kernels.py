@@ -11,6 +11,8 @@ MAX_OPS = 96
 """Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers
 that live.
 """
+MAX_PIECES = 512
+"""Ops in a kernel that writes many operands side by side: the nests of each are short."""
 MAX_BRANCHES = 16
 """Under how many conditions one value may be computed: an update reads its first operand where the
 second does not lie, and when the second is a part of the first (u[0] = u[1], the edges of a
@@ -49,6 +51,7 @@ class Kernel:
         "extents",
         "frames",
         "kept",
+        "long",
         "nodes",
         "opaque",
         "reduces",
@@ -64,6 +67,9 @@ class Kernel:
         self.entries: dict[Value, dict[Entry, None]] = {}
         self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
         self.opaque = False
+        """Whether no op joins it, or, where it is long, none but what every reader computes."""
+        self.long = False
+        """Whether it writes many operands side by side, each in a nest of its own."""
         self.reduces = False
         self.contracts = False
         """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
@@ -133,6 +139,8 @@ class Kernel:
     def has_room(self, node: Node) -> bool:
         """Whether the lowering of one more op stays within bounds."""
         deep = max((self.frames.get(v, 0) for v in node.results), default=0)
+        if self.long:
+            return len(self.nodes) < MAX_PIECES and deep < MAX_FRAMES
         full = len(self.nodes) >= MAX_OPS or deep >= MAX_FRAMES
         if self.opaque or (full and node.op.name != "broadcast"):  # its operand is smaller
             return False

@@ -24,6 +24,7 @@ from .everywhere import everywhere
 from .expand import expand
 from .fold import fold
 from .inline import inline
+from .joins import joins
 from .order import order
 from .prune import prune
 from .small_matrices import small_matrices
@@ -78,6 +79,7 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     layouts,  # of single ops in their last form; makes what winograd is for
     winograd,  # what it makes is in canonical form, and has nothing that the others know
     attention,  # of single ops in their last form; fuse leaves the node alone
+    joins,  # bounds the kernels that fuse makes; no other pass has to follow trees
     fuse,  # every pass before it sees single ops
     order,  # barriers keep apart what fuse would compute once
 )

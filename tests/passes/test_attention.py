@@ -109,7 +109,7 @@ def test_text() -> None:
 
 
 def test_placement() -> None:
-    assert PIPELINE[-3] is attention
+    assert PIPELINE[-4] is attention
     assert attention not in EXACT and attention not in WHOLE
 
 

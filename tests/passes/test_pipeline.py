@@ -18,6 +18,7 @@ from graphc.passes.cse import cse
 from graphc.passes.expand import expand
 from graphc.passes.fold import fold
 from graphc.passes.inline import inline
+from graphc.passes.joins import joins
 from graphc.passes.pipeline import (
     DIRECT,
     EXACT,
@@ -48,13 +49,14 @@ def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, control, cse, algebraic)
     assert NO_FUSION == (
         inline, small_matrices, prune, SIMPLIFY, stability, SIMPLIFY, layouts, winograd, attention,
+        joins,
     )  # fmt: skip
     assert [p.__name__ for p in PIPELINE[-2:]] == ["fuse", "order"]
     assert not {stability, attention} & set(EXACT)
     assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
     assert [step for step in DIRECT if step not in WHOLE] == [attention]
     assert EXACT == (
-        expand, inline, small_matrices, prune, SIMPLIFY, SIMPLIFY, layouts, *PIPELINE[-2:],
+        expand, inline, small_matrices, prune, SIMPLIFY, SIMPLIFY, layouts, *PIPELINE[-3:],
     )  # fmt: skip
 
 
