@@ -3,8 +3,8 @@
     python -m examples.course.autoencoder --epochs 5
     python -m examples.course.autoencoder                50 epochs, batches of 128
 
-Noise 0.5 N(0, 1), cut to 0..1; binary cross-entropy; Adam. The course prints 0.0985 on the test images
-after 50 epochs.
+Noise 0.5 N(0, 1), cut to 0..1; binary cross-entropy; Adam. The course prints 0.0985 on the test
+images after 50 epochs.
 """
 
 from __future__ import annotations

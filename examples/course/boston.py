@@ -2,7 +2,8 @@
 
     python -m examples.course.boston
 
-The 13 features are brought to mean 0 and deviation 1 by the training rows; 404 rows train, 102 test.
+The 13 features are brought to mean 0 and deviation 1 by the training rows; 404 rows train, 102
+test.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def main() -> None:
     for seed in range(3):
         found = run(seed)
         print(
-            f"split {seed}: training loss {found['loss']:.3f}, R2 on the test rows {found['r2']:.4f} "
-            f"(least squares {found['least squares']:.4f})"
+            f"split {seed}: training loss {found['loss']:.3f}, R2 on the test rows "
+            f"{found['r2']:.4f} (least squares {found['least squares']:.4f})"
         )
 
 

@@ -1,7 +1,7 @@
 """What the course's programs share: where the data is, the data sets, curves and pictures.
 
-The data sets are described in the README of the folder that GRAPHC_DATA names (default: ../shared/data
-beside the repository).
+The data sets are described in the README of the folder that GRAPHC_DATA names (default:
+../shared/data beside the repository).
 """
 
 from __future__ import annotations

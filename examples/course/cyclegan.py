@@ -1,12 +1,13 @@
-"""A small CycleGAN: U-net generators, PatchGAN discriminators, both losses as the course prints them.
+"""A small CycleGAN: U-net generators, PatchGAN discriminators, losses as the course prints them.
 
     python -m examples.course.cyclegan --steps 40
 
-Two heaps of pictures that do not belong together: CIFAR-10's ships (A) and automobiles (B), 32 x 32.
+Two heaps of pictures that do not belong together: ships (A) and automobiles (B) of CIFAR-10.
 Generators: MSE(D_A(fake), 1) + MSE(D_B(fake), 1) + 10 MSE(cycle A) + 10 MSE(cycle B)
             + 0.1 MSE(id A) + 0.1 MSE(id B); discriminators: (d_A + d_B) / 2. Adam(1e-4, 0.5).
 
-Source: Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, 2017
+Source: Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial
+networks, 2017
 """
 
 from __future__ import annotations

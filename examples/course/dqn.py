@@ -2,7 +2,7 @@
 
     python -m examples.course.dqn                   (needs: pip install gymnasium)
 
-Steps of the environment are Python; the choice of an action and a step of learning are compiled calls.
+Steps of the environment are Python; choosing an action and a step of learning are compiled calls.
 
 Source: Mnih et al., Human-level control through deep reinforcement learning, 2015; actions of the
 target by the learning network, as in van Hasselt et al., 2016
@@ -96,9 +96,8 @@ def main() -> None:
     given = parser.parse_args()
     returns, seconds = train(0, given.steps)
     print(f"{len(returns)} episodes; {seconds * 1e6:.0f} us a step of learning")
-    print(
-        f"mean return of the first 20: {np.mean(returns[:20]):.1f}, of the last 20: {np.mean(returns[-20:]):.1f}"
-    )
+    first, last = np.mean(returns[:20]), np.mean(returns[-20:])
+    print(f"mean return of the first 20: {first:.1f}, of the last 20: {last:.1f}")
     plt = common.plot()
     _, axes = plt.subplots(figsize=(5, 3), dpi=100)
     axes.plot(returns, ".", markersize=3)

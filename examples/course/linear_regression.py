@@ -3,7 +3,8 @@
     python -m examples.course.linear_regression
 
 w = b = 0, rate 0.001, 100 epochs of 190 steps of stochastic gradient descent on (y - (w x + b))^2.
-An epoch is one compiled loop (graphc.scan over the countries); stepping from Python is timed beside it.
+An epoch is one compiled loop (graphc.scan over the countries); stepping from Python is timed
+beside it.
 """
 
 from __future__ import annotations
@@ -57,16 +58,14 @@ def main() -> None:
     for _ in range(EPOCHS):
         for sample in zip(x, y, strict=True):
             stepped, _loss = one(stepped, sample)
-    from_python = (time.perf_counter() - begin) / (EPOCHS * len(x))
+    python = (time.perf_counter() - begin) / (EPOCHS * len(x))
 
     w, b = parameters
     print(f"life expectancy = {w:.4f} births + {b:.4f}, mean loss of the last epoch {mean:.3f}")
     print(f"stepped from Python: {stepped[0]:.4f}, {stepped[1]:.4f}")
     slope, intercept = np.polyfit(x, y, 1)
     print(f"least squares:       {slope:.4f}, {intercept:.4f}")
-    print(
-        f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {from_python * 1e6:.2f} us from Python"
-    )
+    print(f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {python * 1e6:.2f} us from Python")
 
     plt = common.plot()
     _, axes = plt.subplots(figsize=(5, 4), dpi=100)

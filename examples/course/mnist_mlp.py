@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def make_parameters(
     keys = random.split(random.key(seed), len(widths) - 1)
     return [
         {"kernel": nn.initializers.glorot_uniform(k, shape), "bias": np.zeros(shape[1], np.float32)}
-        for k, shape in zip(keys, zip(widths[:-1], widths[1:], strict=True), strict=True)
+        for k, shape in zip(keys, pairwise(widths), strict=True)
     ]
 
 

@@ -2,9 +2,10 @@
 
     python -m examples.course.sentiment_bilstm
 
-The course prints accuracy 0.993. That is a leak: it shuffles anew in every epoch before it takes the
-test sentences, so the network has seen them. Here 600 of 3000 sentences are kept apart from the first
-day on, sentences that occur twice stay on one side, and words are numbered by the training sentences.
+The course prints accuracy 0.993. That is a leak: it shuffles anew in every epoch before it takes
+the test sentences, so the network has seen them. Here 600 of 3000 sentences are kept apart from the
+first day on, sentences that occur twice stay on one side, and words are numbered by the training
+sentences.
 """
 
 from __future__ import annotations

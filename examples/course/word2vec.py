@@ -98,7 +98,8 @@ def main() -> None:
             losses.append(float(value))
         seconds = (time.perf_counter() - start) / count
         print(
-            f"epoch {epoch + 1}: {count} batches, loss {np.mean(losses):.4f}, {seconds * 1e6:.0f} us each",
+            f"epoch {epoch + 1}: {count} batches, loss {np.mean(losses):.4f}, "
+            f"{seconds * 1e6:.0f} us each",
             flush=True,
         )
     for word in ("good", "terrible", "man", "war", "funny", "king"):
