@@ -104,6 +104,8 @@ def functions(title: str, module: ModuleType) -> Iterator[str]:
     yield from section(title, first(module))
     for name in module.__all__:
         thing = getattr(module, name)
+        if isinstance(thing, ModuleType):  # has a section of its own
+            continue
         yield f"\n### {title}.{name}\n\n`{name}{signature(thing)}`\n"
         yield f"```text\n{inspect.getdoc(thing)}\n```"
 
@@ -168,6 +170,12 @@ def reference() -> str:
         namespace("graphc.numpy.linalg", graphc.numpy.linalg),
         namespace("graphc.numpy.fft", graphc.numpy.fft),
         functions("graphc.nn", graphc.nn),
+        functions("graphc.nn.losses", graphc.nn.losses),
+        functions("graphc.nn.metrics", graphc.nn.metrics),
+        functions("graphc.optim", graphc.optim),
+        functions("graphc.optim.schedules", graphc.optim.schedules),
+        functions("graphc.optim.course", graphc.optim.course),
+        functions("graphc.data", graphc.data),
         passes(),
         ops(),
         runtime(),

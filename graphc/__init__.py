@@ -37,7 +37,11 @@ from .passes import pipeline as _pipeline  # noqa: F401  the first call needs it
 from .specs import spec
 
 if TYPE_CHECKING:
+    from . import data as data
     from . import nn as nn
+    from . import optim as optim
+    from .saving import load as load
+    from .saving import save as save
     from .trace import Tracer as Tracer
     from .transforms.batches import vmap as vmap
     from .transforms.checking import check_grads as check_grads
@@ -71,6 +75,7 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "data",
     "grad",
     "hessian",
     "hvp",
@@ -79,8 +84,11 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "load",
     "nn",
     "numpy",
+    "optim",
+    "save",
     "spec",
     "stop_gradient",
     "value_and_grad",
@@ -98,7 +106,11 @@ _TRANSFORMS = {
 }
 _LATER = {
     "Tracer": ".trace",
+    "data": ".data",
     "nn": ".nn",
+    "optim": ".optim",
+    "load": ".saving",
+    "save": ".saving",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
@@ -107,7 +119,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = import_module(_LATER[name], __name__)
-        found = module if name == "nn" else getattr(module, name)
+        found = module if _LATER[name] == f".{name}" else getattr(module, name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

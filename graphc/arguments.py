@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import pytrees, specs
 from . import types as ty

@@ -24,11 +24,12 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from graphc_runtime.forking import ForkLock
+from graphc_runtime.records import dataclass
 
 from . import environment
 from .errors import GraphcError

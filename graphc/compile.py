@@ -15,7 +15,6 @@ import ctypes
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any, Protocol
 import graphc_runtime
 import numpy as np
 from graphc_runtime.forking import ForkLock, stored_property
+from graphc_runtime.records import dataclass
 
 from . import cache, environment
 from . import types as ty

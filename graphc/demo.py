@@ -10,11 +10,11 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime.records import dataclass
 
 import graphc
 

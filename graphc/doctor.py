@@ -12,13 +12,13 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import graphc_runtime
 import numpy as np
 from graphc_runtime import cuda
+from graphc_runtime.records import dataclass
 
 import graphc
 

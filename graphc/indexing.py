@@ -9,10 +9,10 @@ when written. Traced boolean masks and slices of unknown extent are taken out be
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import types as ty
 from .cell import Cell, Step, Trace

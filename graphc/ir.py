@@ -14,11 +14,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from graphc_runtime.forking import stored_property
+from graphc_runtime.records import dataclass
 
 from . import types as ty
 from .opdef import ZERO, OpDef, register

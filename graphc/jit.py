@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from graphc_runtime.forking import ForkLock, stored_property
+from graphc_runtime.records import dataclass
 
 from . import specs
 from . import types as ty

@@ -7,10 +7,10 @@ answers of them, and slices with traced bounds (`x[:k]`). Reading gives a `Selec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import types as ty
 from .cell import Cell

@@ -9,10 +9,10 @@ import ctypes
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import compile as road
 from . import types as ty

@@ -10,8 +10,10 @@ keeps a table of op names of its own. Calling a card makes a node: `ADD(x, y)` i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from graphc_runtime.records import dataclass
 
 from .errors import TypeMismatch
 from .types import TensorType

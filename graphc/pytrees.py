@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from graphc_runtime.records import dataclass
+
 NAMESPACE = "graphc"
 _CONTAINERS = (dict, list, tuple, type(None))
 
@@ -21,7 +23,7 @@ def _optree() -> Any:
     return optree
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """The structure of something that is no container."""
 
@@ -35,7 +37,7 @@ class Leaf:
         return "*"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """The structure of a plain tuple or list of leaves."""
 
@@ -54,7 +56,7 @@ class Row:
         return str(self.kind(["*"] * self.count)).replace("'", "")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tree:
     """The structure of a container, compared by value."""
 
@@ -136,3 +138,19 @@ def map_leaves(function: Callable[[Any], Any], x: Any) -> Any:
     """x with every leaf replaced."""
     leaves, structure = flatten(x)
     return structure.unflatten([function(leaf) for leaf in leaves])
+
+
+def map_together(function: Callable[..., Any], x: Any, *others: Any) -> Any:
+    """x with every leaf replaced by what the function answers for it and those of the others.
+
+    Raises:
+        ValueError: when another one has not the structure of x.
+    """
+    leaves, structure = flatten(x)
+    columns = [leaves]
+    for other in others:
+        found, its_own = flatten(other)
+        if its_own != structure:
+            raise ValueError(f"a structure is {its_own}; expected {structure}")
+        columns.append(found)
+    return structure.unflatten([function(*row) for row in zip(*columns, strict=True)])

@@ -9,10 +9,10 @@ like), captures.py (arrays found outside), arguments.py and pytrees.py (what goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import interception, pytrees
 from .arguments import Binder, Call, Parameter

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import graphc_runtime
 from graphc_runtime.forking import ForkLock
+from graphc_runtime.records import dataclass
 
 from . import cache, environment, measuring
 from . import types as ty

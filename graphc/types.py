@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .errors import ShapeMismatch, TraceError, TypeMismatch
 

@@ -8,11 +8,11 @@ transposed array), these functions copy too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from . import types as ty
 from .cell import Cell, Strides, as_value

@@ -8,8 +8,9 @@ and the slice is a view, a `Window`. Otherwise (`x[:k]`) it is a mask over the a
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .cell import Cell, Strides, Trace
 from .ir import Value

@@ -20,7 +20,6 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ import numpy as np
 from . import fallback, specialization
 from .forking import ForkLock
 from .loader import LoadedObject, ObjectError, load, process_address
+from .records import dataclass
 from .specialization import Specialization
 
 __all__ = [

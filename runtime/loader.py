@@ -21,9 +21,9 @@ import mmap
 import platform
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .mapping import MappingError, fill, libc, map_memory, process_address
+from .records import dataclass
 from .relocations import AARCH64, STUB_BYTES, X86_64, Machine
 
 __all__ = ["Image", "LoadedObject", "ObjectError", "link", "load", "process_address"]

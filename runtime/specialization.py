@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from .forking import stored_property
+from .records import dataclass
 
 __all__ = ["ArgumentSpec", "OutputSpec", "Specialization", "SpecializationError"]
 

@@ -29,6 +29,8 @@ ADDRESSES = {
     "networkx": {"graphc.passes.fuse", "graphc.dot"},
     "optree": {"graphc.pytrees"},
     "pycuda": {"graphc_runtime.cuda"},
+    "safetensors": {"graphc.saving"},
+    "tqdm": {"graphc.data.progress"},
     # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
     "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
     # the order of an einsum of three operands or more

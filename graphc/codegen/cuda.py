@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import LoweringError

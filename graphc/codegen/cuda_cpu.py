@@ -17,10 +17,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import BuildError, GraphcError

@@ -5,7 +5,8 @@ the one that answers extents and bytes. Their ABI is in runtime/native.h.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..loops import ir as L

@@ -18,7 +18,9 @@ Called by graphc/compile.py with the output of `loops.schedule`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import LoweringError

@@ -33,7 +33,9 @@ Source: LLVM 22 Language Reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc_runtime.records import dataclass
 
 from ..errors import LoweringError
 from ..types import BOOL, DType

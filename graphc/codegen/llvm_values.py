@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from ..types import BF16, BOOL, F16, F64, DType
 

@@ -11,9 +11,10 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..ir import Graph, Literal, Node, Value, make, param

@@ -11,7 +11,7 @@ off by 1.5 units. Called by `codegen/llvm.py`; knows nothing of loops.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from graphc_runtime.records import dataclass
 
 from ..types import F32, F64, I32, I64, U32, U64, DType
 from .llvm_builder import Builder, Val

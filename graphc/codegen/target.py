@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from graphc_runtime.records import dataclass
 
 from ..loops.machine import L2_BYTES
 

@@ -15,8 +15,10 @@ with b = 0, j is the key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim, DType

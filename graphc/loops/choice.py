@@ -7,8 +7,10 @@ and leave the rest to their estimates: no Choice makes wrong code, whoever wrote
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 LIMITS = {"width": 4, "height": 30, "block": 64, "terms": 4096, "lanes": 4}
 """The largest number of each field that is one."""

@@ -23,7 +23,9 @@ Figures and the choice of tiles: `shapes.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BOOL, I32, Dim

@@ -10,7 +10,9 @@ not fit is None: the ordinary schedule serves it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BF16, F16, F32, U32, DType

@@ -25,7 +25,9 @@ How slices come to shared memory: cuda_tiles.py. Small products keep their threa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BF16, F16, F32, I8, I32, U32, Dim

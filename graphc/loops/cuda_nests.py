@@ -7,8 +7,10 @@ may be symbolic. Called by schedule_cuda.py, which decides what belongs to which
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import overload
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim

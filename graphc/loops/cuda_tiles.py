@@ -20,7 +20,9 @@ Called by cuda_contract.py; decides nothing about what is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import U8, U16, U32

@@ -33,10 +33,10 @@ false reads nothing and is 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BOOL, I64, Dim, DType, Extent

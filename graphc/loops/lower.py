@@ -16,8 +16,10 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import LoweringError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from graphc_runtime.records import dataclass
 
 L2_BYTES = 1 << 20
 """The second cache of one core, where the machine does not say."""

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from ..types import BF16, DTYPES, I8, I16, U8, DType
 

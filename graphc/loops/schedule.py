@@ -19,7 +19,9 @@ reduction is cut in pieces of a fixed size, and lanes are combined in a fixed or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import Dim

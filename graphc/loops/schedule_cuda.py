@@ -19,7 +19,9 @@ is CUDA.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from . import cuda_access as A

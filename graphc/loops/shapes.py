@@ -7,8 +7,10 @@ nest that it took apart; decides nothing about statements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from graphc_runtime.records import dataclass
 
 from . import ir as L
 from .choice import ESTIMATE, Choice

@@ -1,10 +1,14 @@
-"""graphc.nn: what networks of images are made of, as pure functions of arrays.
+"""graphc.nn: what neural networks are made of, as pure functions of arrays.
 
-Convolutions (transposed and depthwise ones, and both gradients of them), pooling and resizing. They
-take NumPy arrays and traced values, as `graphc.numpy` does. Axes are named by layouts: "NHWC" and
-"HWIO" unless given, where N is the batch, C the channels, I and O the channels that a kernel takes
-and gives, and the other letters are axes of space. What has one value per axis of space takes one
-number for all of them too. Bias and activation are NumPy: `np.maximum(nn.conv(x, w) + b, 0)`.
+Convolutions (transposed and depthwise ones, and both gradients of them), pooling, resizing, dense
+layers, embeddings, activations, normalization, attention; `losses` and `metrics` in
+modules of their own. They take NumPy arrays and traced values, as `graphc.numpy` does, and
+parameters are arguments.
+
+Axes of images are named by layouts: "NHWC" and "HWIO" unless given, where N is the batch, C the
+channels, I and O the channels that a kernel takes and gives, and the other letters are axes of
+space. What has one value per axis of space takes one number for all of them too. Elsewhere the
+batch is the first axis, and features or channels are the last one.
 
 Loaded when it is first asked for.
 """
@@ -12,7 +16,43 @@ Loaded when it is first asked for.
 from __future__ import annotations
 
 from ..numpy.dispatch import Entry, public
-from . import convolutions, pooling, resizing
+from . import convolutions, losses, metrics, pooling, resizing
+from .activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
+    leaky_relu,
+    linear,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    swish,
+    tanh,
+)  # fmt: skip
+from .attention import attention, multi_head_attention, positions
+from .layers import (
+    dense,
+    embedding,
+    flatten,
+    global_avg_pool,
+    global_max_pool,
+    one_hot,
+    upsample,
+)  # fmt: skip
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 
 conv = public(Entry("nn.conv", convolutions.conv))
 conv_transpose = public(Entry("nn.conv_transpose", convolutions.conv_transpose))
@@ -24,12 +64,52 @@ avg_pool = public(Entry("nn.avg_pool", pooling.avg_pool))
 resize = public(Entry("nn.resize", resizing.resize))
 
 __all__ = [
+    "attention",
     "avg_pool",
+    "batch_norm",
+    "celu",
     "conv",
     "conv_input_gradient",
     "conv_kernel_gradient",
     "conv_transpose",
+    "dense",
     "depthwise_conv",
+    "elu",
+    "embedding",
+    "flatten",
+    "gelu",
+    "global_avg_pool",
+    "global_max_pool",
+    "glu",
+    "group_norm",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "instance_norm",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "losses",
     "max_pool",
+    "metrics",
+    "mish",
+    "multi_head_attention",
+    "one_hot",
+    "positions",
+    "prelu",
+    "relu",
+    "relu6",
     "resize",
+    "rms_norm",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+    "upsample",
 ]

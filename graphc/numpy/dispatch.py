@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..cell import mark

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch

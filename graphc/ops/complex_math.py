@@ -12,9 +12,9 @@ Sources: C99 Annex G; Smith, Algorithm 116 (1962), as in NumPy's division.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from ..loops.ir import Expr, Pair, Select, const, scalar
 from ..types import BOOL, DType

@@ -7,10 +7,10 @@ Both derivatives of a convolution are convolutions again, with dilations and axe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import ShapeMismatch

@@ -12,8 +12,9 @@ Source: XLA's ConvGeneralDilated and its transposes, as in jax.lax.conv_general_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from ..ir import Value
 from ..opdef import lookup

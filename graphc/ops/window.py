@@ -8,10 +8,10 @@ Convolutions (graphc/ops/convolution.py) and pooling place their windows by the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import ShapeMismatch

@@ -21,7 +21,9 @@ Cost: one look at each dot and div; a match walks the map.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc_runtime.records import dataclass
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from ..ir import Graph, Node, Value, at, make, param

@@ -26,8 +26,10 @@ multiply-adds for each element that is turned (3x3 depthwise, 32 channels of 112
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from .. import types as ty

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from graphc_runtime.records import dataclass
 
 from .. import environment
 from ..ir import Graph

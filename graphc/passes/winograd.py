@@ -24,10 +24,11 @@ two axes (m+2)^2 instead of 9m^2.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
+
+from graphc_runtime.records import dataclass
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from .. import types as ty

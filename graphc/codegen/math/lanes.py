@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Union
+
+from graphc_runtime.records import dataclass
 
 from ...types import F32, F64, I32, I64, U32, U64, DType
 from ..llvm_builder import Builder, Val
