@@ -17,11 +17,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from .programs import register as register_programs
+from .training import register as register_training
 
 ROOT = Path(__file__).parent.parent
 NAME = "graphc"
 WORKLOADS = ("elementwise", "calls", "gemm", "conv", "infer")
-"""Workloads that graphc runs. The others wait: training and gradients."""
+"""Workloads whose cases graphc runs all; of `train` and `autodiff` those in training.py."""
 
 ABSENT = """The benchmark suite `bench` is not in {folder}; several projects share it.
 Set GRAPHC_BENCH to the folder that holds it, or put it beside this repository: ../shared/bench.
@@ -54,6 +55,11 @@ def register() -> None:
     register_programs(
         importlib.import_module("bench.conv").Convolution,
         importlib.import_module("bench.infer").CASES,
+    )
+    register_training(
+        importlib.import_module("bench.train").CASES,
+        importlib.import_module("bench.autodiff").CASES,
+        NAME,
     )
     for workload in WORKLOADS:
         for case in importlib.import_module(f"bench.{workload}").CASES.values():

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import nn as nn
     from . import optim as optim
+    from . import random as random
     from .saving import load as load
     from .saving import save as save
     from .trace import Tracer as Tracer
@@ -88,6 +89,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "random",
     "save",
     "spec",
     "stop_gradient",
@@ -111,6 +113,7 @@ _LATER = {
     "optim": ".optim",
     "load": ".saving",
     "save": ".saving",
+    "random": ".random",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""

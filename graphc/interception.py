@@ -215,8 +215,10 @@ def _random(name: str, original: Any) -> Any:
             return original(*args, **kwargs)
         return refuse(
             f"numpy.random.{name} is called while tracing: the numbers drawn would be constants of "
-            "the compiled program. Draw them outside and pass the arrays in; a generator with a "
-            "fixed seed (np.random.default_rng(0)) is allowed"
+            "the compiled program. Pass a key and draw with graphc.random (key = "
+            "graphc.random.key(0) outside, graphc.random.normal(key, shape) here), or draw outside "
+            "and pass the arrays in; a generator with a fixed seed (np.random.default_rng(0)) is "
+            "allowed, and gives constants"
         )
 
     return draw

@@ -96,9 +96,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expansion:
-    """`expand(operands, attrs)` is the same result written as ops that have derivatives."""
+    """`expand(operands, attrs)` is the same result written as ops that have derivatives; of an op
+    with several results, their tuple.
+    """
 
-    expand: Callable[[Sequence[Value], Attrs], Value]
+    expand: Callable[[Sequence[Value], Attrs], Value | tuple[Value, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,7 +78,7 @@ def _described(x: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     leaf = {"array": own}
     if array.dtype.kind == "c":  # a last axis of real and imaginary parts
         leaf["complex"] = array.dtype.name
-        array = np.stack([array.real, array.imag], axis=-1)
+        array = np.stack([np.real(array), np.imag(array)], axis=-1)
     arrays[own] = np.ascontiguousarray(array).reshape(array.shape)
     return leaf
 

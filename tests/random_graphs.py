@@ -43,6 +43,7 @@ EXACT = {
     "sign", "select", "cast", "real", "imag", "complex", "conj", "bitcast", "nextafter", "ldexp",
 }  # fmt: skip
 
+ADDED = ("barrier", "stop_gradient", "attention_gradient")
 EXTREMES = {"min", "max", "fmin", "fmax"}
 
 
@@ -79,7 +80,7 @@ def samples_by_kind() -> dict[str, list[tuple[OpDef, list[Sample]]]]:
     for card in cards():
         # what a seed stands for must not change: these were added for derivatives, and are no ops
         # of programs that run
-        skipped = card is PARAM or card.kind == "call" or card.name in ("barrier", "stop_gradient")
+        skipped = card is PARAM or card.kind == "call" or card.name in ADDED
         samples = [] if skipped else list(card.samples())
         if samples:
             found.setdefault(card.kind, []).append((card, samples))

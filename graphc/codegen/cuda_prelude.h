@@ -147,6 +147,35 @@ template <class T> GC_DEVICE T gc_lcm(T a, T b) {
   return divisor == 0 ? (T)0 : (T)(gc_magnitude(a) / divisor * gc_magnitude(b));
 }
 
+// -------------------------------------------------------------------------------- random words
+
+// Threefry-2x32 with 20 rounds (Salmon et al., 2011): see graphc/loops/scalar.py.
+GC_DEVICE unsigned gc_rotate(unsigned x, int r) { return (x << r) | (x >> (32 - r)); }
+GC_DEVICE void gc_threefry(unsigned k0, unsigned k1, unsigned* x, unsigned* y) {
+  const unsigned keys[3] = {k0, k1, k0 ^ k1 ^ 0x1BD11BDAu};
+  const int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
+  *x += k0;
+  *y += k1;
+#pragma unroll
+  for (int group = 0; group < 5; ++group) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      *x += *y;
+      *y = gc_rotate(*y, rotations[group % 2][k]) ^ *x;
+    }
+    *x += keys[(group + 1) % 3];
+    *y += keys[(group + 2) % 3] + (unsigned)(group + 1);
+  }
+}
+GC_DEVICE unsigned gc_threefry_first(unsigned k0, unsigned k1, unsigned x, unsigned y) {
+  gc_threefry(k0, k1, &x, &y);
+  return x;
+}
+GC_DEVICE unsigned gc_threefry_second(unsigned k0, unsigned k1, unsigned x, unsigned y) {
+  gc_threefry(k0, k1, &x, &y);
+  return y;
+}
+
 // ------------------------------------------------------------------------------- float and double
 
 // One text for both widths: F is the type, f##_ the suffix of the library's functions.

@@ -68,7 +68,9 @@ _INTEGER_PRELUDE = frozenset(
     | {"and", "or", "xor", "shl", "shr", "popcount", "gcd", "lcm"}
 )
 
-_WORDS = frozenset({"join2", "join4", "dot_bf16", "dot_i16", "dot_u8_i8"})
+_WORDS = frozenset(
+    {"join2", "join4", "dot_bf16", "dot_i16", "dot_u8_i8", "threefry_first", "threefry_second"}
+)
 
 REDUCERS = frozenset({"add", "mul", "min", "max", "and", "or", "xor"})
 """The ops that have a `gc_reduce_` functor: those of an Accumulate."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import LoweringError
+from ..loops.scalar import threefry
 from ..types import BOOL, DTYPES, F32, F64, I32, DType
 from .llvm_builder import Builder, Val, overload_suffix
 from .math.lanes import V, where
@@ -189,7 +190,23 @@ def _lcm(x: V, y: V) -> V:
     return where(zero, 0, V(b, b.view((quotient * c).val, dtype)))
 
 
+# ------------------------------------------------------------------------------------ random words
+
+
+def _threefry(which: int) -> Callable[..., V]:
+    """In place: LLVM sees rotations in the shifts, and that both words of a counter are one
+    computation.
+    """
+
+    def word(*args: V) -> V:
+        return threefry(*args, rotate=lambda x, r: (x << r) | (x >> (32 - r)))[which]
+
+    return word
+
+
 _OPS: dict[str, Callable[..., V]] = {
+    "threefry_first": _threefry(0),
+    "threefry_second": _threefry(1),
     "abs": _absolute,
     "sign": _sign,
     "floordiv": _floordiv,

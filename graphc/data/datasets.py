@@ -65,7 +65,7 @@ class Dataset:
         """
         if buffer is not None and buffer < 1:
             raise ValueError(f"buffer is {buffer}; expected 1 or more")
-        entropy = np.random.SeedSequence(seed).entropy
+        entropy = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
         epochs = itertools.count()
 
         def change(items: Iterator[Any]) -> Iterator[Any]:

@@ -61,7 +61,8 @@ def _tangents(node: Node, tangents: Tangents) -> Sequence[Value | None]:
     if isinstance(form, Expansion):
         inside = [param(v.type, f"x{k}") for k, v in enumerate(node.operands)]
         found = form.expand(inside, node.attrs)
-        return jvp([found], inside, node.operands, tangents)[1]
+        made = found if isinstance(found, tuple) else (found,)
+        return jvp(made, inside, node.operands, tangents)[1]
     if isinstance(form, NotDifferentiable):
         refuse(node, form)
     assert isinstance(form, (Zero, NotDifferentiable))

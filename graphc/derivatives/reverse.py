@@ -116,7 +116,9 @@ def _cotangents(
         return found + [None] * (len(wanted) - len(found))
     if isinstance(form, Expansion):
         inside = [param(v.type, f"x{k}") for k, v in enumerate(node.operands)]
-        return Pullback([form.expand(inside, node.attrs)], inside, node.operands).pull(cotangents)
+        found = form.expand(inside, node.attrs)
+        made = found if isinstance(found, tuple) else (found,)
+        return Pullback(made, inside, node.operands).pull(cotangents)
     assert isinstance(form, NotDifferentiable)
     refuse(node, form)
     raise AssertionError("refuse raises")

@@ -179,7 +179,7 @@ def masked(stmts: list[L.Stmt], mask: L.Expr) -> list[L.Stmt]:
     """Statements after the sums, for the lanes that are there."""
     lets = [s for s in stmts if isinstance(s, L.Let)]
     reads_memory = any(
-        isinstance(e, L.Load) and e.buffer.space == "global"
+        isinstance(e, L.Load) and e.buffer.space != "register"
         for s in lets
         for x in L.expressions(s)
         for e in L.walk(x)

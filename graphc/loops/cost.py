@@ -14,6 +14,7 @@ HEAVY = {
     "asinh": 24, "acosh": 22, "atanh": 22, "atan2": 26, "hypot": 12, "erf": 18, "erfc": 26,
     "lgamma": 60, "pow": 40, "cbrt": 18, "div": 6, "sqrt": 6, "floordiv": 12, "mod": 12, "fmod": 12,
     "gcd": 100, "lcm": 110, "logaddexp": 30, "ldexp": 5,
+    "threefry_first": 75, "threefry_second": 75,
 }  # fmt: skip
 GRAIN_WORK = 300_000
 """Scalar instructions below which a piece of work is not worth another core

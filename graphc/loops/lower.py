@@ -479,9 +479,12 @@ class Context:
         return buffer
 
     # -- for opaque cards that write loops around elements of a sub-graph
-    def open(self, body: Graph, first: int = 0) -> None:
-        """The parameters of a sub-graph, but for the `first`, stand for the operands."""
-        for value, operand in zip(body.params[first:], self._node.operands, strict=True):
+    def open(self, body: Graph, first: int = 0, last: int = 0) -> None:
+        """The parameters of a sub-graph, but for the `first`, stand for the operands, but for the
+        `last`.
+        """
+        operands = self._node.operands[: len(self._node.operands) - last]
+        for value, operand in zip(body.params[first:], operands, strict=True):
             self._state.buffers[value] = self._state.buffers[operand]
 
     @contextmanager

@@ -337,3 +337,45 @@ for _name, _a, _b, _sum, _doc in (
 ):
     _function = _dot(_a, _b, DTYPES[_sum])
     SCALAR_OPS[_name] = ScalarOp(_name, 2, _doc, _sum, "u", _function, 32)
+
+# ------------------------------------------------------------------------------------ random words
+
+THREEFRY_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+THREEFRY_PARITY = 0x1BD11BDA
+
+
+def threefry(k0: Any, k1: Any, c0: Any, c1: Any, rotate: Callable[[Any, int], Any]) -> Any:
+    """Threefry-2x32 with 20 rounds: the two words that a key and a counter give.
+
+    Written over anything with `+` modulo 2**32 and `^`; `rotate(x, r)` turns a word left by r bits.
+    Source: J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), and Random123
+    """
+    keys = (k0, k1, k0 ^ k1 ^ THREEFRY_PARITY)
+    x, y = c0 + k0, c1 + k1
+    for group in range(5):
+        for r in THREEFRY_ROTATIONS[group % 2]:
+            x = x + y
+            y = rotate(y, r) ^ x
+        x = x + keys[(group + 1) % 3]
+        y = y + keys[(group + 2) % 3] + (group + 1)
+    return x, y
+
+
+def _word(which: int) -> Callable[..., Array]:
+    def word(*args: Array) -> Array:
+        words = np.broadcast_arrays(*(np.asarray(a, np.uint32) for a in args))
+        found = threefry(*(np.atleast_1d(w) for w in words), rotate=_rotate)[which]
+        return found.astype(np.uint32).reshape(words[0].shape)
+
+    return word
+
+
+def _rotate(x: Array, r: int) -> Array:
+    return (x << np.uint32(r)) | (x >> np.uint32(32 - r))
+
+
+for _which, _name in enumerate(("first", "second")):
+    SCALAR_OPS[f"threefry_{_name}"] = ScalarOp(
+        f"threefry_{_name}", 4, f"the {_name} word of Threefry-2x32-20: key a, b, counter c, d",
+        "u32", "u", _word(_which), 32,
+    )  # fmt: skip

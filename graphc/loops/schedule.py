@@ -222,7 +222,12 @@ class Scheduler:
             return False
         if isinstance(loop.extent, int) and loop.extent < 4:
             return False
-        return outer_unit > 0 and (inner_bad > 0 or short) and outer_unit >= inner_unit
+        # inside, nothing is read along the inner loops (random numbers made from their counters):
+        # lanes along the outer one need no reduction across lanes
+        made = inner_unit == inner_bad == 0 and not (
+            isinstance(loop.extent, int) and loop.extent < 64
+        )
+        return outer_unit > 0 and (inner_bad > 0 or short or made) and outer_unit >= inner_unit
 
     def map_lanes(self, loop: L.For) -> list[L.Stmt]:
         """For(v, n) -> For(q, n // lanes) For(l, lanes, vector), and a masked tail."""

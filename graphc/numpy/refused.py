@@ -102,7 +102,7 @@ REFUSED: dict[str, str] = {
     "ogrid": "use meshgrid(..., sparse=True) or indices(..., sparse=True)",
     "r_": "use concatenate",
     "c_": "use column_stack",
-    "random": "draw random numbers outside and pass the array in",
+    "random": "use graphc.random, whose functions take a key: graphc.random.normal(key, shape)",
     "ma": "masked arrays are not there: use where=, or carry the mask as an array of its own",
     "ctypeslib": "call C outside of the traced function",
     "emath": "choose the complex dtype first: sqrt(x.astype(complex))",

@@ -25,5 +25,8 @@ later("tiles", "movement", lambda: import_module(".tiles", __name__))
 later("mix", "reduction", lambda: import_module(".tiles", __name__))
 for _name in ("custom_jvp", "custom_vjp", "checkpoint"):
     later(_name, "call", lambda: import_module(".calls", __name__))
+for _name in ("threefry_first", "threefry_second"):
+    later(_name, "elementwise", lambda: import_module(".random", __name__))
 later("barrier", "opaque", lambda: import_module(".calls", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))
+later("attention_gradient", "opaque", lambda: import_module(".attention_gradient", __name__))

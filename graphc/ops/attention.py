@@ -8,11 +8,13 @@
         s[j, i] = exp(s[j, i] - n);  l[i] = l[i] * a[i] + sum over j of s[j, i]
         o[i, x] = o[i, x] * a[i] + sum over j of s[j, i] * v[j, x]
       y[i, x] = o[i, x] / l[i]
+      L[i] = m[i] + log(l[i])                          where the gradient wants it (`rows`)
 
 Scores lie with the queries along the lanes: then k and v are read where they are, maxima and sums
 need nothing across lanes, and both products are contractions of a few local rows, which the
 schedule (graphc/loops/contract.py) puts into register tiles. The order of sums depends on the
-extents alone. The pass that makes the node: graphc/passes/attention.py.
+extents alone. The pass that makes the node: graphc/passes/attention.py; its derivative:
+attention_gradient.py.
 
 Source: Milakov and Gimelshein, Online normalizer calculation for softmax, 2018; Dao et al.,
 FlashAttention, 2022, algorithm 1.
@@ -21,11 +23,10 @@ FlashAttention, 2022, algorithm 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import ShapeMismatch, TypeMismatch
@@ -45,12 +46,12 @@ from ..loops.ir import (
     const,
     scalar,
 )
-from ..opdef import Attrs, NotDifferentiable, OpDef, Sample, register
+from ..opdef import Attrs, OpDef, Rules, Sample, register
 from ..types import BOOL, DType, TensorType
 from .arithmetic import ADD, MUL
+from .attention_rules import batching, jvp, vjp, weights_dtype
 from .contraction import DOT, accumulator
 from .movement import BROADCAST, TRANSPOSE
-from .reduction import wide
 
 LOCAL_BYTES = 192 << 10
 """What a block of queries may keep on the stack of its worker."""
@@ -64,28 +65,57 @@ MOST_PLANES = 2
 EVEN = 1.03
 """Blocks that reach this much further over the end are as good."""
 
+Row = Callable[[Index, Index], Any]
+"""The element of a line at a place."""
+
 
 # ----------------------------------------------------------------------------------------- meaning
 
 
-def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType | tuple[TensorType, TensorType]:
     body = attrs.get("body")
     if not isinstance(body, Graph) or len(body.results) != 4 or not body.params:
         raise TypeMismatch("attention: body is no graph from (scores, ...) to (q, k, v, scores)")
-    if len(types) != len(body.params) - 1:
-        raise TypeMismatch(
-            f"attention: its body has {len(body.params)} parameters, which are the scores and the "
-            f"operands; got {len(types)} operands"
+    check_operands("attention", types, body, 1)
+    q, _, v, t = check_body("attention", body)
+    result = TensorType(attrs["dtype"], (*q.shape[:-1], v.shape[-1]))
+    if block_sizes(body) is None:
+        raise ShapeMismatch(
+            f"attention: a row of q is {q.shape[-1]} and one of v {v.shape[-1]}; "
+            f"blocks of them do not fit into {LOCAL_BYTES} bytes"
         )
-    for position, (type, value) in enumerate(zip(types, body.params[1:], strict=True)):
+    if not attrs.get("rows", False):
+        return result
+    return result, TensorType(weights_dtype(t, v), q.shape[:-1])
+
+
+def check_operands(op: str, types: Sequence[TensorType], body: Graph, first: int) -> None:
+    """Raises TypeMismatch unless the operands are what the body takes after its `first`
+    parameters.
+    """
+    if len(types) != len(body.params) - first:
+        raise TypeMismatch(
+            f"{op}: its body has {len(body.params)} parameters, which are "
+            f"{'the scores' if first == 1 else 'the scores, a cotangent'} and the operands; "
+            f"got {len(types)} operands"
+        )
+    for position, (type, value) in enumerate(zip(types, body.params[first:], strict=True)):
         if type != value.type:
             raise TypeMismatch(
-                f"attention: operand {position} is {type} and its body takes {value.type}"
+                f"{op}: operand {position} is {type} and its body takes {value.type}"
             )
-    q, k, v, t = (value.type for value in body.results)
+
+
+def check_body(op: str, body: Graph) -> tuple[TensorType, ...]:
+    """The types of q, k, v and the mapped scores.
+
+    Raises:
+        TypeMismatch, ShapeMismatch: where they do not fit each other.
+    """
+    q, k, v, t = (value.type for value in body.results[:4])
     s = body.params[0].type
     if any(not one.dtype.is_float for one in (q, k, v, s, t)) or q.dtype is not k.dtype:
-        raise TypeMismatch(f"attention: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
+        raise TypeMismatch(f"{op}: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
     batch, rank = q.shape[:-2], q.rank
     fits = (
         rank >= 2
@@ -96,35 +126,30 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
         and s.shape == t.shape == (*batch, q.shape[-2], k.shape[-2])
     )
     if not fits:
-        raise ShapeMismatch(f"attention: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
-    if block_sizes(body) is None:
-        raise ShapeMismatch(
-            f"attention: a row of q is {q.shape[-1]} and one of v {v.shape[-1]}; "
-            f"blocks of them do not fit into {LOCAL_BYTES} bytes"
-        )
-    return TensorType(attrs["dtype"], (*batch, q.shape[-2], v.shape[-1]))
+        raise ShapeMismatch(f"{op}: q is {q}, k {k}, v {v} and the scores are {s}, then {t}")
+    return q, k, v, t
 
 
-def _evaluate(operands: Sequence[Any], attrs: Attrs) -> np.ndarray:
+def _evaluate(operands: Sequence[Any], attrs: Attrs) -> Any:
     body, dtype = attrs["body"], attrs["dtype"]
     q, k, v = evaluate(Graph.of("operands", body.params[1:], body.results[:3]), operands)
-    batch, last = tuple(range(q.ndim - 2)), (q.ndim - 1,)
-    product = {
-        "contract": (last, last), "batch": (batch, batch), "dtype": body.params[0].dtype,
-    }  # fmt: skip
-    scores = DOT.evaluate((q, k), product)
-    t = evaluate(Graph.of("scores", body.params, body.results[3:]), [scores, *operands])[0]
-    within = _weights_dtype(t, v).numpy
+    scores = score_array(q, k, body.params[0].dtype)
+    t = evaluate(Graph.of("scores", body.params, body.results[3:4]), [scores, *operands])[0]
+    within = weights_dtype(t, v).numpy
     with np.errstate(all="ignore"):
         t = t.astype(within)
-        e = np.exp(t - t.max(axis=-1, keepdims=True, initial=-np.inf))
-        found = (e @ v.astype(within)) / e.sum(axis=-1, keepdims=True)
-        return found.astype(dtype.numpy)
+        top = t.max(axis=-1, keepdims=True, initial=-np.inf)
+        e = np.exp(t - top)
+        total = e.sum(axis=-1, keepdims=True)
+        found = ((e @ v.astype(within)) / total).astype(dtype.numpy)
+        return (found, (top + np.log(total))[..., 0]) if attrs.get("rows", False) else found
 
 
-def _weights_dtype(t: Any, v: Any) -> DType:
-    """The dtype of the weights, and of the sums over them."""
-    return max((wide(ty.dtype(t.dtype)), wide(ty.dtype(v.dtype))), key=lambda d: d.bits)
+def score_array(q: np.ndarray, k: np.ndarray, dtype: DType) -> np.ndarray:
+    """q k^T in the dtype of the scores."""
+    batch, last = tuple(range(q.ndim - 2)), (q.ndim - 1,)
+    product = {"contract": (last, last), "batch": (batch, batch), "dtype": dtype}
+    return DOT.evaluate((q, k), product)
 
 
 # ---------------------------------------------------------------------------------------- lowering
@@ -136,25 +161,42 @@ def block_sizes(body: Graph) -> tuple[int, int] | None:
     depth, width = q.shape[-1], v.shape[-1]
     if not isinstance(depth, int) or not isinstance(width, int):
         return None
-    queries, keys = t.shape[-2:]
-    masks = planes(body)
-    outer = _weights_dtype(t, v)
+    outer = weights_dtype(t, v)
     inner = accumulator(q.dtype, body.params[0].dtype)
-    copied = sum(
-        extent * dtype.nbytes
-        for value, extent, dtype in ((k, depth, inner), (v, width, outer))
+    copied = copied_bytes(((k, inner), (v, outer)))
+    return fitting(
+        body, LOCAL_BYTES, copied, lambda step: (depth + width + step + 3) * outer.nbytes
+    )
+
+
+def copied_bytes(rows: Iterable[tuple[Value, DType]]) -> int:
+    """Bytes of a row of each value that has to be copied to be read in that dtype."""
+    sizes = (
+        value.shape[-1] * dtype.nbytes
+        for value, dtype in rows
         if value.dtype is not dtype or _is_turned(value)
     )
+    return sum(n for n in sizes if isinstance(n, int))
+
+
+def fitting(
+    body: Graph, limit: int, copied: int, held: Callable[[int], int]
+) -> tuple[int, int] | None:
+    """(queries, keys) of a block in `limit` bytes, of which a key takes `copied`, and a query
+    `held(keys)`.
+    """
+    queries, keys = body.results[3].shape[-2:]
+    masks = planes(body)
     step = KEYS
-    while step > 2 * LANES and copied * step > LOCAL_BYTES // 3:
+    while step > 2 * LANES and copied * step > limit // 3:
         step //= 2
     if isinstance(keys, int) and keys > 0:
         step = -(-keys // -(-keys // step))
         if masks and keys % LANES == 0:
             step = -(-step // LANES) * LANES
-    held = sum(_carrier(m.dtype).nbytes * (1 if _carrier(m.dtype) is m.dtype else 2) for m in masks)
-    row = (depth + width + step + 3) * outer.nbytes + step * held
-    most = (LOCAL_BYTES - copied * step) // row // LANES * LANES
+    each = (carrier(m.dtype).nbytes * (1 if carrier(m.dtype) is m.dtype else 2) for m in masks)
+    row = held(step) + step * sum(each)
+    most = (limit - copied * step) // row // LANES * LANES
     if most < LANES:
         return None
     if not isinstance(queries, int) or queries == 0:
@@ -214,64 +256,39 @@ def _is_plane(value: Value, t: Value) -> bool:
     return base.node.op is PARAM and base.shape[-2:] == value.shape[-2:] == t.shape[-2:]
 
 
-def _carrier(dtype: DType) -> DType:
+def carrier(dtype: DType) -> DType:
     """The dtype in which numbers go through registers."""
     if dtype.nbytes >= 4:
         return dtype
     return ty.F32 if dtype.is_float else ty.I32
 
 
-@dataclass
-class _Writer:
-    """Writes the loops of one node."""
+class Blocks:
+    """What the loops of attention and of its gradient share: blocks of queries and of keys."""
 
-    c: Any
-
-    def __post_init__(self) -> None:
-        c, body = self.c, self.c.attrs["body"]
-        c.open(body, 1)
-        self.s = body.params[0]
-        self.q, self.k, self.v, self.t = body.results
-        sizes = block_sizes(body)
+    def __init__(self, c: Any, sizes: tuple[int, int] | None):
         assert sizes is not None
+        self.c, self.body = c, c.attrs["body"]
         self.size, self.step = sizes
+        self.s = self.body.params[0]
+        self.q, self.k, self.v, self.t = self.body.results[:4]
         self.depth, self.width = self.q.shape[-1], self.v.shape[-1]
         self.queries, self.keys = self.t.shape[-2:]
         self.inner = accumulator(self.q.dtype, self.s.dtype)
-        self.outer = _weights_dtype(self.t, self.v)
-        self.qt = self.local("qt", self.inner, self.depth * self.size)
-        self.scores = self.local("s", self.outer, self.step * self.size)
-        self.top = self.local("m", self.outer, self.size)
-        self.total = self.local("l", self.outer, self.size)
-        self.factor = self.local("a", self.outer, self.size)
-        self.sums = self.local("o", self.outer, self.size * self.width)
+        self.outer = weights_dtype(self.t, self.v)
+        self.at: tuple[Index, ...] = ()
+        """The head."""
 
     def local(self, stem: str, dtype: DType, size: int) -> Buffer:
         return Buffer(self.c.fresh(stem), dtype, (size,), None, "local", "temp", 64)
 
-    def write(self) -> None:
-        """All blocks of queries, in all heads."""
-        c, batch = self.c, self.t.shape[:-2]
-        blocks = (self.queries + (self.size - 1)) // self.size
-        with c.loop(ty.product((*batch, blocks)), "p", "parallel") as p:
-            block = c.number(p % blocks, blocks)
-            self.begins(block * self.size)
-            at, rest = [], p // blocks
-            for k, extent in reversed(list(enumerate(batch))):
-                at.append(c.number(rest % extent if k else rest, extent))
-                rest = rest // extent
-            self.at = tuple(reversed(at))
-            local = (self.qt, self.scores, self.top, self.total, self.factor, self.sums)
-            c.put(*(Alloc(buffer) for buffer in local))
-            self.begin()
-            whole, rest = self.keys // self.step, self.keys % self.step
-            if whole != 0:
-                with c.loop(whole, "b") as b:
-                    self.block(b * self.step, self.step)
-            if rest != 0:
-                with c.loop(1, "b"):
-                    self.block(whole * self.step, rest)
-            self.end()
+    def head(self, number: Index) -> None:
+        """Goes to a head by its number."""
+        at = []
+        for k, extent in reversed(list(enumerate(self.t.shape[:-2]))):
+            at.append(self.c.number(number % extent if k else number, extent))
+            number = number // extent
+        self.at = tuple(reversed(at))
 
     def begins(self, first: Index) -> None:
         """Where this block of queries starts, and how many of its first rows another block has:
@@ -293,6 +310,91 @@ class _Writer:
             return None
         return Scalar("lt", (Idx(self.start + i), Idx(self.queries)), BOOL)
 
+    def rows(self, value: Value, dtype: DType, first: Index, count: Index) -> Row:
+        """Answers how rows of k or v are read; they are copied where that is not along memory."""
+        c = self.c
+        if value.dtype is dtype and c.lies_along(value):
+            return lambda j, x: c.element(value, (*self.at, first + j, x))
+        extent = value.shape[-1]
+        assert isinstance(extent, int)
+        copy = self.local("rows", dtype, self.step * extent)
+        return self.copied(
+            copy, extent, count, lambda j, x: c.element(value, (*self.at, first + j, x))
+        )
+
+    def copied(self, copy: Buffer, extent: int, count: Index, row: Row) -> Row:
+        """The same rows from a local array."""
+        c = self.c
+        c.put(Alloc(copy))
+        with c.loop(count, "j") as j, c.loop(extent, "x") as x:
+            c.put(Store(copy, (j * extent + x,), cast(row(j, x), copy.dtype)))
+        return lambda j, x: Load(copy, (j * extent + x,))
+
+    def masks(self, count: Index) -> list[tuple[Value, tuple[int | None, ...]]]:
+        """The planes that are turned: whole squares of numbers."""
+        if not isinstance(count, int) or count % LANES or self.size % LANES:
+            return []
+        found = planes(self.body)
+        return [(m, axes) for m, axes in found.items() if self.c.lies_along(m)]
+
+    def turned(
+        self, mask: Value, axes: tuple[int | None, ...], first: Index, count: Index
+    ) -> Buffer:
+        """A block of a plane with the queries along the lines."""
+        c, dtype = self.c, carrier(mask.dtype)
+        assert isinstance(count, int)
+        turned = self.local("turned", dtype, count * self.size)
+        c.put(Alloc(turned))
+
+        def number(i: Index, j: Index) -> Expr:
+            place = (*self.at, self.start + i, first + j)
+            return c.element(mask, tuple(0 if a is None else place[a] for a in axes))
+
+        if dtype is not mask.dtype:
+            wide = self.local("wide", dtype, self.size * count)
+            c.put(Alloc(wide))
+            with c.loop(self.size, "i") as i, c.loop(count, "j") as j:
+                c.put(Store(wide, (i * count + j,), cast(number(i, j), dtype)))
+        with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
+            one = number(i, j) if dtype is mask.dtype else c.bind(Load(wide, (i * count + j,)))
+            c.put(Store(turned, (j * self.size + i,), one))
+        return turned
+
+
+class _Writer(Blocks):
+    """Writes the loops of one node."""
+
+    def __init__(self, c: Any):
+        body = c.attrs["body"]
+        super().__init__(c, block_sizes(body))
+        c.open(body, 1)
+        self.qt = self.local("qt", self.inner, self.depth * self.size)
+        self.scores = self.local("s", self.outer, self.step * self.size)
+        self.top = self.local("m", self.outer, self.size)
+        self.total = self.local("l", self.outer, self.size)
+        self.factor = self.local("a", self.outer, self.size)
+        self.sums = self.local("o", self.outer, self.size * self.width)
+
+    def write(self) -> None:
+        """All blocks of queries, in all heads."""
+        c, batch = self.c, self.t.shape[:-2]
+        blocks = (self.queries + (self.size - 1)) // self.size
+        with c.loop(ty.product((*batch, blocks)), "p", "parallel") as p:
+            block = c.number(p % blocks, blocks)
+            self.begins(block * self.size)
+            self.head(p // blocks)
+            local = (self.qt, self.scores, self.top, self.total, self.factor, self.sums)
+            c.put(*(Alloc(buffer) for buffer in local))
+            self.begin()
+            whole, rest = self.keys // self.step, self.keys % self.step
+            if whole != 0:
+                with c.loop(whole, "b") as b:
+                    self.block(b * self.step, self.step)
+            if rest != 0:
+                with c.loop(1, "b"):
+                    self.block(whole * self.step, rest)
+            self.end()
+
     def begin(self) -> None:
         c = self.c
         with c.loop(self.depth, "x") as x, c.loop(self.size, "i") as i:
@@ -304,18 +406,6 @@ class _Writer:
             c.put(Store(self.total, (i,), const(0, self.outer)))
         with c.loop(self.size * self.width, "i") as i:
             c.put(Store(self.sums, (i,), const(0, self.outer)))
-
-    def rows(self, value: Any, dtype: DType, first: Index, count: Index) -> Any:
-        """Answers how rows of k or v are read; they are copied where that is not along memory."""
-        c, extent = self.c, value.shape[-1]
-        if value.dtype is dtype and c.lies_along(value):
-            return lambda j, x: c.element(value, (*self.at, first + j, x))
-        copy = self.local("rows", dtype, self.step * extent)
-        c.put(Alloc(copy))
-        with c.loop(count, "j") as j, c.loop(extent, "x") as x:
-            one = c.element(value, (*self.at, first + j, x))
-            c.put(Store(copy, (j * extent + x,), cast(one, dtype)))
-        return lambda j, x: Load(copy, (j * extent + x,))
 
     def block(self, first: Index, count: Index) -> None:
         """`count` keys from `first`."""
@@ -347,39 +437,9 @@ class _Writer:
                 for mask, axes, turned in masks:
                     here = Load(turned, (j * self.size + i,))
                     at = tuple(0 if a is None else place[a] for a in axes)
-                    c.given(mask, at, c.bind(_restored(here, mask.dtype)))
+                    c.given(mask, at, c.bind(restored(here, mask.dtype)))
                 score = c.element(self.t, place)
             c.put(Store(self.scores, (j * self.size + i,), cast(score, self.outer)))
-
-    def masks(self, count: Index) -> list[tuple[Value, tuple[int | None, ...]]]:
-        """The planes that are turned: whole squares of numbers."""
-        if not isinstance(count, int) or count % LANES or self.size % LANES:
-            return []
-        found = planes(self.c.attrs["body"])
-        return [(m, axes) for m, axes in found.items() if self.c.lies_along(m)]
-
-    def turned(
-        self, mask: Value, axes: tuple[int | None, ...], first: Index, count: Index
-    ) -> Buffer:
-        """A block of a plane with the queries along the lines."""
-        c, dtype = self.c, _carrier(mask.dtype)
-        assert isinstance(count, int)
-        turned = self.local("turned", dtype, count * self.size)
-        c.put(Alloc(turned))
-
-        def number(i: Index, j: Index) -> Expr:
-            place = (*self.at, self.start + i, first + j)
-            return c.element(mask, tuple(0 if a is None else place[a] for a in axes))
-
-        if dtype is not mask.dtype:
-            wide = self.local("wide", dtype, self.size * count)
-            c.put(Alloc(wide))
-            with c.loop(self.size, "i") as i, c.loop(count, "j") as j:
-                c.put(Store(wide, (i * count + j,), cast(number(i, j), dtype)))
-        with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
-            one = number(i, j) if dtype is mask.dtype else c.bind(Load(wide, (i * count + j,)))
-            c.put(Store(turned, (j * self.size + i,), one))
-        return turned
 
     def weigh(self, count: Index) -> None:
         """Scores become weights, relative to the greatest score so far."""
@@ -417,9 +477,16 @@ class _Writer:
             found = scalar("div", above, Load(self.total, (row,)))
             place = (*self.at, self.start + row, x)
             c.put(Store(c.result(), place, cast(found, c.type.dtype)))
+        if not c.attrs.get("rows", False):
+            return
+        with c.loop(self.count, "i") as i:
+            row = (self.skip + i,)
+            log = scalar("log", Load(self.total, row))
+            found = scalar("add", Load(self.top, row), log)
+            c.put(Store(c.result(1), (*self.at, self.start + row[0]), found))
 
 
-def _restored(number: Expr, dtype: DType) -> Expr:
+def restored(number: Expr, dtype: DType) -> Expr:
     if dtype is BOOL:
         return scalar("ne", number, const(0, number.dtype))
     return cast(number, dtype)
@@ -433,7 +500,8 @@ def _emit(c: Any) -> tuple[()]:
 # -------------------------------------------------------------------------------------------- card
 
 
-def _samples() -> Iterable[Sample]:
+def sample_bodies() -> Iterable[tuple[tuple[TensorType, ...], Graph]]:
+    """Types of operands, and a body for them."""
     for dtype, batch, queries, keys in (
         (ty.F32, (2,), 5, 7),
         (ty.F64, (), 70, 3),
@@ -452,19 +520,26 @@ def _samples() -> Iterable[Sample]:
         spread = BROADCAST(m, shape=scores.shape, axes=(rank + 1,))
         results = (q, turned, turned, ADD(MUL(s, s), spread))
         body = Graph.of("body", (s, q, k, m), results)
-        yield Sample((own, other, mask), {"body": body, "dtype": dtype}, -1.0, 1.0)
+        yield (own, other, mask), body
+
+
+def _samples() -> Iterable[Sample]:
+    for types, body in sample_bodies():
+        yield Sample(types, {"body": body, "dtype": types[0].dtype}, -1.0, 1.0)
 
 
 ATTENTION = register(
     OpDef(
         name="attention",
-        doc="softmax(t) v over the keys; (q, k, v, t) = body(s, a, ...), s = q k^T",
+        doc="softmax(t) v over the keys; (q, k, v, t) = body(s, a, ...), s = q k^T; with `rows` "
+        "log(sum(exp(t))) too",
         kind="opaque",
         infer=_infer,
         evaluate=_evaluate,
         lower=_emit,
         source="Vaswani et al., Attention Is All You Need, 2017; f16 and bf16 sum in f32",
-        derivative=NotDifferentiable("passes make it of ops that are differentiated before"),
+        derivative=Rules(jvp, vjp),
+        batching=batching("attention", 1),
         cost=64,
         samples=_samples,
     )

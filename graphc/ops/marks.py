@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..opdef import ZERO, Attrs, OpDef, register
+from ..opdef import ZERO, Attrs, NotDifferentiable, OpDef, register
 from ..types import TensorType
 from .define import check_count, samples_of
 
 
-def _infer_stop(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
-    check_count("stop_gradient", types, 1)
+def _infer_mark(types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    check_count("a mark", types, 1)
     return types[0]
 
 
@@ -21,7 +21,7 @@ STOP_GRADIENT = register(
         name="stop_gradient",
         doc="x itself, a constant to whoever differentiates",
         kind="elementwise",
-        infer=_infer_stop,
+        infer=_infer_mark,
         evaluate=lambda operands, attrs: np.array(operands[0]),
         lower=lambda args, type: args[0],
         source="jax.lax.stop_gradient",
@@ -30,3 +30,23 @@ STOP_GRADIENT = register(
         samples=samples_of("biufc", 1, -3.0, 3.0),
     )
 )
+
+PARAMETER = register(
+    OpDef(
+        name="parameter_of_samples",
+        doc="x itself, a parameter of a distribution by which its samples have no derivative here",
+        kind="elementwise",
+        infer=_infer_mark,
+        evaluate=lambda operands, attrs: np.array(operands[0]),
+        lower=lambda args, type: args[0],
+        source="graphc",
+        derivative=NotDifferentiable(
+            "the samples of gamma and beta are accepted or refused by their parameters, and the "
+            "implicit derivative is not there"
+        ),
+        cost=0,
+        samples=samples_of("f", 1, -3.0, 3.0),
+    )
+)
+MARKS = frozenset({STOP_GRADIENT.name, PARAMETER.name})
+"""Cards that are their operand when derivatives have been taken."""

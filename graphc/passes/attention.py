@@ -9,7 +9,9 @@ selects, what depends on positions; the body of the new node keeps it. The weigh
 exp(t - max)/sum, as exp(t - logsumexp), or divided by the sum after the second product. Transposes,
 slices and repetitions of q, k and v go into the body too, so that nothing is copied for them.
 
-Requires: canonical form, after stability (which writes a logsumexp with its maximum).
+Requires: canonical form, after stability (which writes a logsumexp with its maximum). What a trace
+    holds is near enough: a function that is differentiated is looked at before (`recognised`), so
+    that its gradient is that of the node.
 Guarantees: nothing that has as many elements as the scores is stored for the product, and nothing
     that was shared is computed again but for cheap maps. Values change by rounding: sums are
     rescaled when a greater score comes, and divided once instead of each weight.
@@ -21,15 +23,17 @@ Cost: one look at each dot and div; a match walks the map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 
 from graphc_runtime.records import dataclass
 
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
-from ..ir import Graph, Node, Value, at, make, param
+from ..ir import Graph, Node, Value, at, make, param, rewrite
 from ..opdef import lookup
 from ..types import DType, Extent, TensorType
-from .fold import uniform
+from .canonicalize import canonicalize
+from .fold import fold, uniform
 
 LEAST, LEAST_SCORES = 16, 64 * 64
 """Queries or keys, and scores of a head, below which the scores are no matter."""
@@ -43,10 +47,41 @@ CREATIONS = ("full", "iota", "extent")
 
 def attention(graph: Graph) -> Graph:
     """The graph with its attentions as single nodes."""
-    if sum(node.op.name == "dot" for node in graph.nodes) < 2:
+    return _with_attentions(graph, graph.nodes, False)
+
+
+def recognised(results: Sequence[Value], params: Sequence[Value]) -> list[Value]:
+    """The results of a traced function, before it is differentiated: attentions that depend on the
+    parameters are nodes which answer what their gradient needs. Checkpoints are looked into.
+    """
+    graph = Graph.of("function", params, results)
+    active: set[Value] = set(params)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if any(v in active for v in node.operands):
+            active.update(node.results)
+            nodes.append(node)
+    graph = _with_attentions(graph, nodes, True)
+
+    def inside(node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        if node.op.name != "checkpoint":
+            return None
+        body: Graph = node.attrs["body"]
+        found = recognised(body.results, body.params)
+        if found == list(body.results):
+            return None
+        attrs = {**node.attrs, "body": Graph.of(body.name, body.params, found)}
+        return make(node.op, operands, attrs, node.where).results
+
+    return list(rewrite(graph, inside).results)
+
+
+def _with_attentions(graph: Graph, nodes: Sequence[Node], rows: bool) -> Graph:
+    """The graph with those of the nodes that end an attention replaced."""
+    if sum(node.op.name == "dot" for node in nodes) < 2:
         return graph
     found: dict[Node, Match] = {}
-    for node in graph.nodes:
+    for node in nodes:
         if node.op.name in ("dot", "div") and node.results[0].dtype.is_float:
             match = _match(graph, node)
             if match is not None:
@@ -57,7 +92,7 @@ def attention(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node in found:
             with at(node.where):
-                new[node.results[0]] = found[node].build(new)
+                new[node.results[0]] = found[node].build(new, rows)
         elif any(v in new for v in node.operands):
             made = make(node.op, [new.get(v, v) for v in node.operands], node.attrs, node.where)
             new.update(zip(node.results, made.results, strict=True))
@@ -73,10 +108,12 @@ class Match:
     dtype: DType
     axes: tuple[int, ...]
 
-    def build(self, new: dict[Value, Value]) -> Value:
+    def build(self, new: dict[Value, Value], rows: bool) -> Value:
         operands = [new.get(v, v) for v in self.sources]
-        made = make(lookup("attention"), operands, {"body": self.body, "dtype": self.dtype})
-        return _transposed(made.results[0], self.axes)
+        attrs: dict[str, object] = {"body": self.body, "dtype": self.dtype}
+        if rows:
+            attrs = {"body": fold(canonicalize(self.body)), "dtype": self.dtype, "rows": True}
+        return _transposed(make(lookup("attention"), operands, attrs).results[0], self.axes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +232,24 @@ def _is_reduced(value: Value, kind: str, of: Value, axis: int) -> bool:
 
 def _is_maximum(value: Value, of: Value, axis: int) -> bool:
     """Whether it is the maximum, or 0 where that is not finite."""
-    value = _bare(value)
+    value = _moving(_bare(_moving(value)))
     if value.node.op.name == "select":
         test, value, other = value.node.operands
         if uniform(other) != 0 or _argument(test, "isfinite") is not value:
             return False
     return _is_reduced(value, "max", of, axis)
+
+
+def _moving(value: Value) -> Value:
+    """The value itself, where it is a constant to derivatives."""
+    return _argument(value, "stop_gradient") or value
+
+
+def _is_stopped(value: Value) -> bool:
+    """Whether it is a constant to derivatives, as the shift of a softmax may be."""
+    while value.node.op.name in ("broadcast", "reshape"):
+        value = value.node.operands[0]
+    return value.node.op.name == "stop_gradient"
 
 
 def _shifted(value: Value, axis: int) -> Value | None:
@@ -209,7 +258,7 @@ def _shifted(value: Value, axis: int) -> Value | None:
     if below is None or below.node.op.name != "sub":
         return None
     t, repeated = below.node.operands
-    top = _unspread(repeated, axis)
+    top = _unspread(_moving(repeated), axis)
     return t if top is not None and _is_maximum(top, t, axis) else None
 
 
@@ -238,7 +287,10 @@ def _softmax(value: Value, axis: int) -> Value | None:
         if log is not None and _is_maximum(top, t, axis):
             power = _argument(_bare(log), "reduce")
             if power is not None and _is_reduced(log, "sum", power, axis):
-                return t if _shifted(power, axis) is t else None
+                if _shifted(power, axis) is not t:
+                    return None
+                shift = power.node.operands[0].node.operands[1]
+                return t if _is_stopped(shift) is _is_stopped(top) else None
     return None
 
 
@@ -272,11 +324,16 @@ def _divides(node: Node, second: Product, axis: int) -> bool:
     repeated = node.operands[1].node
     if repeated.op.name != "broadcast":
         return False
-    if not _is_reduced(repeated.operands[0], "sum", second.weights, axis):
+    (total,) = repeated.operands
+    if not _is_reduced(total, "sum", second.weights, axis):
         return False
     order = second.order()
-    own = [a for a in range(second.weights.type.rank) if a != axis]
-    return repeated.attrs["axes"] == tuple(order.index((second.side, a)) for a in own)
+    own = [order.index((second.side, a)) for a in range(second.weights.type.rank) if a != axis]
+    if total.type.rank == len(own):
+        return repeated.attrs["axes"] == tuple(own)
+    # the sum kept its axis
+    kept = [a for a, e in zip(repeated.attrs["axes"], total.shape, strict=True) if e != 1]
+    return kept == [a for a in own if node.results[0].shape[a] != 1]
 
 
 def _assemble(graph: Graph, root: Node, second: Product, t: Value, axis: int) -> Match | None:
@@ -364,6 +421,8 @@ def _scores(t: Value) -> tuple[Value, dict[Value, tuple[int, ...]]] | None:
                 return None
             if value.node.op.name == "dot":
                 dots.append(value)
+            elif value.node.op.name == "stop_gradient":
+                continue  # no map: a constant to derivatives
             elif value.node.op.kind == "elementwise" or value.node.op.name == "transpose":
                 stack.append((value, True))
                 stack += [(v, False) for v in value.node.operands]
@@ -424,6 +483,8 @@ class _Body:
         op = value.node.op
         if op.name in MOVEMENTS or (op.name in CREATIONS and maps):
             return True
+        if op.name == "stop_gradient":
+            return False
         return maps and op.kind == "elementwise" and op.cost <= CHEAP
 
     def is_private(self, root: Node, product: Node) -> bool:

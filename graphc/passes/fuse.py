@@ -164,7 +164,8 @@ class Kernel:
     def has_room(self, node: Node) -> bool:
         """Whether the lowering of one more op stays within bounds."""
         deep = max((self.frames.get(v, 0) for v in node.results), default=0)
-        if self.opaque or len(self.nodes) >= MAX_OPS or deep >= MAX_FRAMES:
+        full = len(self.nodes) >= MAX_OPS or deep >= MAX_FRAMES
+        if self.opaque or (full and node.op.name != "broadcast"):  # its operand is smaller
             return False
         return all(len(self.branches.get(v, ())) <= MAX_BRANCHES for v in node.results)
 

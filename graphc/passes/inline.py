@@ -5,7 +5,7 @@
                                                       return %1
 
 Requires: a valid graph.
-Guarantees: no node has the kind `call` (fusions are made later), and no `stop_gradient` is left.
+Guarantees: no node has the kind `call` (fusions are made later), and none of `ops.marks` is left.
 Placement: first, so that all other passes see single ops.
 Cost: one walk where there is nothing to do.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from ..ir import Graph, Node, Value, rewrite
 from ..ir import inline as inline_graph
+from ..ops.marks import MARKS
 
 
 def inline(graph: Graph) -> Graph:
@@ -24,12 +25,12 @@ def inline(graph: Graph) -> Graph:
 
 
 def _is_call(node: Node) -> bool:
-    return node.op.kind == "call" or node.op.name == "stop_gradient"
+    return node.op.kind == "call" or node.op.name in MARKS
 
 
 def _inlined(node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
     if not _is_call(node):
         return None
-    if node.op.name == "stop_gradient":
+    if node.op.name in MARKS:
         return operands
     return inline_graph(inline(node.attrs["body"]), operands)

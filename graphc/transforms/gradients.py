@@ -10,6 +10,7 @@ from ..errors import TraceError, TypeMismatch
 from ..ir import Value
 from ..locations import refuse
 from ..ops import build
+from ..passes.attention import recognised
 from ..tracer import Tracer
 from .opened import (
     check_differentiable,
@@ -105,6 +106,7 @@ def _both(
             returned = returned[0]
         loss = _number(function, returned, what, holomorphic)
         results = [loss.value, *(aux.values if has_aux else ())]
+        results = recognised(results, opened.params)
         pullback = Pullback(results, opened.params, opened.primals)
         seed: Value = build.full_like(loss.value, 1)
         found = pullback.pull([seed, *(None for _ in results[1:])])

@@ -17,6 +17,7 @@ from ..opdef import lookup
 from ..ops import build
 from ..ops.batching import spread
 from ..ops.formula import cast, reshape, transpose
+from ..passes.attention import recognised
 from ..tracer import Tracer
 from ..types import I64, TensorType
 from .opened import (
@@ -140,7 +141,8 @@ def _columns(opened: Opened, result: Leaves) -> list[list[Block]]:
 
 def _rows(opened: Opened, result: Leaves) -> list[list[Block]]:
     """By reverse mode: a batch of cotangents for each leaf of the result."""
-    pullback = Pullback(result.values, opened.params, opened.primals)
+    found = recognised(result.values, opened.params)
+    pullback = Pullback(found, opened.params, opened.primals)
     table: list[list[Block]] = []
     for k, value in enumerate(pullback.results):
         late = param(value.type, f"g{k}")

@@ -24,6 +24,7 @@ from ..ir import Graph, Value, inline, param
 from ..jit import backend_for, jit
 from ..locations import refuse
 from ..ops import build
+from ..passes.attention import recognised
 from ..trace import Result, TracedFunction
 from ..tracer import Tracer
 from .gradients import grad
@@ -164,7 +165,8 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     opened = _open(function, primals, "vjp")
     result, aux = _returned(opened, has_aux, function, "vjp")
     rest = aux.values if has_aux else []
-    pullback = Pullback([*result.values, *rest], opened.params, opened.primals)
+    found = recognised([*result.values, *rest], opened.params)
+    pullback = Pullback(found, opened.params, opened.primals)
     own = pullback.results[: len(result.values)]
 
     def pull(cotangent: Any) -> tuple[Any, ...]:

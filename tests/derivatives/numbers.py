@@ -6,7 +6,8 @@ results are weighted; complex numbers pair as Re(a * b), as in graphc/derivative
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,35 @@ from graphc import types as ty
 from graphc.derivatives.forward import jvp
 from graphc.derivatives.reverse import Pullback
 from graphc.evaluate import evaluate
-from graphc.ir import Graph, Value, param
+from graphc.ir import Graph, Value, make, param
 from graphc.types import DType, TensorType
 
 Arrays = Sequence[np.ndarray]
 WIDE = {ty.F16: ty.F64, ty.BF16: ty.F64, ty.F32: ty.F64, ty.C64: ty.C128}
+
+
+def wide(type: TensorType) -> TensorType:
+    """The type in the widest dtype of its kind."""
+    return type.with_dtype(WIDE.get(type.dtype, type.dtype))
+
+
+def wide_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a node of wide operands."""
+
+    def wider(value: Any) -> Any:
+        if isinstance(value, Graph):
+            return _wide_graph(value)
+        return WIDE.get(value, value) if isinstance(value, DType) else value
+
+    return {k: wider(v) for k, v in attrs.items()}
+
+
+def _wide_graph(graph: Graph) -> Graph:
+    new: dict[Value, Value] = {p: param(wide(p.type), p.node.attrs["name"]) for p in graph.params}
+    for node in graph.nodes:
+        made = make(node.op, [new[v] for v in node.operands], wide_attrs(node.attrs))
+        new.update(zip(node.results, made.results, strict=True))
+    return Graph.of(graph.name, [new[p] for p in graph.params], [new[v] for v in graph.results])
 
 
 def is_smooth(dtype: DType) -> bool:

@@ -15,12 +15,11 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, Value
 from graphc.opdef import NotDifferentiable, OpDef, Sample, lookup
-from graphc.types import DType, TensorType
+from graphc.types import TensorType
 from tests import random_graphs
 from tests.compiled import compiled
 
 from .numbers import (
-    WIDE,
     Arrays,
     directions,
     forward_graph,
@@ -28,6 +27,8 @@ from .numbers import (
     moved,
     paired,
     reverse_graph,
+    wide,
+    wide_attrs,
 )
 
 SIZES = (3, 6, 10, 16)
@@ -88,8 +89,7 @@ def smooth_samples() -> dict[str, list[tuple[OpDef, list[Sample]]]]:
 
 def widened(sample: Sample) -> Sample:
     """The sample in the widest dtypes."""
-    types = tuple(t.with_dtype(WIDE.get(t.dtype, t.dtype)) for t in sample.types)
-    attrs = {k: WIDE.get(v, v) if isinstance(v, DType) else v for k, v in sample.attrs.items()}
+    types, attrs = tuple(map(wide, sample.types)), wide_attrs(sample.attrs)
     return Sample(types, attrs, sample.low, sample.high)
 
 

@@ -21,7 +21,7 @@ from .test_cards import MORE, by_name, graph_of
 
 CARDS = [
     c for c in cards()
-    if c is not PARAM and c.kind != "creation" and c.name not in ("fusion", "attention")
+    if c is not PARAM and c.kind != "creation" and c.name != "fusion"
 ]  # fmt: skip
 SIZE = 3
 

@@ -27,7 +27,16 @@ from graphc.opdef import (
 from graphc.ops.complexes import convert
 from graphc.types import DType, TensorType
 
-from .numbers import WIDE, assert_near, check, directions, forward_graph, is_smooth, reverse_graph
+from .numbers import (
+    assert_near,
+    check,
+    directions,
+    forward_graph,
+    is_smooth,
+    reverse_graph,
+    wide,
+    wide_attrs,
+)
 
 CARDS = [card for card in cards() if card is not PARAM]
 FORMS = (Partials, Linear, Rules, Expansion, NotDifferentiable, Zero)
@@ -104,18 +113,13 @@ def by_name(card: OpDef) -> str:
     return card.name
 
 
-def wide(type: TensorType) -> TensorType:
-    return type.with_dtype(WIDE.get(type.dtype, type.dtype))
-
-
 def smooth_samples(card: OpDef) -> Iterator[Sample]:
     """The uses of a card that have something to differentiate, in the widest dtype; one of each."""
     seen = set()
     if card.name in ("custom_jvp", "custom_vjp"):
         return  # their rules are Python functions: see test_custom.py
     for sample in (*card.samples(), *MORE.get(card.name, ())):
-        types = tuple(map(wide, sample.types))
-        attrs = {k: WIDE.get(v, v) if isinstance(v, DType) else v for k, v in sample.attrs.items()}
+        types, attrs = tuple(map(wide, sample.types)), wide_attrs(sample.attrs)
         if isinstance(card.form(types, attrs), (NotDifferentiable, Zero)):
             continue
         results = card.infer_types(types, attrs)
@@ -218,7 +222,7 @@ def test_narrow_dtypes_have_the_derivatives_of_wide_ones(card: OpDef) -> None:
         graph = graph_of(card, sample)
         if not any(is_smooth(r.dtype) for r in graph.results):
             continue
-        attrs = {k: WIDE.get(v, v) if isinstance(v, DType) else v for k, v in sample.attrs.items()}
+        attrs = wide_attrs(sample.attrs)
         large = Sample(tuple(map(wide, sample.types)), attrs, sample.low, sample.high)
         arrays = away_from_steps(card, draw(rng, large.types, sample))
         rounded = [as_dtype(a, t.dtype) for a, t in zip(arrays, sample.types, strict=True)]
