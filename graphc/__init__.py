@@ -23,9 +23,11 @@ from . import text as _text  # noqa: F401  the first call needs it
 from .codegen import plan as _plan  # noqa: F401  the first call needs it
 from .errors import (
     BuildError,
+    DeviceError,
     GraphcError,
     LoweringError,
     NonFiniteError,
+    OutOfDeviceMemory,
     ShapeMismatch,
     TraceError,
     TypeMismatch,
@@ -38,9 +40,20 @@ from .specs import spec
 
 if TYPE_CHECKING:
     from . import data as data
+    from . import linalg as linalg
     from . import nn as nn
     from . import optim as optim
     from . import random as random
+    from .control.associative import associative_scan as associative_scan
+    from .control.branches import cond as cond
+    from .control.branches import switch as switch
+    from .control.loops import fori_loop as fori_loop
+    from .control.loops import map as map
+    from .control.loops import scan as scan
+    from .control.loops import while_loop as while_loop
+    from .device.array import DeviceArray as DeviceArray
+    from .device.array import device_put as device_put
+    from .python_control.convert import python_control_flow as python_control_flow
     from .saving import load as load
     from .saving import save as save
     from .trace import Tracer as Tracer
@@ -64,19 +77,26 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BuildError",
+    "DeviceArray",
+    "DeviceError",
     "GraphcError",
     "LoweringError",
     "NonFiniteError",
+    "OutOfDeviceMemory",
     "ShapeMismatch",
     "TraceError",
     "TypeMismatch",
     "VerifyError",
     "__version__",
+    "associative_scan",
     "check_grads",
     "checkpoint",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "data",
+    "device_put",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
@@ -84,18 +104,24 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linalg",
     "linearize",
     "load",
+    "map",
     "nn",
     "numpy",
     "optim",
+    "python_control_flow",
     "random",
     "save",
+    "scan",
     "spec",
     "stop_gradient",
+    "switch",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 
 _TRANSFORMS = {
@@ -106,15 +132,25 @@ _TRANSFORMS = {
     "jacobians": ("hessian", "jacfwd", "jacrev"),
     "products": ("hvp", "jvp", "linearize", "vjp"),
 }
+_CONTROL = {
+    "associative": ("associative_scan",),
+    "branches": ("cond", "switch"),
+    "loops": ("fori_loop", "map", "scan", "while_loop"),
+}
 _LATER = {
+    "DeviceArray": ".device.array",
     "Tracer": ".trace",
     "data": ".data",
+    "linalg": ".linalg",
+    "device_put": ".device.array",
     "nn": ".nn",
+    "python_control_flow": ".python_control.convert",
     "optim": ".optim",
+    "random": ".random",
     "load": ".saving",
     "save": ".saving",
-    "random": ".random",
     **{name: f".transforms.{room}" for room, names in _TRANSFORMS.items() for name in names},
+    **{name: f".control.{room}" for room, names in _CONTROL.items() for name in names},
 }
 """Names that are loaded when they are first asked for, and their modules."""
 

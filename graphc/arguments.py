@@ -195,6 +195,10 @@ class Binder:
             raise TypeMismatch(
                 f"argument {path} is a {kind.__name__}; pass a plain array: np.asarray({path})"
             )
+        if hasattr(kind, "__cuda_array_interface__") or hasattr(kind, "__dlpack_device__"):
+            found = _device_type(leaf)
+            if found is not None:
+                return ("array", self._named_type(name, structure, position, found)), leaf
         if not isinstance(leaf, (np.ndarray, np.generic)):
             if not (hasattr(leaf, "__array__") or hasattr(leaf, "__array_interface__")):
                 path = pytrees.paths(name, structure)[position]
@@ -237,6 +241,15 @@ class Binder:
             at += many
         bound = inspect.BoundArguments(self.signature, arguments)
         return bound.args, bound.kwargs
+
+
+def _device_type(leaf: Any) -> TensorType | None:
+    """The type of an array on a CUDA device; None of any other."""
+    if isinstance(leaf, np.ndarray):
+        return None
+    from .device.interchange import is_on_device, type_of  # a program of NumPy arrays needs neither
+
+    return type_of(leaf) if is_on_device(leaf) else None
 
 
 def _static(name: str, value: Any) -> Static:

@@ -17,13 +17,19 @@ from . import types as ty
 from .errors import GraphcError, LoweringError
 from .evaluate import evaluate
 from .ir import Graph
-from .trace import TracedFunction
+from .trace import TracedFunction, donations
 
 Arrays = Sequence[np.ndarray]
 
 
 class Executable(Protocol):
     """A program that runs."""
+
+    @property
+    def argument(self) -> Callable[[Any, Any], Any] | None:
+        """Makes the array of a leaf and its parameter, where a program takes other arrays than
+        NumPy's (those of a device)."""
+        ...
 
     @property
     def tuning(self) -> tuple[str, ...]:
@@ -90,6 +96,7 @@ class Evaluator:
 class Evaluation:
     """A graph that is evaluated at every call."""
 
+    argument: None = None
     tuning: tuple[str, ...] = ()
 
     def __init__(self, graph: Graph):
@@ -157,6 +164,8 @@ class NativeExecutable:
     others for arrays of any strides.
     """
 
+    argument: None = None
+
     def __init__(
         self, traced: TracedFunction, sizes: Mapping[str, int] | None = None, **options: bool
     ):
@@ -167,7 +176,7 @@ class NativeExecutable:
         self._traced, self._sizes, self._options = traced, sizes, options
         self.tuning: tuple[str, ...] = ()
         """What was measured instead of estimated, of every variant."""
-        self._aliases = _aliases(traced)
+        self._aliases = donations(traced)
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
         self._function: Any = None
         self._variants: set[tuple[int, ...]] = set()
@@ -280,21 +289,6 @@ class NativeExecutable:
         built, loaded = self._last
         graphc_runtime.add_specialization(function, self._spec(built, loaded, (), plain=False))
         return True
-
-
-def _aliases(traced: TracedFunction) -> dict[int, int]:
-    """Which results are written over which donated parameters:
-    each over the first of its type that is free.
-    """
-    free = list(traced.donated)
-    found: dict[int, int] = {}
-    for position, value in enumerate(traced.graph.results):
-        for parameter in free:
-            if traced.graph.params[parameter].type == value.type and value.type.rank:
-                found[position] = parameter
-                free.remove(parameter)
-                break
-    return found
 
 
 def _result_form(traced: TracedFunction) -> tuple[Any, tuple[int, ...]]:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime import lapack
 from graphc_runtime.forking import ForkLock, stored_property
 from graphc_runtime.records import dataclass
 
@@ -31,12 +32,12 @@ from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
 from .errors import GraphcError, NonFiniteError
 from .ir import Graph, Literal
-from .loops.ir import NON_FINITE
+from .loops.ir import LINALG, NON_FINITE
 from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "16"
+FORMAT = "20"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -151,12 +152,18 @@ class Lowered:
         """Bytes that each worker needs besides the arena."""
         return self.printed[1]
 
+    @property
+    def routines(self) -> tuple[str, ...]:
+        """The routines of LAPACK that kernels call."""
+        return self.printed[2]
+
     @stored_property
-    def printed(self) -> tuple[str, int]:
-        """The LLVM IR, and the bytes of scratch memory for each worker."""
+    def printed(self) -> tuple[str, int, tuple[str, ...]]:
+        """The LLVM IR, the bytes of scratch memory for each worker, and the routines it calls."""
         from .codegen.entry import print_entry, print_scratch, print_shapes
-        from .codegen.llvm import Module, print_kernel
+        from .codegen.llvm import Module, is_small, print_kernel
         from .codegen.plan import constant_bytes
+        from .codegen.steps import looped
 
         plan = self.plan
         module = Module(self.isa)
@@ -170,15 +177,16 @@ class Lowered:
             module.raw_global("graph_constants", text)
         module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
         functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
+        repeated = {launch.kernel for launch in looped(plan.steps)}
         for func in functions.values():
-            print_kernel(module, func)
+            print_kernel(module, func, func.name in repeated and is_small(func))
         scratch = print_scratch(module)
-        print_entry(module, "graph_entry", plan.launches, plan.slots, plan.arena)
+        print_entry(module, "graph_entry", plan.steps, plan.slots, plan.arena)
         if plan.setup:
             module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
             print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
         print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
-        return module.render(), scratch
+        return module.render(), scratch, module.routines
 
     @stored_property
     def object(self) -> bytes:
@@ -201,12 +209,16 @@ class Lowered:
         """CUDA C of all kernels."""
         if self.tuner is not None:
             raise GraphcError(
-                "tune=True measures kernels on the processor, and CUDA C is not run by graphc yet; "
+                "tune=True measures kernels on the processor, not on a GPU; "
                 "lower a function without tune"
             )
         from .codegen.cuda import print_cuda, translation_unit
+        from .codegen.cuda_refused import refuse_calls, refuse_control
         from .loops.schedule_cuda import schedule_cuda
 
+        refuse_control(self.optimised.graph)
+        for kernel in self.kernels:
+            refuse_calls(kernel.node, kernel.naive.func)
         launches = [
             k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))
         ]
@@ -252,6 +264,8 @@ class Built:
     """
     scratch: int = 0
     """Bytes that each worker needs besides the arena."""
+    routines: tuple[str, ...] = ()
+    """The routines of LAPACK that the code calls; they are found when it is loaded."""
     source: str = "compiled"
     tuning: tuple[str, ...] = ()
     """What was measured instead of estimated, to be read."""
@@ -274,6 +288,8 @@ def cache_parts(lowered: Lowered) -> dict[str, str]:
         "graphc": f"{VERSION}/{FORMAT}",
         "llvm": _llvm_version(),
     }
+    if any(node.op.kind in ("opaque", "call") for node in lowered.graph.nodes):
+        parts["lapack"] = str(lapack.available())  # see passes/small_matrices.py
     if lowered.tuner is not None:
         parts["tuned for"] = f"{graphc_runtime.get_threads()} threads"
     return parts
@@ -363,6 +379,7 @@ def build_graph(graph: Graph, **options: Any) -> Built:
         "kernels": list(built.kernels),
         "kept": list(built.kept),
         "scratch": built.scratch,
+        "routines": list(built.routines),
         "tuning": list(built.tuning),
     }
     blobs = {"code": built.code}
@@ -397,6 +414,7 @@ def _build(lowered: Lowered) -> Built:
         tuple(k.name for k in plan.kernels),
         (plan.kept, plan.setup_arena),
         lowered.scratch,
+        lowered.routines,
         tuning=tuple(str(one) for one in lowered.tuning),
     )
 
@@ -420,6 +438,7 @@ def _from_entry(entry: cache.Entry, given: list[Literal]) -> Built:
         tuple(meta["kernels"]),
         (meta["kept"][0], meta["kept"][1]),
         meta["scratch"],
+        tuple(meta["routines"]),
         "disk cache",
         tuple(meta.get("tuning", ())),
     )
@@ -481,6 +500,11 @@ def error_of(code: int) -> Exception:
             f"compiled code reported the unknown error {code}; this is a bug of graphc"
         )
     message = messages[number - 1]
+    if LINALG in message:
+        where, _, text = message.partition(LINALG)
+        error = np.linalg.LinAlgError(text)
+        error.add_note(f"in {where}")
+        return error
     return NonFiniteError(message) if NON_FINITE in message else IndexError(message)
 
 
@@ -493,7 +517,7 @@ def load_entry(built: Built) -> tuple[int, int, object]:
     """Maps the code into this process:
     addresses of the entry and the shapes function, and what keeps them alive.
     """
-    loaded = graphc_runtime.load(built.code)
+    loaded = graphc_runtime.load(built.code, lapack.addresses(built.routines))
     if built.constants:
         table = (ctypes.c_void_p * len(built.constants)).from_address(
             loaded.address("graph_constants")
@@ -567,6 +591,7 @@ def specialization(
         result=result,
         arena_bytes=built.arena if isinstance(built.arena, int) else 0,
         arena_worker_bytes=built.scratch,
+        release_gil_bytes=0 if built.routines else graphc_runtime.RELEASE_GIL_BYTES,
         keep=keep,
     )
 

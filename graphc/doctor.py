@@ -17,7 +17,7 @@ from pathlib import Path
 
 import graphc_runtime
 import numpy as np
-from graphc_runtime import cuda
+from graphc_runtime import cuda, lapack
 from graphc_runtime.records import dataclass
 
 import graphc
@@ -70,7 +70,8 @@ class Check:
 def examine() -> Iterator[Check]:
     """All checks, in order; the compiler's own last."""
     checks: tuple[Callable[[], Iterator[Check]], ...] = (
-        _versions, _processor, _calls, _threads, _cache, _cuda, _tools, _settings, _compiler,
+        _versions, _processor, _calls, _threads, _cache, _cuda, _lapack, _tools, _settings,
+        _compiler,
     )  # fmt: skip
     for check in checks:
         try:
@@ -223,6 +224,19 @@ def _first_release(path: str) -> str:
     output = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20).stdout
     words = [word.strip(",") for word in output.split()]
     return words[words.index("release") + 1] if "release" in words else "of unknown version"
+
+
+def _lapack() -> Iterator[Check]:
+    if not lapack.available():
+        meaning = f"matrices of up to 16 rows are written out, larger ones refused; {lapack.REMEDY}"
+        yield Check("lapack", "missing", "SciPy is not installed", meaning)
+        return
+    try:
+        lapack.address("dgesv")
+    except lapack.NoLapackError as error:
+        yield Check("lapack", "failed", str(error), "matrices of more than 4 rows are refused")
+        return
+    yield Check("lapack", "ok", "SciPy's", "numpy.linalg of any size")
 
 
 def _tools() -> Iterator[Check]:

@@ -16,7 +16,7 @@ from .cell import Cell
 from .locations import refuse, user_frame
 from .types import Dim
 
-_UNKNOWN = "is asked for while tracing, and depends on the arguments"
+UNKNOWN = "is asked for while tracing, and depends on the arguments"
 
 
 class Elements(Cell):
@@ -27,17 +27,19 @@ class Elements(Cell):
     def _element(self, what: str, remedy: str) -> Any:
         known = self.known()
         if known is None:
-            return refuse(f"{what} of {self!r} {_UNKNOWN}. {remedy}")
+            return refuse(f"{what} of {self!r} {UNKNOWN}. {remedy}")
         return known
 
     def __bool__(self) -> bool:
         return bool(
             self._element(
                 "the truth value",
-                "Instead of `if`, `while`, `and`, `or`, `not`, `min()` and `max()` write "
-                "np.where(cond, a, b) (or graphc.numpy.where) of both branches' values, `&`, `|`, "
-                "`~`, np.minimum and np.maximum; an argument that decides "
-                "the program is named in static_argnames",
+                "Instead of `if` write graphc.cond(pred, f, g, ...), which runs one of two "
+                "functions, or np.where(cond, a, b) (or graphc.numpy.where) of both branches' "
+                "values; instead of `while` graphc.while_loop(cond, body, state); instead of "
+                "`and`, `or`, `not`, `min()` and `max()` `&`, `|`, `~`, np.minimum and np.maximum; "
+                "an argument that decides the program is named in static_argnames. Or keep the "
+                'statements as they are: graphc.jit(f, control_flow="python")',
             )
         )
 

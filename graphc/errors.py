@@ -39,3 +39,11 @@ class NonFiniteError(GraphcError, FloatingPointError):
 
     Names the op and the user's line.
     """
+
+
+class DeviceError(GraphcError, RuntimeError):
+    """The CUDA device, its driver or pycuda is not there, or refused what a program asked for."""
+
+
+class OutOfDeviceMemory(DeviceError, MemoryError):
+    """A program needs more memory than the device has free."""

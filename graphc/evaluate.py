@@ -151,19 +151,32 @@ def bind_extents(graph: Graph, shapes: Sequence[tuple[int, ...]]) -> dict[str, i
 def _attribute(attribute: Any, env: Mapping[str, int]) -> Any:
     if isinstance(attribute, Graph):
         return specialize(attribute, env) if env and _needs(attribute) else attribute
+    if isinstance(attribute, tuple):
+        return tuple(_attribute(one, env) for one in attribute)
     return substitute_extents(attribute, env) if env else attribute
 
 
 def _needs(graph: Graph) -> bool:
     """Does the sub-graph mention extents that its own parameters do not determine?"""
-    inner = determined(v.type for v in graph.params)
+    return not _mentioned(graph) <= determined(v.type for v in graph.params)
+
+
+def _mentioned(graph: Graph) -> set[str]:
+    """The symbols in types and attributes of a graph and of what is inside it."""
     names: set[str] = set()
     for node in graph.nodes:
-        for attribute in node.attrs.values():
-            names |= attribute_symbols(attribute)
+        stack = list(node.attrs.values())
+        while stack:
+            attribute = stack.pop()
+            if isinstance(attribute, Graph):
+                names |= _mentioned(attribute)
+            elif isinstance(attribute, tuple):
+                stack.extend(attribute)
+            else:
+                names |= attribute_symbols(attribute)
         for value in node.results:
             names |= type_symbols(value.type)
-    return not names <= inner
+    return names
 
 
 def type_symbols(type: TensorType) -> frozenset[str]:
@@ -188,15 +201,20 @@ def specialize(graph: Graph, env: Mapping[str, Extent]) -> Graph:
     for value in graph.params:
         new[value] = param(substitute_extents(value.type, env), value.node.attrs["name"])
     for node in graph.nodes:
-        attrs = {
-            k: specialize(v, env) if isinstance(v, Graph) else substitute_extents(v, env)
-            for k, v in node.attrs.items()
-        }
+        attrs = {k: _specialized(v, env) for k, v in node.attrs.items()}
         made = make(node.op, [new[v] for v in node.operands], attrs, node.where)
         new.update(zip(node.results, made.results, strict=True))
     params = tuple(new[v] for v in graph.params)
     nodes = tuple(dict.fromkeys(new[v].node for n in graph.nodes for v in n.results))
     return Graph(graph.name, params, nodes, tuple(new[v] for v in graph.results))
+
+
+def _specialized(attribute: Any, env: Mapping[str, Extent]) -> Any:
+    if isinstance(attribute, Graph):
+        return specialize(attribute, env)
+    if isinstance(attribute, tuple):
+        return tuple(_specialized(one, env) for one in attribute)
+    return substitute_extents(attribute, env)
 
 
 # ----------------------------------------------------------------------------------------- checks

@@ -11,6 +11,7 @@ listed among `nodes`.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,10 +94,16 @@ class Value:
         return f"<{self.node.op.name}#{self.index}: {self.type}>"
 
 
-class Node:
-    """One use of an op. Immutable; make one with `make` or by calling the card."""
+_serials = itertools.count()
 
-    __slots__ = ("attrs", "op", "operands", "results", "where")
+
+class Node:
+    """One use of an op. Immutable; make one with `make` or by calling the card.
+
+    `serial` numbers the nodes of a process in the order in which they were made.
+    """
+
+    __slots__ = ("attrs", "op", "operands", "results", "serial", "where")
 
     def __init__(
         self,
@@ -108,6 +115,7 @@ class Node:
     ):
         self.op, self.operands, self.attrs, self.where = op, operands, attrs, where
         self.results = tuple(Value(self, i, t) for i, t in enumerate(types))
+        self.serial = next(_serials)
 
     def __repr__(self) -> str:
         return f"<node {self.op.name} -> {', '.join(str(r.type) for r in self.results)}>"
@@ -149,6 +157,11 @@ def make(
     operands = tuple(operands)
     types = op.infer_types([v.type for v in operands], attrs)
     return Node(op, operands, attrs, types, where or getattr(_current, "where", None))
+
+
+def serial() -> int:
+    """A serial number above those of all nodes that there are."""
+    return next(_serials)
 
 
 def param(type: TensorType, name: str) -> Value:

@@ -21,7 +21,7 @@ from . import specs
 from . import types as ty
 from .arguments import Binder, Call, Static
 from .collector import collector_paused
-from .errors import GraphcError, ShapeMismatch, TraceError
+from .errors import GraphcError, ShapeMismatch, TraceError, TypeMismatch
 from .specs import Spec
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEBUG = (None, "nan", "evaluate")
 PRECISION = (None, "direct")
+CONTROL_FLOW = (None, "python")
+DEVICES = (None, "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,24 @@ class Program:
         """The function's result for the dynamic leaves of a call."""
         traced, executable = self.traced, self.executable
         assert traced is not None and executable is not None
-        arrays = [
-            leaf if type(leaf) is np.ndarray and leaf.dtype.isnative else _as_array(leaf, p)
-            for leaf, p in zip(leaves, traced.parameters, strict=True)
-        ]
+        convert = executable.argument or _as_array
+        arrays = [convert(leaf, p) for leaf, p in zip(leaves, traced.parameters, strict=True)]
         if traced.graph.symbols or traced.requirements:
             check_extents(traced, arrays)
         return traced.unflatten(executable(arrays))
 
 
 def _as_array(leaf: Any, parameter: Any) -> np.ndarray:
+    if type(leaf) is np.ndarray and leaf.dtype.isnative:
+        return leaf
     if isinstance(leaf, Spec):
         raise TraceError(
             f"argument {parameter.path} is a spec ({leaf}), which has no elements; use lower(...)"
+        )
+    if hasattr(leaf, "__cuda_array_interface__"):
+        raise TypeMismatch(
+            f"argument {parameter.path} is on a CUDA device; write "
+            'jit(..., device="cuda"), or copy it to the host (x.numpy() of graphc\'s arrays)'
         )
     try:
         return np.asarray(leaf, dtype=parameter.type.dtype.numpy)
@@ -118,7 +125,18 @@ class Front:
         backend: Backend | None,
         precision: str | None = None,
         tune: bool = False,
+        control_flow: str | None = None,
+        device: str | None = None,
     ):
+        if control_flow not in CONTROL_FLOW:
+            expected = ", ".join(map(repr, CONTROL_FLOW))
+            raise TypeError(f"control_flow is {control_flow!r}; expected one of {expected}")
+        if device not in DEVICES:
+            expected = ", ".join(map(repr, DEVICES))
+            raise TypeError(f"device is {device!r}; expected one of {expected}")
+        if device is not None and (tune or debug == "evaluate"):
+            other = "tune=True" if tune else f"debug={debug!r}"
+            raise TypeError(f"device is {device!r}, and {other} runs on the processor")
         if type(tune) is not bool:
             raise TypeError(f"tune is {tune!r}; expected True or False")
         if tune and debug is not None:
@@ -131,14 +149,19 @@ class Front:
             raise TypeError(f"precision is {precision!r}; expected one of {expected}")
         if debug not in DEBUG:
             raise TypeError(f"debug is {debug!r}; expected one of {', '.join(map(repr, DEBUG))}")
+        if control_flow == "python":
+            from .python_control.convert import python_control_flow
+
+            function = python_control_flow(function)
         self.function = function
         self.binder = Binder(function, static_argnames, static_argnums, donate, dims)
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.native: Any = None
-        self.options = {"dims": dims, "debug": debug, "precision": precision}
+        self.options = {"dims": dims, "debug": debug, "precision": precision, "device": device}
         """What a transformation of the function is compiled with, too."""
         self._debug = debug
         self._precision = precision
+        self._device = device
         self._tune = tune
         self._backend = backend
         self._programs: dict[Any, Program] = {}
@@ -211,7 +234,7 @@ class Front:
     def backend(self) -> Backend:
         """What compiles; loaded when it is first needed."""
         if self._backend is None:
-            self._backend = backend_for(self._debug, self._precision)
+            self._backend = backend_for(self._debug, self._precision, self._device)
         return self._backend
 
     def backend_for(self, traced: TracedFunction, call: Call) -> Backend:
@@ -487,10 +510,16 @@ def set_backend(backend: Backend | None) -> Backend | None:
     return before
 
 
-def backend_for(debug: str | None, precision: str | None = None) -> Backend:
+def backend_for(
+    debug: str | None, precision: str | None = None, device: str | None = None
+) -> Backend:
     """The backend of a function."""
     from .backends import Evaluator, Native
 
+    if device == "cuda":
+        from .device.program import Cuda
+
+        return Cuda(debug == "nan", precision == "direct")
     if debug == "evaluate":
         return Evaluator()
     return _default or Native(debug == "nan", precision == "direct")
@@ -507,6 +536,8 @@ def jit(
     name: str | None = None,
     precision: str | None = None,
     tune: bool = False,
+    control_flow: str | None = None,
+    device: str | None = None,
 ) -> Any:
     """Compiles a NumPy function at its first call, once per signature.
 
@@ -524,6 +555,11 @@ def jit(
             less (Winograd) where that is faster and the error stays small (docs/numerics.md).
         tune: the first call measures several schedules of the kernels that are worth it, for some
             seconds, and keeps the best on disk; later processes do not measure (docs/guide.md).
+        control_flow: "python" rewrites `if`, `while`, `for`, `and`... of the function, and of the
+            user's functions that it calls, so that they may depend on traced values
+            (docs/control_flow_python.md); None leaves them to Python.
+        device: "cuda" runs on the CUDA device: arguments may be arrays of any library there, and
+            results are `DeviceArray`s (docs/cuda.md). None is the processor.
 
     Inside a traced function a jitted function is inlined.
     """
@@ -538,12 +574,14 @@ def jit(
             name=name,
             precision=precision,
             tune=tune,
+            control_flow=control_flow,
+            device=device,
         )
     if not callable(function):
         raise TypeError(f"jit takes a function, got {type(function).__name__}")
     front = Front(
         function, static_argnames, static_argnums, donate, dims, debug, name, None, precision,
-        tune,
+        tune, control_flow, device,
     )  # fmt: skip
     made = _native(front)
     if made is None:
@@ -555,7 +593,7 @@ def jit(
 
 def _native(front: Front) -> Any:
     """A native callable for the function, where there is one."""
-    if front._debug == "evaluate" or _default is not None:
+    if front._debug == "evaluate" or front._device or _default is not None:
         return None
     try:
         made = front.backend.callable(front)

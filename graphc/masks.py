@@ -16,16 +16,18 @@ from . import types as ty
 from .cell import Cell
 from .ir import Value
 from .locations import refuse
+from .operators import Operators
 from .ops import build
 from .ops.logic import AND
 from .ops.movement import RESHAPE
-from .types import BOOL, Extent
+from .types import BOOL, I64, Extent
 from .windows import is_traced, same, slice_mask, span_of
 
 MASK_REMEDY = (
     "how many elements a traced mask selects is not known while tracing. Write np.where(mask, a, "
-    "b) to choose elementwise, np.sum(x, where=mask) to reduce, x[mask] = value to assign, or "
-    "x[mask] = f(y[mask])"
+    "b) to choose elementwise, x[mask].sum() and the like to reduce, x[mask] = value to assign, "
+    "x[mask] = f(y[mask]), x[mask].size for their number; or state how many: "
+    "graphc.numpy.compress(mask, x, size=n, fill_value=v)"
 )
 SLICE_REMEDY = (
     "a bound of a slice is traced: the extent of the result would depend on data. Assign to such "
@@ -35,17 +37,22 @@ SLICE_REMEDY = (
 )
 NONZERO_REMEDY = (
     "how many elements are nonzero depends on data. State it: graphc.numpy.nonzero(x, size=n, "
-    "fill_value=k), use the positions as an index (x[np.nonzero(mask)] = 0), or use "
-    "np.where(mask, x, y) over the whole array"
+    "fill_value=k); np.count_nonzero(x) is their number. Or use the positions as an index "
+    "(x[np.nonzero(mask)] = 0), reduce them, or use np.where(mask, x, y) over the whole array"
+)
+LENGTH_REMEDY = (
+    "a Python number is needed, and how many there are is not known while tracing. Write .size (or "
+    "np.size, .shape[0], np.count_nonzero(mask)), which is a traced number"
 )
 
 
-class Positions:
-    """What np.nonzero answers of a traced array, for one axis: an index, whose k-th
-    element can be read, and nothing else.
+class Positions(Operators):
+    """What np.nonzero answers of a traced array, for one axis: an index, whose k-th element can be
+    read. To everything else it is the places along that axis, selected by the mask.
     """
 
     __slots__ = ("axis", "mask")
+    __hash__ = None
 
     def __init__(self, mask: Cell, axis: int):
         self.mask = mask
@@ -58,6 +65,15 @@ class Positions:
         found.weak = True
         return found
 
+    @property
+    def shape(self) -> tuple[Any]:
+        """(size,)"""
+        return (self.size,)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.int64)
+
     def __getitem__(self, k: Any) -> Any:
         """The k-th position, as in np.nonzero(mask)[0][0]: the first place where mask holds.
 
@@ -67,32 +83,70 @@ class Positions:
             return self._refuse()
         from .protocols import namespace  # it is built on this module
 
-        np_ = namespace()
-        k, mask = int(k), self.mask.reshape(-1)  # type: ignore[attr-defined] # a Tracer
-        seen = mask if k >= 0 else mask[::-1]
-        many, n = k + 1 if k >= 0 else -k, mask.shape[0]
-        if many == 1:
-            place = np_.where(seen.any(), seen.argmax(), n)
-        else:
-            place = np_.flatnonzero(seen, size=many, fill_value=n)[many - 1]
-        place = np_.arange(n)[place]
-        return np_.unravel_index(place if k >= 0 else n - 1 - place, self.mask.type.shape)[
-            self.axis
-        ]
+        place = place_of(self.mask, int(k))
+        return namespace().unravel_index(place, self.mask.type.shape)[self.axis]
+
+    @property
+    def selected(self) -> Any:
+        """The places along the axis as a Selection."""
+        from .selection import Selection  # it is built on this module
+
+        shape, rank = self.mask.type.shape, self.mask.type.rank
+        places = self.mask.fresh(build.iota(shape, self.axis, I64))
+        axes = tuple(range(rank))
+        what = "the positions of nonzero elements"
+        whole = (slice(None),) * rank
+        return Selection(
+            places, Masked(whole, self.mask.value, axes, rank - 1, NONZERO_REMEDY, what)
+        )
+
+    def _apply(self, ufunc: np.ufunc, *operands: Any) -> Any:
+        return self.__array_ufunc__(ufunc, "__call__", *operands)
+
+    def _assign(self, ufunc: np.ufunc, other: Any) -> Any:
+        return self.__array_ufunc__(ufunc, "__call__", self, other)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        whole = self.selected
+        given = [whole if i is self else i for i in inputs]
+        return whole.__array_ufunc__(ufunc, method, *given, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        whole = self.selected
+        given = tuple(whole if i is self else i for i in args)
+        return whole.__array_function__(function, types, given, kwargs)
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         return refuse(f"the positions of nonzero elements are used as an array: {NONZERO_REMEDY}")
 
-    __array__ = __array_ufunc__ = __array_function__ = __iter__ = __len__ = __bool__ = _refuse
-    __setitem__ = __index__ = __int__ = __float__ = __contains__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = _refuse
-    __truediv__ = __floordiv__ = __mod__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    shape = property(_refuse)
+    def __len__(self) -> int:
+        return refuse(f"len() of the positions of nonzero elements: {LENGTH_REMEDY}")
+
+    __array__ = __iter__ = __bool__ = __setitem__ = __index__ = __int__ = __float__ = _refuse
+    __contains__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._refuse()
+        return getattr(self.selected, name)
+
+
+def place_of(mask: Any, k: Any) -> Any:
+    """The place in C order of the k-th element where a mask holds; IndexError where there are
+    fewer.
+    """
+    from .protocols import namespace  # it is built on this module
+
+    np_ = namespace()
+    line = mask.reshape(-1)
+    seen = line if k >= 0 else line[::-1]
+    many, n = k + 1 if k >= 0 else -k, line.shape[0]
+    if many == 1:
+        place = np_.where(seen.any(), seen.argmax(), n)
+    else:
+        place = np_.flatnonzero(seen, size=many, fill_value=n)[many - 1]
+    place = np_.arange(n)[place]
+    return place if k >= 0 else n - 1 - place
 
 
 def positions(x: Any) -> tuple[Positions, ...]:
@@ -116,6 +170,7 @@ class Masked:
         axes: the axes of the view that became one, of unknown extent.
         lost: by how many axes x[index] has more than x[the index that was asked for].
         remedy: what to say to whom wants the number of elements.
+        what: how it came to be, in the user's terms.
     """
 
     index: tuple[Any, ...]
@@ -123,6 +178,7 @@ class Masked:
     axes: tuple[int, ...]
     lost: int
     remedy: str
+    what: str = "x[mask]"
 
 
 def _given(index: Any) -> list[Any]:
@@ -232,7 +288,9 @@ def _masked(x: Cell, items: list[Any], spread: list[Any]) -> Masked | None:
         _check_adjacent(items)
     mask = _together(parts, place)
     lost = masks[0].type.rank - 1 if masks else 0
-    return Masked(tuple(whole), mask, covered, lost, MASK_REMEDY if masks else SLICE_REMEDY)
+    if masks:
+        return Masked(tuple(whole), mask, covered, lost, MASK_REMEDY)
+    return Masked(tuple(whole), mask, covered, lost, SLICE_REMEDY, "x[:n] of a traced n")
 
 
 def _check_adjacent(items: list[Any]) -> None:
@@ -258,6 +316,6 @@ def _together(parts: list[tuple[int, Value]], rank: int) -> Value:
 
 
 __all__ = [
-    "MASK_REMEDY", "NONZERO_REMEDY", "SLICE_REMEDY", "Masked", "Positions", "find", "positions",
-    "same",
+    "LENGTH_REMEDY", "MASK_REMEDY", "NONZERO_REMEDY", "SLICE_REMEDY", "Masked", "Positions", "find",
+    "place_of", "positions", "same",
 ]  # fmt: skip

@@ -26,7 +26,9 @@ Types = Sequence[TensorType]
 Infer = Callable[[Sequence[TensorType], Attrs], "TensorType | tuple[TensorType, ...]"]
 Evaluate = Callable[[Sequence[Any], Attrs], Any]
 
-KINDS = ("elementwise", "movement", "creation", "reduction", "contraction", "opaque", "call")
+KINDS = (
+    "elementwise", "movement", "creation", "reduction", "contraction", "opaque", "call", "control",
+)  # fmt: skip
 """The kinds of ops, and what `lower` is in each (see graphc/loops/lower.py for the context `c`):
 
     elementwise   scalar(args, type) -> Expr            the scalar expression of one element
@@ -39,6 +41,7 @@ KINDS = ("elementwise", "movement", "creation", "reduction", "contraction", "opa
     opaque        emit(c) -> statements                 writes whole result buffers itself: sort,
                                                         scan, scatter
     call          a sub-graph: fusion
+    control       nothing: its sub-graphs become loops and branches around kernels (codegen/plan.py)
 """
 
 
@@ -95,6 +98,21 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Staged:
+    """Of an op that is made again, larger, when it is differentiated: a loop, a choice.
+
+    `jvp(operands, results, attrs, tangents)` gives new results and their tangents.
+    `forward(operands, results, attrs, wanted)` gives new results and what to remember, and
+    `backward(remembered, cotangents)` the cotangents of the operands. The new results take the
+    place of the old ones, so nothing is computed twice. None stands for a zero.
+    """
+
+    jvp: Callable[..., tuple[Sequence[Value], Sequence[Value | None]]]
+    forward: Callable[..., tuple[Sequence[Value], Any]]
+    backward: Callable[..., Sequence[Value | None]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Expansion:
     """`expand(operands, attrs)` is the same result written as ops that have derivatives; of an op
     with several results, their tuple.
@@ -126,7 +144,7 @@ class Cases:
     forms: Mapping[str, Form]
 
 
-Form = Partials | Linear | Rules | Expansion | NotDifferentiable | Zero
+Form = Partials | Linear | Rules | Staged | Expansion | NotDifferentiable | Zero
 Derivative = Form | Cases
 
 
@@ -156,7 +174,8 @@ class OpDef:
         involution: op(op(x)) == x.
         linear: the operands in which the op is linear.
         batching: the op on batches (graphc/ops/batching.py); elementwise ops need no rule.
-        derivative: see `Partials`, `Linear`, `Rules`, `Expansion`, `NotDifferentiable`, `ZERO`.
+        derivative: see `Partials`, `Linear`, `Rules`, `Staged`, `Expansion`, `NotDifferentiable`,
+            `ZERO`.
         cost: about how many arithmetic instructions an element takes; fusion recomputes only what
             is cheap.
         written_out: `lower` wants a number as the index along the axis `attrs["axis"]`: loops over

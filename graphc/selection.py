@@ -8,6 +8,8 @@ refused with the remedy.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,16 @@ from . import types as ty
 from .cell import mark
 from .indexing import read, write
 from .locations import refuse
-from .masks import MASK_REMEDY, SLICE_REMEDY, Masked, same
+from .masks import LENGTH_REMEDY, SLICE_REMEDY, Masked, Positions, same
 from .operators import Operators
 from .ops import build
 from .ops.complexes import SELECT
+from .ops.logic import AND
 from .protocols import call_ufunc, namespace
+from .selected import FUNCTIONS, element
 from .views import axes_of
 
+_METHODS = ("argmax", "argmin", "dot", "ptp")
 _REDUCTIONS = ("sum", "prod", "mean", "std", "var", "any", "all", "max", "min")
 
 
@@ -39,7 +44,7 @@ class Selection(Operators):
     @property
     def what(self) -> str:
         """How it came to be, in the user's terms."""
-        return "x[mask]" if self.meant.remedy is MASK_REMEDY else "x[:n] of a traced n"
+        return self.meant.what
 
     def _with(self, source: Any) -> Selection:
         return Selection(source, self.meant)
@@ -51,6 +56,29 @@ class Selection(Operators):
     @property
     def ndim(self) -> int:
         return self.source.ndim - self.meant.lost
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The number of selected elements, a traced number, and the other axes."""
+        covered = self.meant.axes
+        if not self._is_counted:
+            return self._refuse()
+        rest = self.source.shape
+        return (*rest[: covered[0]], self._count(), *rest[covered[-1] + 1 :])
+
+    @property
+    def _is_counted(self) -> bool:
+        """Whether the selected elements are one axis."""
+        meant = self.meant
+        return meant.lost >= 0 and len(meant.axes) == meant.lost + 1
+
+    def _count(self) -> Any:
+        """How many places of the covered axes are selected."""
+        mask, covered = self.meant.mask, self.meant.axes
+        whole = [n if a in covered else 1 for a, n in enumerate(self.source.type.shape)]
+        found = self.source.fresh(build.broadcast_to(mask, whole)).sum()
+        found.weak = True
+        return found
 
     def _apply(self, ufunc: np.ufunc, *operands: Any, **options: Any) -> Any:
         mark(2)
@@ -67,6 +95,9 @@ class Selection(Operators):
         return self._with(found.source.astype(self.dtype))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        inputs = tuple(map(_selected, inputs))
+        if ufunc is np.matmul and method == "__call__" and inputs[0] is self:
+            return FUNCTIONS["matmul"](*inputs)
         if method == "reduce" and ufunc in _REDUCE:
             axis = options.pop("axis", 0)
             return self._reduced(_REDUCE[ufunc], *inputs[1:], axis=axis, **_given(options))
@@ -80,7 +111,7 @@ class Selection(Operators):
                         "arrays selected by different traced masks meet: " + self.meant.remedy
                     )
                 operands.append(one.source)
-            elif np.ndim(one) == 0:
+            elif np.ndim(one) <= self._rest:
                 operands.append(one)
             else:
                 return refuse(
@@ -89,19 +120,27 @@ class Selection(Operators):
         found = call_ufunc(self.source, ufunc, "__call__", operands, options)
         return tuple(map(self._with, found)) if isinstance(found, tuple) else self._with(found)
 
+    @property
+    def _rest(self) -> int:
+        """How many axes stand behind those that are selected: arrays of them meet each element."""
+        return 0 if self.meant.lost < 0 else self.source.ndim - 1 - self.meant.axes[-1]
+
     def _is_like(self, other: Selection) -> bool:
         a, b = self.meant, other.meant
         return a.axes == b.axes and same(a.mask, b.mask)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = function.__name__
+        name, args = function.__name__, tuple(map(_selected, args))
         name = {"amax": "max", "amin": "min"}.get(name, name)
         if name in ("real", "imag"):
             return getattr(self, name)
         if name in _REDUCTIONS and args and args[0] is self:
             return self._reduced(name, *args[1:], **_given(kwargs))
-        if name == "size" and len(args) == 1:
-            return self.size
+        if name in ("size", "shape", "ndim") and len(args) == 1:
+            return getattr(self, name)
+        if name in FUNCTIONS and args and args[0] is self:
+            mark(2)
+            return FUNCTIONS[name](*args, **_given(kwargs))
         return refuse(f"numpy.{name} of {self.what}: {self.meant.remedy}")
 
     def astype(self, dtype: Any, **options: Any) -> Selection:
@@ -120,9 +159,15 @@ class Selection(Operators):
     def imag(self) -> Selection:
         return self._with(self.source.imag)
 
-    def _where(self) -> Any:
+    @property
+    def mask(self) -> Any:
         """The mask over the whole view."""
         return self.source.fresh(build.broadcast_to(self.meant.mask, self.source.type.shape))
+
+    def narrowed(self, also: Any) -> Selection:
+        """Those of them where another mask over the whole view holds too."""
+        mask = AND(*build.broadcast(self.meant.mask, also.value))
+        return Selection(self.source, replace(self.meant, mask=mask))
 
     def _axes(self, axis: Any) -> tuple[int, ...]:
         """Axes of the selected elements as axes of the view."""
@@ -142,6 +187,8 @@ class Selection(Operators):
         if self.meant.lost < 0 or options.keys() - {"keepdims", "ddof", "correction", "initial"}:
             return refuse(f"numpy.{name} of {self.what}: {self.meant.remedy}")
         axes = self._axes(axis)
+        if self._is_counted and not set(self.meant.axes) & set(axes) and "keepdims" not in options:
+            return self._along(name, axes, dtype, options)
         if not set(self.meant.axes) <= set(axes) or (options.get("keepdims") and self.meant.lost):
             return refuse(
                 f"numpy.{name} of {self.what} along other axes than the one whose extent is not "
@@ -153,8 +200,20 @@ class Selection(Operators):
             options.setdefault("initial", _limit(self.dtype, -1 if name == "max" else 1))
         every = len(axes) == self.source.ndim and not options.get("keepdims")
         return getattr(namespace(), name)(
-            self.source, axis=None if every else axes, where=self._where(), **options
+            self.source, axis=None if every else axes, where=self.mask, **options
         )
+
+    def _along(self, name: str, axes: tuple[int, ...], dtype: Any, options: Any) -> Selection:
+        """A reduction of each selected element along other axes: still a selection."""
+        if dtype is not None:
+            options["dtype"] = dtype
+        found = getattr(namespace(), name)(self.source, axis=axes, **options)
+        kept = [a for a in range(self.source.ndim) if a not in axes]
+        shape = (1,) * (self.source.ndim - len(self.meant.mask.shape)) + self.meant.mask.shape
+        mask = build.reshape(self.meant.mask, [shape[a] for a in kept])
+        covered = tuple(kept.index(a) for a in self.meant.axes)
+        whole = (slice(None),) * len(kept)
+        return Selection(found, replace(self.meant, index=whole, mask=mask, axes=covered))
 
     def sum(self, *args: Any, **options: Any) -> Any:
         """The sum of the selected elements."""
@@ -196,21 +255,31 @@ class Selection(Operators):
     def size(self) -> Any:
         """How many elements are selected, a traced number."""
         mark()
-        found = namespace().sum(self._where())
+        found = namespace().sum(self.mask)
         found.weak = True  # NumPy's size is a Python number
         return found
+
+    def __getitem__(self, k: Any) -> Any:
+        """The k-th selected element."""
+        mark()
+        return element(self, k)
+
+    def __len__(self) -> int:
+        more = f"; {SLICE_REMEDY}" if self.meant.remedy is SLICE_REMEDY else ""
+        return refuse(f"len() of {self.what}: {LENGTH_REMEDY}{more}")
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         return refuse(f"{self.what} is used as an array: {self.meant.remedy}")
 
-    __array__ = __iter__ = __len__ = __bool__ = __getitem__ = __setitem__ = __index__ = (
-        __float__
-    ) = _refuse
-    shape = property(_refuse)
+    __array__ = __iter__ = __bool__ = __setitem__ = __index__ = __int__ = __float__ = _refuse
+    __contains__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        function = FUNCTIONS.get(name)
+        if function is not None and name in _METHODS:
+            return partial(function, self)
         return refuse(f"the attribute {name} of {self.what}: {self.meant.remedy}")
 
     def __repr__(self) -> str:
@@ -225,6 +294,10 @@ _REDUCE = {
     np.logical_and: "all",
     np.logical_or: "any",
 }
+
+
+def _selected(x: Any) -> Any:
+    return x.selected if isinstance(x, Positions) else x
 
 
 def _limit(dtype: np.dtype, sign: int) -> Any:

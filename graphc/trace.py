@@ -21,14 +21,14 @@ from .cell import Trace, enter, leave
 from .errors import GraphcError, TraceError
 from .ir import PARAM, Graph, SourceLine, Value, param, reachable
 from .locations import is_library_code
-from .masks import NONZERO_REMEDY, Positions
+from .masks import MASK_REMEDY, NONZERO_REMEDY, SLICE_REMEDY, Positions
 from .ops import build
 from .selection import Selection
 from .tracer import Tracer, as_value, current_trace, is_traced, wrap
 from .types import Extent
 
 __all__ = [
-    "TracedFunction", "Tracer", "as_value", "current_trace", "is_traced", "trace_call",
+    "TracedFunction", "Tracer", "as_value", "current_trace", "donations", "is_traced", "trace_call",
     "trace_function", "wrap",
 ]  # fmt: skip
 
@@ -37,6 +37,13 @@ _MUTATED = (
     "program does not. Copy it first ({name} = {name}.copy()), or write jit(..., donate={name!r}) "
     "to give the array up"
 )
+
+_TOGETHER = "Return np.where(mask, x, fill) or the mask together with x"
+_RETURNED = {
+    MASK_REMEDY: f"{_TOGETHER}, or graphc.numpy.compress(mask, x, size=n, fill_value=v)",
+    SLICE_REMEDY: _TOGETHER,
+}
+"""What to return instead of what has no known extent, by what is said of it elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +205,8 @@ def _results(
         if isinstance(leaf, Selection):
             which = pytrees.paths("result", tree)[position]
             raise TraceError(
-                f"{name} returns {which}, which is {leaf.what} with a traced mask or bound: its "
-                "extent is not known. Return np.where(mask, x, fill) or the mask together with x"
-                f"{_line_of(function)}"
+                f"{name} returns {which}, which is {leaf.what}: its extent is not known. "
+                f"{_RETURNED.get(leaf.meant.remedy, leaf.meant.remedy)}{_line_of(function)}"
             )
         if isinstance(leaf, Positions):
             which = pytrees.paths("result", tree)[position]
@@ -219,3 +225,18 @@ def _results(
         results.append(Result(form, len(values)))
         values.append(value)
     return tuple(results), values, tree
+
+
+def donations(traced: TracedFunction) -> dict[int, int]:
+    """Which results are written over which donated parameters:
+    each over the first of its type that is free.
+    """
+    free = list(traced.donated)
+    found: dict[int, int] = {}
+    for position, value in enumerate(traced.graph.results):
+        for parameter in free:
+            if traced.graph.params[parameter].type == value.type and value.type.rank:
+                found[position] = parameter
+                free.remove(parameter)
+                break
+    return found

@@ -15,6 +15,7 @@ import numpy as np
 from . import types as ty
 from . import views
 from .cell import Cell, as_value, current_trace, mark
+from .choosing import chosen
 from .elements import Elements
 from .indexing import assigned, read, write
 from .ir import Value
@@ -148,7 +149,8 @@ class Tracer(Elements, Operators):
         if any(issubclass(t, Selection) for t in types):
             return NotImplemented
         mark(2)
-        return call_function(self, function, args, kwargs)
+        found = chosen(function, args, kwargs)
+        return call_function(self, function, args, kwargs) if found is None else found
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return namespace()
@@ -352,7 +354,8 @@ class Tracer(Elements, Operators):
     def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
         """numpy.compress of the array."""
         mark()
-        return namespace().compress(condition, self, axis=axis)
+        found = chosen(np.compress, (condition, self, axis), {})
+        return namespace().compress(condition, self, axis=axis) if found is None else found
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Sets elements by their place in C order."""

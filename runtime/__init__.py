@@ -20,9 +20,16 @@ from .call import (
     trim_pool,
 )
 from .loader import Image, LoadedObject, ObjectError, link, load, process_address
-from .specialization import ArgumentSpec, OutputSpec, Specialization, SpecializationError
+from .specialization import (
+    RELEASE_GIL_BYTES,
+    ArgumentSpec,
+    OutputSpec,
+    Specialization,
+    SpecializationError,
+)
 
 __all__ = [
+    "RELEASE_GIL_BYTES",
     "ArgumentSpec",
     "CallPath",
     "Image",

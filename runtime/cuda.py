@@ -1,19 +1,44 @@
-"""The place of the CUDA runtime: contexts, modules, memory, streams and graph replay through
-pycuda.
+"""The CUDA runtime: context, modules, memory, streams, launches and graph replay, by pycuda.
 
-It comes in a later release. Until then kernels are printed (graphc/codegen/cuda.py), built
-(graphc/codegen/nvcc.py) and tested on the CPU (graphc/codegen/cuda_cpu.py), and this module only
-says whether a machine could run them. pycuda will be imported here and nowhere else, on first use.
+pycuda is imported here and nowhere else, on first use. It has no calls for CUDA graphs, so these
+few come from the driver's own library (`_Graphs`), on pycuda's streams. The context is the device's
+primary one, which torch, CuPy and JAX use as well: their arrays are valid here and ours there.
+
+The stream of a device is a blocking one: work on the legacy default stream (where CuPy and torch
+work unless told otherwise) and ours wait for each other, in both directions.
 """
 
 from __future__ import annotations
+
+import atexit
+import ctypes
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+class DeviceError(RuntimeError):
+    """What the CUDA driver refused, in its words."""
+
+
+class OutOfDeviceMemory(DeviceError, MemoryError):
+    """The device has not the bytes that were asked for."""
+
+
+def _driver() -> Any:
+    import pycuda.driver as driver  # type: ignore[import-not-found]
+
+    return driver
 
 
 def available() -> tuple[bool, str]:
     """Whether pycuda and a driver with a device are there, and if not, what is missing. Never
     raises."""
     try:
-        import pycuda.driver as driver  # type: ignore[import-not-found]
+        driver = _driver()
     except ImportError as error:
         return False, f"pycuda.driver cannot be imported: {error}"
     except Exception as error:
@@ -26,3 +51,234 @@ def available() -> tuple[bool, str]:
         return True, f"{count} CUDA device(s), the first: {driver.Device(0).name()}"
     except Exception as error:
         return False, f"the CUDA driver does not start: {error}"
+
+
+class Device:
+    """A device with its primary context, one stream, and a pool of memory that this stream uses.
+
+    Raises:
+        DeviceError: at construction, with what is missing.
+    """
+
+    def __init__(self, number: int = 0):
+        there, why = available()
+        if not there:
+            raise DeviceError(why)
+        driver = _driver()
+        from pycuda.tools import DeviceMemoryPool  # type: ignore[import-not-found]
+
+        self.number = number
+        self._driver = driver
+        device = driver.Device(number)
+        self._context = device.retain_primary_context()
+        self._home = threading.get_ident()
+        self._context.push()
+        atexit.register(self._leave)
+        self.name: str = device.name()
+        major, minor = device.compute_capability()
+        self.arch = f"sm_{major}{minor}"
+        self.processors: int = device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT)
+        self.driver_version: int = driver.get_driver_version()
+        self.stream = driver.Stream()
+        self.pool = DeviceMemoryPool()
+        self.peak_bytes = 0
+        self._graphs = _Graphs()
+
+    def _leave(self) -> None:
+        """pycuda ends the process if its stack of contexts is not empty when it is unloaded."""
+        if threading.get_ident() == self._home:
+            self._context.pop()
+            self._context.detach()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """The context is the current one of this thread meanwhile; the driver's errors become
+        DeviceErrors."""
+        away = threading.get_ident() != self._home
+        if away:
+            self._context.push()
+        try:
+            yield
+        except self._driver.MemoryError as error:
+            raise OutOfDeviceMemory(str(error)) from None
+        except self._driver.Error as error:
+            raise DeviceError(str(error)) from None
+        finally:
+            if away:
+                self._context.pop()
+
+    # -- memory
+    def allocate(self, nbytes: int) -> Any:
+        """Memory that is free again when the object is gone; `int()` of it is the address."""
+        with self.active():
+            try:
+                made = self.pool.allocate(max(nbytes, 1))
+            except self._driver.MemoryError:
+                self.pool.free_held()
+                made = self.pool.allocate(max(nbytes, 1))
+        self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
+        return made
+
+    def upload(self, target: int, array: np.ndarray) -> None:
+        """Copies a contiguous array to an address, after what the stream has to do before. The
+        array may be changed afterwards."""
+        if array.nbytes:
+            with self.active():
+                self._driver.memcpy_htod_async(target, array, self.stream)
+                self.stream.synchronize()
+
+    def download(self, array: np.ndarray, source: int) -> None:
+        """Copies an address to a contiguous array, after what the stream has to do before."""
+        with self.active():
+            if array.nbytes:
+                self._driver.memcpy_dtoh_async(array, source, self.stream)
+            self.stream.synchronize()
+
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        """Copies on the device, on the stream."""
+        if nbytes:
+            with self.active():
+                self._driver.memcpy_dtod_async(target, source, nbytes, self.stream)
+
+    def clear(self, target: int, nbytes: int) -> None:
+        """Sets bytes to 0, on the stream."""
+        with self.active():
+            self._driver.memset_d8_async(target, 0, nbytes, self.stream)
+
+    def synchronize(self) -> None:
+        """Waits for the stream."""
+        with self.active():
+            self.stream.synchronize()
+
+    # -- kernels
+    def load(self, cubin: bytes) -> Any:
+        """A module with kernels."""
+        with self.active():
+            return self._driver.module_from_buffer(cubin)
+
+    def function(self, module: Any, name: str) -> Any:
+        """A kernel of a module, to be launched by `launch`."""
+        with self.active():
+            return module.get_function(name)
+
+    def launch(
+        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes
+    ) -> None:
+        """Launches on the stream. `arguments` as the kernel's parameters lie in memory."""
+        function._launch_kernel(grid, block, arguments, 0, self.stream)
+
+    # -- other streams
+    def wait_for(self, stream: int) -> None:
+        """What follows on our stream waits for what stream number `stream` has to do now (1: the
+        legacy default, 2: the thread's own)."""
+        if stream not in (0, 1, self.stream.handle):
+            self._graphs.order(stream, self.stream.handle)
+
+    def let_wait(self, stream: int) -> None:
+        """What follows on the other stream waits for ours."""
+        if stream not in (0, 1, self.stream.handle):
+            self._graphs.order(self.stream.handle, stream)
+
+    # -- graphs
+    def capture(self, work: Callable[[], None]) -> Graph:
+        """The launches that `work` makes on the stream, to be replayed; none of them runs now."""
+        with self.active():
+            self._graphs.begin(self.stream.handle)
+            try:
+                work()
+            except BaseException:
+                self._graphs.abandon(self.stream.handle)
+                raise
+            return self._graphs.end(self.stream.handle)
+
+    def replay(self, graph: Graph) -> None:
+        """Runs a captured graph on the stream."""
+        graph.launch(self.stream.handle)
+
+
+# ------------------------------------------------------------------------------------ CUDA graphs
+
+
+class Graph:
+    """A captured graph, ready to run."""
+
+    def __init__(self, graphs: _Graphs, handle: ctypes.c_void_p):
+        self._graphs, self._handle = graphs, handle
+
+    def launch(self, stream: int) -> None:
+        self._graphs.call("cuGraphLaunch", self._handle, ctypes.c_void_p(stream))
+
+    def __del__(self) -> None:
+        if self._handle:
+            self._graphs.library.cuGraphExecDestroy(self._handle)  # nobody to tell if it fails
+
+
+_CAPTURE_THREAD_LOCAL = 1
+_DISABLE_TIMING = 2
+
+
+class _Graphs:
+    """The driver's calls that pycuda has not: capture, replay, and order between any streams."""
+
+    def __init__(self) -> None:
+        self.library = ctypes.CDLL("libcuda.so.1")
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Raises DeviceError unless a call answers CUDA_SUCCESS."""
+        code = getattr(self.library, name)(*arguments)
+        if code:
+            text = ctypes.c_char_p()
+            self.library.cuGetErrorString(code, ctypes.byref(text))
+            raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
+
+    def begin(self, stream: int) -> None:
+        self.call("cuStreamBeginCapture_v2", ctypes.c_void_p(stream), _CAPTURE_THREAD_LOCAL)
+
+    def end(self, stream: int) -> Graph:
+        graph, made = ctypes.c_void_p(), ctypes.c_void_p()
+        self.call("cuStreamEndCapture", ctypes.c_void_p(stream), ctypes.byref(graph))
+        try:
+            self.call(
+                "cuGraphInstantiateWithFlags", ctypes.byref(made), graph, ctypes.c_ulonglong(0)
+            )
+        finally:
+            self.library.cuGraphDestroy(graph)
+        return Graph(self, made)
+
+    def abandon(self, stream: int) -> None:
+        graph = ctypes.c_void_p()
+        self.library.cuStreamEndCapture(ctypes.c_void_p(stream), ctypes.byref(graph))
+        if graph:
+            self.library.cuGraphDestroy(graph)
+
+    def order(self, first: int, second: int) -> None:
+        """What `second` gets from now on waits for what `first` has."""
+        event = ctypes.c_void_p()
+        self.call("cuEventCreate", ctypes.byref(event), _DISABLE_TIMING)
+        try:
+            self.call("cuEventRecord", event, ctypes.c_void_p(first))
+            self.call("cuStreamWaitEvent", ctypes.c_void_p(second), event, 0)
+        finally:
+            self.library.cuEventDestroy_v2(event)
+
+
+_devices: dict[int, Device] = {}
+_lock = threading.Lock()
+
+
+def device(number: int = 0) -> Device:
+    """The device of a number; made at the first call.
+
+    Raises:
+        DeviceError: with what is missing.
+    """
+    with _lock:
+        found = _devices.get(number)
+        if found is None:
+            found = _devices[number] = Device(number)
+        return found
+
+
+def pack(values: Sequence[int]) -> bytes:
+    """Kernel arguments of eight bytes each, as they lie in memory: addresses and i64."""
+    return np.array(values, np.int64).tobytes()

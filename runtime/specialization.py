@@ -17,11 +17,15 @@ import numpy as np
 from .forking import stored_property
 from .records import dataclass
 
-__all__ = ["ArgumentSpec", "OutputSpec", "Specialization", "SpecializationError"]
+__all__ = [
+    "RELEASE_GIL_BYTES", "ArgumentSpec", "OutputSpec", "Specialization", "SpecializationError",
+]  # fmt: skip
 
 Extent = int | str | None
 """A constant, the name of a symbol, or None where the shapes function alone knows it (outputs
 only)."""
+
+RELEASE_GIL_BYTES = 1 << 16
 
 _KINDS = {"array": 0, "float": 1, "int": 2, "bool": 3, "complex": 4, "static": 5}
 _RESULTS = {"single": 0, "tuple": 1, "list": 2}
@@ -101,7 +105,7 @@ class Specialization:
     result: Literal["single", "tuple", "list"] | Callable[[list[Any]], Any] = "single"
     arena_bytes: int = 0
     arena_worker_bytes: int = 0
-    release_gil_bytes: int = 1 << 16
+    release_gil_bytes: int = RELEASE_GIL_BYTES
     keep: object = None
     keywords: tuple[str, ...] = ()
 

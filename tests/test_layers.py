@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,11 +27,12 @@ UPWARDS = {
 
 ADDRESSES = {
     "llvmlite": {"graphc.codegen.build", "graphc.codegen.target"},
-    "networkx": {"graphc.passes.fuse", "graphc.dot"},
+    "networkx": {"graphc.dot"},
     "optree": {"graphc.pytrees"},
     "pycuda": {"graphc_runtime.cuda"},
     "safetensors": {"graphc.saving"},
     "tqdm": {"graphc.data.progress"},
+    "scipy": {"graphc_runtime.lapack"},
     # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
     "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
     # the order of an einsum of three operands or more
@@ -177,7 +179,7 @@ def test_third_party_libraries_have_an_address() -> None:
     )
 
 
-@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree"])
+@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree", "scipy"])
 def test_heavy_libraries_are_imported_on_first_use(package: str) -> None:
     at_once = [str(i) for i in imports() if i.imported.split(".")[0] == package and not i.inside]
     assert not at_once, "\n".join(at_once)
@@ -211,3 +213,13 @@ def test_no_file_is_too_long() -> None:
 def _lengths() -> Iterator[tuple[Path, int]]:
     for path, _ in sources().values():
         yield path, len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_every_folder_is_in_the_package() -> None:
+    """Setuptools is given a list: a folder that is not in it would be missing in a wheel."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "graphc").rglob("__init__.py")
+    }
+    assert set(listed["tool"]["setuptools"]["packages"]) == folders | {"graphc_runtime"}

@@ -498,7 +498,7 @@ def test_other_backends_and_targets_are_not_tuned() -> None:
     graph = graphc.jit(product).lower(A, B).graph
     with pytest.raises(GraphcError, match="says nothing of aarch64"):
         road.lower_graph(graph, tuner=tuning.Tuner(), target=target)
-    with pytest.raises(GraphcError, match="CUDA C is not run by graphc yet"):
+    with pytest.raises(GraphcError, match="on the processor, not on a GPU"):
         graphc.jit(product, tune=True).lower(A, B).text("cuda")
 
 

@@ -25,11 +25,11 @@ from graphc_runtime.records import dataclass
 from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
-from ..loops.cost import grain_of
+from ..loops.cost import body_size, grain_of
 from ..loops.lower import IDENTITY, expr_names, index_names
 from ..types import BOOL, I64, U8, U16, U32, Dim, DType
 from . import dot_llvm
-from .llvm_builder import Builder, Module, Val, memory_type
+from .llvm_builder import Builder, Module, Val, memory_type, routine_symbol
 from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
 from .scalar_llvm import emit as emit_scalar
 
@@ -70,6 +70,7 @@ class Printer:
         """Of divisors of the loops around, made before these."""
         self.streaming = False
         """Whether streaming stores are printed as such; they need aligned results."""
+        self.slots: dict[tuple[int, DType], str] = {}
         self.scratch = 0
         """Bytes of the scratch memory that the blocks around use."""
 
@@ -109,6 +110,8 @@ class Printer:
             self.fail(stmt)
         elif isinstance(stmt, L.Transpose):
             self.transpose(stmt)
+        elif isinstance(stmt, L.Call):
+            self.call(stmt)
         else:
             raise LoweringError(f"the LLVM printer has no {type(stmt).__name__}")
 
@@ -489,6 +492,33 @@ class Printer:
             return
         self.store(stmt.buffer, stmt.index, new)
 
+    def call(self, stmt: L.Call) -> None:
+        """Calls a routine; numbers stand in memory while it runs."""
+        pointers: list[str] = []
+        for k, one in enumerate(stmt.arguments):
+            if isinstance(one, L.Address):
+                place = self._place(one.buffer)
+                offset = self.index(self._offset(place, one.buffer, one.index))
+                pointers.append(self.b.gep(place.pointer, offset, one.buffer.dtype))
+            elif isinstance(one, str):
+                name = f"character{ord(one)}"
+                text = f'@{name} = internal constant [2 x i8] c"{one}\\00", align 1'
+                self.module.raw_global(name, text)
+                pointers.append(f"@{name}")
+            else:
+                slot = self._slot(k, one.dtype)
+                self.b.store(slot, self.expr(one), align=8)
+                pointers.append(slot)
+        self.module.routine(stmt.routine, len(pointers))
+        arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
+        self.b.line(f"call void @{routine_symbol(stmt.routine)}({arguments})")
+
+    def _slot(self, number: int, dtype: DType) -> str:
+        """Where the number at one place of an argument list stands."""
+        if (number, dtype) not in self.slots:
+            self.slots[number, dtype] = self._entry_alloca(dtype, 1)
+        return self.slots[number, dtype]
+
     def transpose(self, stmt: L.Transpose) -> None:
         """A tile through registers: rows are loaded as vectors,
         exchanged in log2 steps, stored as vectors.
@@ -637,6 +667,10 @@ def _free(body: Sequence[L.Stmt]) -> set[str]:
             names |= index_names(stmt.index) | _strides(stmt.buffer)
         elif isinstance(stmt, L.For):
             names |= index_names((stmt.extent,))
+        elif isinstance(stmt, L.Call):
+            for one in L.addresses(stmt):
+                names.add(one.buffer.name)
+                names |= index_names(one.index) | _strides(one.buffer)
         elif isinstance(stmt, L.Transpose):
             for buffer, index in (
                 (stmt.source, stmt.source_index),
@@ -657,9 +691,27 @@ that it writes into them, and by several, whom the third cache serves at once.
 """
 
 
-def print_kernel(module: Module, func: L.LoopFunc) -> None:
+INLINE_SIZE = 64
+"""Instructions, about, up to which a kernel that a loop calls is put into the loop: a call takes as
+long as 10 of them."""
+
+
+def is_small(func: L.LoopFunc) -> bool:
+    """Whether a kernel is worth putting where it is called."""
+    if any(isinstance(s, L.Call) for s in L.statements(func.body)):
+        return False
+    if any(isinstance(s, L.For) and s.kind == "parallel" for s in L.statements(func.body)):
+        return False
+    if any(isinstance(s, L.Store) and s.streaming for s in L.statements(func.body)):
+        return False
+    return body_size(func.body) <= INLINE_SIZE
+
+
+def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> None:
     """Adds one kernel to the module:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt, ptr scratch)`.
+
+    `inline`: it is put where it is called.
     """
     params = [(f"p_{p.name}", "ptr") for p in func.params]
     params += [(f"s_{s}", "i64") for s in func.symbols]
@@ -670,7 +722,7 @@ def print_kernel(module: Module, func: L.LoopFunc) -> None:
         if isinstance(s, L.Store) and s.streaming
     }
     if not streamed:
-        _print_body(module, func, func.name, params, False)
+        _print_body(module, func, func.name, params, False, inline)
         return
     # two versions: streaming stores need aligned results, and pay only when these are large
     _print_body(module, func, f"{func.name}.plain", params, False)
@@ -700,9 +752,12 @@ def print_kernel(module: Module, func: L.LoopFunc) -> None:
 
 
 def _printer(
-    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]]
-) -> Printer:
-    printer = Printer(module, module.function(name, params, linkage="internal"), name)
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]],
+    inline: bool = False,
+) -> Printer:  # fmt: skip
+    attributes = f"{module.isa.function_attributes()} alwaysinline" if inline else None
+    builder = module.function(name, params, linkage="internal", attributes=attributes)
+    printer = Printer(module, builder, name)
     for buffer in func.params:
         printer.places[buffer.name] = Place(f"%p_{buffer.name}", buffer)
     for symbol in func.symbols:
@@ -711,12 +766,13 @@ def _printer(
 
 
 def _print_body(
-    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool
-) -> None:
-    printer = _printer(module, func, name, params)
+    module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool,
+    inline: bool = False,
+) -> None:  # fmt: skip
+    printer = _printer(module, func, name, params, inline)
     printer.streaming = streaming
     printer.block(func.body)
     printer.finish()
 
 
-__all__ = ["Module", "Printer", "print_kernel"]
+__all__ = ["Module", "Printer", "is_small", "print_kernel"]

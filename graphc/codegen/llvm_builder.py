@@ -59,6 +59,11 @@ class _MathFunction:
     uses: int = 0
 
 
+def routine_symbol(name: str) -> str:
+    """What a routine of LAPACK is called in object code: the loader gives its address."""
+    return f"{name}_"
+
+
 @dataclass
 class Module:
     """Declarations, constants and functions; `render` gives the text.
@@ -73,6 +78,7 @@ class Module:
     """Bytes of scratch memory that each worker needs for the kernels printed so far."""
     _declarations: dict[str, str] = field(default_factory=dict)
     _globals: dict[str, str] = field(default_factory=dict)
+    _routines: dict[str, None] = field(default_factory=dict)
     _functions: list[Builder] = field(default_factory=list)
     _math: dict[tuple[str, str, int], _MathFunction] = field(default_factory=dict)
     _metadata: dict[str, int] = field(default_factory=dict)
@@ -125,6 +131,16 @@ class Module:
         known = self._declarations.setdefault(symbol, text)
         if known != text:
             raise LoweringError(f"@{symbol} is declared twice, differently: {known} | {text}")
+
+    def routine(self, name: str, arguments: int) -> None:
+        """Declares a routine of LAPACK that takes so many addresses."""
+        self._routines.setdefault(name)
+        self.declare(routine_symbol(name), "void", ["ptr"] * arguments)
+
+    @property
+    def routines(self) -> tuple[str, ...]:
+        """The routines of LAPACK that are called."""
+        return tuple(self._routines)
 
     def constant_array(
         self, name: str, element: str, values: Sequence[str], align: int = 64

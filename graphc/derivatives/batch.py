@@ -51,6 +51,9 @@ def batch(
             found = rule(operands, flags, node.attrs, size)
         made = found if isinstance(found, tuple) else (found,)
         for result, value in zip(node.results, made, strict=True):
+            if value.type == result.type:  # of a loop: what is the same for all
+                known[result] = value, False
+                continue
             if value.type != result.type.with_shape((size, *result.type.shape)):
                 raise VerifyError(f"the batch of {result} is {value}; a bug of its card")
             known[result] = value, True

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ..errors import VerifyError
 from ..ir import Node, Value, param
-from ..opdef import Expansion, Form, Linear, NotDifferentiable, Partials, Rules, Zero
+from ..opdef import Expansion, Form, Linear, NotDifferentiable, Partials, Rules, Staged, Zero
 from ..ops import build
 from ..ops.formula import Formula
 from .replay import Replay, form_of, has_derivative, linear_operands, refuse
@@ -28,8 +28,11 @@ def jvp(
     params: Sequence[Value],
     primals: Sequence[Value],
     tangents: Tangents,
+    apart: bool = False,
 ) -> tuple[list[Value], list[Value | None]]:
     """The results for values of the parameters, and their tangents (None: zero).
+
+    A loop computes both at once; `apart`: the results are those of a loop without tangents.
 
     Raises:
         TraceError: where a tangent reaches an op without a derivative.
@@ -40,7 +43,14 @@ def jvp(
         given = [known.get(v) for v in node.operands]
         if all(t is None for t in given) or not any(has_derivative(r.dtype) for r in node.results):
             continue
-        for value, tangent in zip(node.results, _tangents(made, given), strict=True):
+        form = form_of(made)
+        if isinstance(form, Staged):
+            new, found = form.jvp(made.operands, made.results, made.attrs, given)
+            if not apart:
+                replay.new.update(zip(node.results, new, strict=True))
+        else:
+            found = _tangents(made, given)
+        for value, tangent in zip(node.results, found, strict=True):
             if tangent is None or not has_derivative(value.dtype):
                 continue
             if tangent.type != value.type:

@@ -19,10 +19,11 @@ Cost: two walks; two to three times the function's operations.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import VerifyError
 from ..ir import Node, Value, at, param
-from ..opdef import Expansion, Form, Linear, NotDifferentiable, Partials, Rules, Zero
+from ..opdef import Expansion, Form, Linear, NotDifferentiable, Partials, Rules, Staged, Zero
 from ..ops.formula import Formula
 from .forward import total
 from .replay import Replay, form_of, has_derivative, linear_operands, refuse
@@ -38,7 +39,7 @@ class Pullback:
     def __init__(self, results: Sequence[Value], params: Sequence[Value], primals: Sequence[Value]):
         self._params, self._results = tuple(params), tuple(results)
         active = {p for p in params if has_derivative(p.dtype)}
-        self._tape: list[tuple[Node, Node, tuple[bool, ...]]] = []
+        self._tape: list[tuple[Node, Node, tuple[bool, ...], Any]] = []
         replay = Replay(results, params, primals)
         for node, made in replay:
             wanted = self._wanted(node, active)
@@ -47,7 +48,12 @@ class Pullback:
             floats = [r for r in node.results if has_derivative(r.dtype)]
             if floats:
                 active.update(floats)
-                self._tape.append((node, made, wanted))
+                form, remembered = form_of(made), None
+                if isinstance(form, Staged):
+                    given = (made.operands, made.results, made.attrs, wanted)
+                    new, remembered = form.forward(*given)
+                    replay.new.update(zip(node.results, new, strict=True))
+                self._tape.append((node, made, wanted, remembered))
         self.results = [replay.of(v) for v in results]
 
     @staticmethod
@@ -74,12 +80,17 @@ class Pullback:
         for value, cotangent in zip(self._results, cotangents, strict=True):
             if cotangent is not None:
                 known[value] = total(known.get(value), cotangent)
-        for node, made, wanted in reversed(self._tape):
+        for node, made, wanted, remembered in reversed(self._tape):
             given = [known.pop(r, None) for r in node.results]
             if all(g is None for g in given):
                 continue
             with at(node.where):
-                for k, cotangent in enumerate(_cotangents(made, given, wanted)):
+                form = form_of(made)
+                if isinstance(form, Staged):
+                    found = form.backward(remembered, given)
+                else:
+                    found = _cotangents(made, given, wanted)
+                for k, cotangent in enumerate(found):
                     if cotangent is None or not wanted[k]:
                         continue
                     value = node.operands[k]

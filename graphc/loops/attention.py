@@ -7,6 +7,7 @@ its own. The nest is known by its form; what does not have it is None.
     for p: qt[x, i] = q[first(p) + i, x]; ...
         for b: s[j, i] = map(sum over x of k[step*b + j, x] * qt[x, i]); ...; o += s * v; ...
         y[first(p) + i, x] = o[i, x] / l[i]
+        M[first(p) + i] = m[i]; L[first(p) + i] = log(l[i])      where they are asked for
 
 Blocks vanish by going to the first: with p at the first block of a head, i is the query itself, and
 with b = 0, j is the key.
@@ -64,6 +65,8 @@ class Attention:
     out: Buffer
     at: tuple[Index, ...]
     """The head's place in the result."""
+    rows: tuple[Buffer, ...] = ()
+    """Where the greatest score and the logarithm of the sum of a query go."""
 
 
 class _Strange(Exception):
@@ -136,7 +139,10 @@ class _Parser:
 
     def attention(self) -> Attention:
         nests = [s for s in self.loop.body if isinstance(s, For)]
-        if not 5 <= len(nests) <= 6:
+        rows: tuple[Buffer, ...] = ()
+        if nests and not any(isinstance(s, For) for s in nests[-1].body):
+            rows = tuple(s.buffer for s in nests.pop().body if isinstance(s, Store))
+        if not 5 <= len(nests) <= 6 or len(rows) not in (0, 2):
             raise _Strange
         begin, blocks, end = nests[0], nests[3:-1], nests[-1]
         (row, column), load = _stored(begin, self.qt)
@@ -170,7 +176,7 @@ class _Parser:
         return Attention(
             ty.product(batch), queries, merge(keys), self.depth, self.width, tuple(kept),
             QUERY, KEY, PLACE, parts[0], parts[1], parts[2], score, parts[3], product,
-            product.dtype, self.scores.dtype, out, at,
+            product.dtype, self.scores.dtype, out, at, rows,
         )  # fmt: skip
 
     def heads(self, env: dict[str, Index]) -> tuple[list[Let], dict[str, Index]]:

@@ -51,6 +51,7 @@ from .contraction import Contraction, Operand, joined, match, with_more_rows
 from .dots import dots, sums_of_columns
 from .lower import IDENTITY, KIND_OF, expr_names
 from .machine import Machine
+from .rowend import RowEnd, WaitingRows, pays, rows_that_wait
 from .shapes import Shape, choose
 
 Fresh = Callable[[str], str]
@@ -78,9 +79,10 @@ class Scheduled:
 
 def contract(
     loop: L.For, machine: Machine, fresh: Fresh, rename: Rename, vectorize: Vectorize,
-    constants: Collection[str] = (), choice: Choice = ESTIMATE,
+    constants: Collection[str] = (), choice: Choice = ESTIMATE, end: RowEnd | None = None,
 ) -> Scheduled | None:  # fmt: skip
-    """The nest in register blocks; None where it is no contraction or too small to be one.
+    """The nest in register blocks; None where it is no contraction or too small to be one, or where
+    `end` cannot be done with its blocks of rows.
 
     `rename` copies statements with names of their own, `vectorize` runs a map loop in lanes,
     `constants` are the names of the buffers that hold the same in every call, `choice` is what was
@@ -95,8 +97,18 @@ def contract(
         one = joined(one, shapes.SLICE_TERMS, shapes.TASKS, fresh)
         constant = _columns_are_constant(one, constants)
         shape = choose(one, machine, constant, choice)
-        if shape is not None:
-            return _Writer(one, shape, fresh, rename, vectorize, shifted).write(constant)
+        if shape is None:
+            continue
+        waiting = None
+        if end is not None:
+            waiting, free = rows_that_wait(one, end, machine), shape
+            if waiting is None:
+                return None
+            shape = choose(one, machine, constant, choice, waiting.most)
+            if shape is None or not pays(one, shape, free):
+                return None
+        writer = _Writer(one, shape, fresh, rename, vectorize, shifted, waiting)
+        return writer.write(constant)
     return None
 
 
@@ -136,7 +148,7 @@ class _Writer:
 
     def __init__(
         self, nest: Contraction, shape: Shape, fresh: Fresh, rename: Rename, vectorize: Vectorize,
-        shifted: bool = False,
+        shifted: bool = False, waiting: WaitingRows | None = None,
     ):  # fmt: skip
         self.nest, self.shape = nest, shape
         self.fresh, self.rename, self.vectorize = fresh, rename, vectorize
@@ -149,6 +161,9 @@ class _Writer:
         self.blocks: dict[L.Expr, tuple[L.Buffer, Layout]] = {}
         """Rows that are packed."""
         self.shifted = shifted
+        self.waiting = waiting
+        self.product: L.Buffer | None = None
+        """The block of rows that waits."""
         self.begin: L.Buffer | None = None
         """Where the rows are shifted (see `dots`): what the sums of a column begin at."""
 
@@ -448,10 +463,34 @@ class _Writer:
         return out
 
     def row_block(self, start: L.Index, count: int) -> list[L.Stmt]:
-        """`count` rows against all columns."""
+        """`count` rows against all columns, and what is done with complete rows."""
+        waiting = self.waiting
+        if waiting is not None:
+            self.product = L.Buffer(
+                self.fresh("rows"), waiting.end.product.dtype, (count * waiting.width,), None,
+                "local", "temp", 64,
+            )  # fmt: skip
         if self.shape.slice:
-            return self.sliced_block(start, count)
-        return self.panels_at_once(start, count, 0, self.whole, self.rest)
+            out = self.sliced_block(start, count)
+        else:
+            out = self.panels_at_once(start, count, 0, self.whole, self.rest)
+        if waiting is None or self.product is None:
+            return out
+        return [L.Alloc(self.product), *out, *self.row_end(waiting, self.product, start, count)]
+
+    def row_end(
+        self, waiting: WaitingRows, product: L.Buffer, start: L.Index, count: int
+    ) -> list[L.Stmt]:
+        """What is done with `count` rows that are complete."""
+        row = self.fresh("i")
+        body = self.rename(waiting.on_row(product, start, Dim.symbol(row)))
+        return waiting.end.schedule(L.For(row, count, "serial", body))
+
+    def ended(self, after: tuple[L.Stmt, ...], row: L.Index) -> tuple[L.Stmt, ...]:
+        """What follows the sums of one row: rows that wait are stored in their block."""
+        if self.waiting is None or self.product is None:
+            return after
+        return self.waiting.stored_to(self.product, after, row)
 
     def panels_at_once(
         self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
@@ -586,6 +625,7 @@ class _Writer:
             start_, rest, end = nest.before, (), nest.after
             if wait is not None:
                 start_, rest, end = self.waited(wait, inside + u, lane, part)
+            end = self.ended(end, inside + u)
             if self.begin is not None and (part is None or part.last):
                 (total,), (operand,) = nest.sums, nest.column_operands
                 at = (self.first[operand.value] + place) * self.lanes + Dim.symbol(lane)

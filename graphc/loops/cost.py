@@ -21,6 +21,8 @@ GRAIN_WORK = 300_000
 (about 10 us in vectors).
 """
 UNKNOWN_TRIPS = 64
+UNKNOWN_WORK = 1_000_000
+"""Of a routine that works on matrices of unknown extents."""
 
 
 def expr_cost(expr: L.Expr) -> int:
@@ -48,6 +50,8 @@ def body_cost(body: Sequence[L.Stmt]) -> int:
             total += max(body_cost(stmt.then), body_cost(stmt.otherwise))
         elif isinstance(stmt, L.Transpose):
             total += 6 * stmt.size
+        elif isinstance(stmt, L.Call):
+            total += stmt.work if isinstance(stmt.work, int) else UNKNOWN_WORK
     return total
 
 

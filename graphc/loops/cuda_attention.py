@@ -293,7 +293,25 @@ class _Writer:
             body = (For(lane, lanes, "unroll", guarded(tile.column, nest.width, known, body)),)
         body = guarded(query, nest.queries, known, body)
         total = Combine(self.sum, (score.line,), "add", self.lanes)
-        return (*self.over(lines, (total,)), *self.over(tile.loops[:-1], body))
+        return (
+            *self.over(lines, (total,)),
+            *self.over(tile.loops[:-1], body),
+            *(self.over(lines, self.end_of_row()) if nest.rows else ()),
+        )
+
+    def end_of_row(self) -> tuple[Stmt, ...]:
+        """The greatest score and the logarithm of the sum, by one of the lanes that share a row."""
+        tile, nest = self.score_tile, self.nest
+        query = self.start + tile.row
+        known = self.place.known | dict(tile.loops)
+        greatest, log = nest.rows
+        place = (*nest.at, query)
+        body: tuple[Stmt, ...] = (
+            Store(greatest, place, Load(self.top, (tile.line,))),
+            Store(log, place, L.scalar("log", Load(self.sum, (tile.line,)))),
+        )
+        first = L.scalar("eq", L.Idx(symbol(self.lane) % self.lanes), L.const(0, ty.I64))
+        return (If(first, guarded(query, nest.queries, known, body)),)
 
     def more(self, index: Index, count: Index, var: str, body: list[Stmt]) -> list[Stmt]:
         """The statements where there is a next turn of the loop."""
@@ -569,8 +587,7 @@ class _Plain(_Writer):
 
         def multiply(s: Index) -> list[Stmt]:
             k = self.names.fresh("k")
-            key = self.slice * s + symbol(k)
-            line = 16 * (lanes * (key // (16 * lanes)) + key % lanes) + key % (16 * lanes) // lanes
+            line = _line_of_key(s, symbol(k), self.slice, lanes)
             outer = self.nest.outer
             left, right = self.held("left", outer, self.u), self.held("right", outer, self.w)
             take = [
@@ -606,6 +623,24 @@ class _Plain(_Writer):
         product = L.scalar("mul", Load(left, (symbol(i),)), Load(right, (symbol(j),)))
         total = Accumulate(target, (v * symbol(i) + symbol(j),), "add", product)
         return For(i, u, "unroll", (For(j, v, "unroll", (total,)),))
+
+
+def _line_of_key(s: Index, k: Index, size: int, lanes: int) -> Index:
+    """Line 16 * (lanes * (key // span) + key % lanes) + key % span // lanes of key = size * s + k,
+    where span is 16 * lanes and k < size.
+
+    No quotient of both s and k is written: NVVM of CUDA 13.0 moves the constant, which k is in an
+    unrolled loop, out of one wrongly (an odd k was not divided by lanes).
+    """
+    span = 16 * lanes
+    if size % lanes == 0 and span % size == 0:
+        many = span // size
+        return 16 * (lanes * (s // many) + k % lanes) + size // lanes * (s % many) + k // lanes
+    if size % span == 0:
+        group = size // span * s + k // span
+        return 16 * (lanes * group + k % lanes) + k % span // lanes
+    key = size * s + k
+    return 16 * (lanes * (key // span) + key % lanes) + key % span // lanes
 
 
 def _spread(lanes: int, group: Index, thread: Index) -> Index:

@@ -15,15 +15,18 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from graphc_runtime import lapack
 
 from ..errors import VerifyError
 from ..types import I64, DType
 from .ir import (
     Accumulate,
+    Address,
     Alloc,
     Barrier,
     Bitcast,
     Buffer,
+    Call,
     Cast,
     Combine,
     Const,
@@ -156,6 +159,15 @@ def _fresh(buffer: Buffer, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def _place(array: np.ndarray, offset: int) -> np.ndarray:
+    """The elements of a contiguous array from an offset on."""
+    if not array.flags.c_contiguous:
+        raise VerifyError("a routine is handed an array that is not contiguous")
+    if not 0 <= offset <= array.size:
+        raise IndexError(f"a routine is handed place {offset} of {array.size} elements")
+    return array.reshape(-1)[offset:]
+
+
 def _lockstep(threads: Iterable[Iterator[None]]) -> Iterator[None]:
     """Runs threads to their next barrier, one after the other, and stops there once."""
     live = list(threads)
@@ -255,6 +267,8 @@ class _Source:
             "mma": _mma,
             "combine": _combine,
             "stmts": self.stmts,
+            "place": _place,
+            "call": lapack.call,
             "access": _open,
             "select": lambda cond, a, b: a if cond else b,
         }
@@ -286,7 +300,9 @@ class _Source:
     # -- statements
     def open(self, buffer: Buffer, array: str, indent: str) -> None:
         names = ", ".join(f"{what}_{buffer.name}" for what in ("load", "store", "add"))
-        self.lines.append(f"{indent}{names} = access({self.shared(buffer, 'b')}, {array}, stmts)")
+        given = f"access({self.shared(buffer, 'b')}, m_{buffer.name}, stmts)"
+        self.lines.append(f"{indent}m_{buffer.name} = {array}")
+        self.lines.append(f"{indent}{names} = {given}")
 
     def block(self, body: tuple[Stmt, ...], indent: str) -> None:
         if not body:
@@ -326,6 +342,8 @@ class _Source:
         elif isinstance(stmt, Fail):
             self.lines.append(f"{indent}if {self.expr(stmt.cond, number)}:")
             self.lines.append(f"{indent} errors[{stmt.code}] = None")
+        elif isinstance(stmt, Call):
+            self.call(stmt, number, indent)
         elif isinstance(stmt, Mma):
             self.mma(stmt, number, indent)
         elif isinstance(stmt, Combine):
@@ -361,6 +379,16 @@ class _Source:
         self.lines.append(f"{indent}for r in range({stmt.size}):")
         self.lines.append(f"{indent} for c in range({stmt.size}):")
         self.lines.append(f"{indent}  store_{stmt.target.name}({place})")
+
+    def call(self, stmt: Call, number: int, indent: str) -> None:
+        parts = []
+        for one in stmt.arguments:
+            if isinstance(one, Address):
+                buffer = one.buffer
+                parts.append(f"place(m_{buffer.name}, {self.index(buffer.offset(one.index))})")
+            else:
+                parts.append(repr(one) if isinstance(one, str) else self.expr(one, number))
+        self.lines.append(f"{indent}call({stmt.routine!r}, {', '.join(parts)})")
 
     def mma(self, stmt: Mma, number: int, indent: str) -> None:
         def held(buffer: Buffer, index: tuple[Index, ...], count: int) -> str:

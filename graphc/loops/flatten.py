@@ -66,7 +66,14 @@ def flatten(func: L.LoopFunc) -> L.LoopFunc:
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.space == "global":
             offset = joined(stmt.buffer.offset(stmt.index))
             return replace(stmt, buffer=flat[stmt.buffer.name], index=(offset,))
+        if isinstance(stmt, L.Call):
+            return L.readdressed(stmt, flat_address)
         return stmt
+
+    def flat_address(one: L.Address) -> L.Address:
+        if one.buffer.space != "global":
+            return one
+        return L.Address(flat[one.buffer.name], (joined(one.buffer.offset(one.index)),))
 
     body = tuple(fix(L.map_stmt(s, lambda i: i, leaf)) for s in func.body)
     return L.LoopFunc(func.name, tuple(flat[b.name] for b in func.params), func.symbols, body)
@@ -127,7 +134,8 @@ def _drop_unit(loop: L.For) -> L.Stmt:
 
 def _is_map_nest(loop: L.For) -> bool:
     return not any(
-        isinstance(s, L.Accumulate) and not _allocated_inside(loop, s.buffer)
+        isinstance(s, L.Call)
+        or (isinstance(s, L.Accumulate) and not _allocated_inside(loop, s.buffer))
         for s in L.statements(loop.body)
     )
 

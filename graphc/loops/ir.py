@@ -15,6 +15,7 @@ Immutable. One screen of grammar:
              | Transpose(target, place, step, source, place, step, size)
              | Mma(target, place, a, place, b, place, dtype)
              | Combine(buffer, index*, op, lanes)
+             | Call(routine, (Address | character | Expr)*, work)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
              | Cast | Bitcast | Select(cond, a, b)
     Index    = int | Dim                    a polynomial (with // and %) over loop variables,
@@ -44,6 +45,8 @@ from ..types import BOOL, I64, Dim, DType, Extent
 Index = Extent
 NON_FINITE = "made a NaN or an infinity out of finite numbers"
 """What the message of a Fail says that checks for such numbers."""
+LINALG = " raised LinAlgError: "
+"""Stands between the place and the text of a message that means numpy.linalg.LinAlgError."""
 FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
 SPACES = ("global", "shared", "local", "register")
 ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
@@ -300,7 +303,30 @@ class Combine:
     lanes: int
 
 
-Stmt = For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma | Combine
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an element of a contiguous buffer is: the routine reads and writes from there on."""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Calls a routine of LAPACK by its name, such as `dgetrf`.
+
+    Every argument goes by address, as Fortran passes them: an Address; a character; or a number (an
+    Expr), which is put in memory first. `work` is about how many arithmetic instructions it takes.
+    """
+
+    routine: str
+    arguments: tuple[Address | str | Expr, ...]
+    work: Index = 1
+
+
+Stmt = (
+    For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma | Combine | Call
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +433,22 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (stmt.value,)
     if isinstance(stmt, (If, Fail)):
         return (stmt.cond,)
+    if isinstance(stmt, Call):
+        return tuple(a for a in stmt.arguments if not isinstance(a, (Address, str)))
     return ()
+
+
+def addresses(stmt: Stmt) -> tuple[Address, ...]:
+    """The places of memory that a statement hands to a routine."""
+    if not isinstance(stmt, Call):
+        return ()
+    return tuple(a for a in stmt.arguments if isinstance(a, Address))
+
+
+def readdressed(stmt: Call, change: Callable[[Address], Address]) -> Call:
+    """The call with other places."""
+    arguments = tuple(change(a) if isinstance(a, Address) else a for a in stmt.arguments)
+    return Call(stmt.routine, arguments, stmt.work)
 
 
 def map_expr(
@@ -473,6 +514,13 @@ def map_stmt(
         )  # fmt: skip
     if isinstance(stmt, Combine):
         return Combine(stmt.buffer, place(stmt.index), stmt.op, stmt.lanes)
+    if isinstance(stmt, Call):
+        arguments = tuple(
+            Address(a.buffer, place(a.index)) if isinstance(a, Address)
+            else a if isinstance(a, str) else value(a)
+            for a in stmt.arguments
+        )  # fmt: skip
+        return Call(stmt.routine, arguments, index(stmt.work))
     return stmt
 
 

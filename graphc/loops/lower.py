@@ -436,17 +436,22 @@ class Context:
     def bind(self, element: Element) -> Any:
         return self._state.bind(element)
 
-    def fail(self, cond: Expr, message: str) -> None:
+    def fail(self, cond: Expr, message: str, linalg: bool = False) -> None:
         if cond == L.FALSE:
             return
         cond = L.both(self._state.guard, cond) or L.TRUE
-        self._state.scope.stmts.append(L.Fail(cond, self.code(message)))
+        self._state.scope.stmts.append(L.Fail(cond, self.code(message, linalg)))
 
-    def code(self, message: str) -> int:
-        """The error code of a message, for a Fail that the card writes itself."""
+    def code(self, message: str, linalg: bool = False) -> int:
+        """The error code of a message, for a Fail that the card writes itself.
+
+        `linalg`: the error is numpy.linalg.LinAlgError, with the message alone.
+        """
         messages = self._state.messages
         where = f" (at {self._node.where})" if self._node.where else ""
         text = f"{self._node.op.name}: {message}{where}"
+        if linalg:
+            text = f"{self._node.op.name}{where}{L.LINALG}{message}"
         if text not in messages:
             messages.append(text)
         return messages.index(text) + 1
@@ -568,6 +573,7 @@ def lower(
     outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
     state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)), check_finite)
     _lower_opaque(state, graph, outputs)
+    _lower_kept(state, graph)
     whole = any(node.op.written_out for node in graph.nodes)
     for nest in nests(graph.results, state.buffers, whole):
         _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])
@@ -603,6 +609,20 @@ def _lower_opaque(state: Lowering, graph: Graph, outputs: tuple[Buffer, ...]) ->
         assert node.op.lower is not None
         state.root.stmts.extend(node.op.lower(Context(state, node)))
         state.root.memo.clear()
+
+
+def _lower_kept(state: Lowering, graph: Graph) -> None:
+    """A nest of its own for every value that the body keeps: the others read it from memory.
+
+    The schedule for a CPU may compute it in pieces that stay in cache (`schedule`).
+    """
+    for node in graph.nodes:
+        value = node.results[0]
+        if node.op.stored and value not in state.buffers and value not in graph.results:
+            buffer = buffer_of(value.type, state.fresh("tmp"), "temp")
+            state.temps.append(buffer)
+            _lower_nest(state, [(value, buffer)])
+            state.buffers[value] = buffer
 
 
 def nests(

@@ -53,6 +53,11 @@ class Machine:
         return self.l2_bytes // 4
 
     @property
+    def waiting_bytes(self) -> int:
+        """Rows of a product that wait for what reduces them."""
+        return self.l2_bytes // 4
+
+    @property
     def kept_bytes(self) -> int:
         """Matrices smaller than this stay in the second cache, in whatever order they are read."""
         return self.l2_bytes // 4

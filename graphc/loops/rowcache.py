@@ -87,7 +87,7 @@ def _share(out: list[L.Stmt], loops: list[int], counter: list[int]) -> None:
                     first.setdefault(place, (k, stmt.name))
             body.append(stmt)
         if changed:
-            out[k] = replace(loop, body=_without_dead(body))
+            out[k] = replace(loop, body=without_dead(body))
     for k, wanted in stored.items():
         loop = out[k]
         assert isinstance(loop, L.For)
@@ -138,7 +138,7 @@ def _index(index: L.Index, var: str, keys: dict[str, Any]) -> Any:
     return ty.substitute(index, {var: Dim.symbol("_")}), tuple(k for _, k in local)
 
 
-def _without_dead(body: Sequence[L.Stmt]) -> tuple[L.Stmt, ...]:
+def without_dead(body: Sequence[L.Stmt]) -> tuple[L.Stmt, ...]:
     """The statements without Lets that nothing reads."""
     used: set[str] = set()
     kept: list[L.Stmt] = []
@@ -157,5 +157,8 @@ def _without_dead(body: Sequence[L.Stmt]) -> tuple[L.Stmt, ...]:
                         used |= ty.symbols(i)
         if isinstance(stmt, (L.Store, L.Accumulate)):
             for i in stmt.index:
+                used |= ty.symbols(i)
+        for one in L.addresses(stmt):
+            for i in one.index:
                 used |= ty.symbols(i)
     return tuple(reversed(kept))

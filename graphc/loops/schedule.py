@@ -30,12 +30,14 @@ from .choice import ESTIMATE, Choice
 from .contract import Scheduled as Blocks
 from .contract import contract, contract_within
 from .cost import body_cost, body_size
+from .fission import fission
 from .flatten import collapse, flatten
 from .lower import IDENTITY, KIND_OF, Lowered
 from .machine import Machine
 from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
+from .rowend import RowEnd, end_of_rows
 from .tile import square_copy, tile_nest
 
 CHUNK = 1 << 17
@@ -58,6 +60,8 @@ class Scheduler:
         self.blocks: Blocks | None = None
         """The contraction that was written in blocks, where there is one."""
         self.temps: list[L.Buffer] = []
+        self.unused: set[str] = set()
+        """Temporaries of the function that the schedule does without."""
         self.packing: list[L.Stmt] = []
         """What packs constants."""
         self.packed: list[L.Buffer] = []
@@ -71,36 +75,62 @@ class Scheduler:
     # ------------------------------------------------------------------------------- top level
     def function(self, func: L.LoopFunc) -> tuple[L.Stmt, ...]:
         out: list[L.Stmt] = []
-        for stmt in func.body:
-            if isinstance(stmt, L.For):
-                out.extend(self.top(stmt))
-            else:
+        todo = list(func.body)
+        while todo:
+            stmt = todo.pop(0)
+            if not isinstance(stmt, L.For):
                 out.append(stmt)
+                continue
+            found = end_of_rows(stmt, todo)
+            if found is not None:
+                place, product, last = found
+                ended = self.contraction(stmt, RowEnd(product, last, self.nest))
+                if ended is not None:
+                    out += [*todo[:place], *ended]
+                    del todo[: place + 1]
+                    self.unused.add(product.name)
+                    continue
+            out.extend(self.top(stmt))
         return tuple(out)
+
+    def weigh(self, *loops: L.For) -> bool:
+        """Notes whether a nest, or two that become one, is large; answers whether it is too small
+        for other threads.
+        """
+        known = [work for work in map(total_work, loops) if work is not None]
+        is_known = len(known) == len(loops)
+        self.large = not is_known or sum(known) >= LARGE_WORK
+        return is_known and sum(known) < SERIAL_WORK
+
+    def contraction(self, loop: L.For, end: RowEnd | None = None) -> list[L.Stmt] | None:
+        """A nest at the top level in register blocks, with what its rows end in."""
+        small = self.weigh(loop) if end is None else self.weigh(loop, end.loop)
+        blocks = contract(
+            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
+            self.choice, end,
+        )  # fmt: skip
+        if blocks is None:
+            return None
+        self.blocks = blocks
+        body = [*blocks.packing, *blocks.body]
+        if blocks.constant:
+            self.packing.extend(blocks.packing)
+            self.packed.extend(blocks.temps)
+            body = list(blocks.body)
+        else:
+            self.temps.extend(blocks.temps)
+        return [_serial(s) for s in body] if small else body
 
     def top(self, loop: L.For) -> list[L.Stmt]:
         """One nest at the top level."""
-        work = total_work(loop)
-        self.large = work is None or work >= LARGE_WORK
-        small = work is not None and work < SERIAL_WORK
+        small = self.weigh(loop)
         if reduction_target(loop) is not None:
             if not small and not has_loops(loop.body):
                 return self.chunked(loop)
             return self.inner(replace(loop, kind="serial"))
-        blocks = contract(
-            loop, self.machine, self.fresh, self.renamed, self.map_lanes, self.constants,
-            self.choice,
-        )  # fmt: skip
+        blocks = self.contraction(loop)
         if blocks is not None:
-            self.blocks = blocks
-            body = [*blocks.packing, *blocks.body]
-            if blocks.constant:
-                self.packing.extend(blocks.packing)
-                self.packed.extend(blocks.temps)
-                body = list(blocks.body)
-            else:
-                self.temps.extend(blocks.temps)
-            return [_serial(s) for s in body] if small else body
+            return blocks
         bands = matvec(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
         if bands is not None:
             self.temps.extend(bands[1])
@@ -157,14 +187,20 @@ class Scheduler:
             blocks = square_copy(loop, self.fresh)
         if blocks is not None:
             return blocks
+        *around, last = reduction_loops(loop)
+        if all(reduction_target(one) is not None for one in (*around, last)):
+            return self.reduction_lanes(last, around)
         if not has_loops(loop.body):
-            if reduction_target(loop) is not None:
-                return self.reduction_lanes(loop)
             if is_map(loop):
                 return self.map_lanes(loop)
             return [loop]
         if is_map(loop) and self.outer_lanes_pay(loop):
             return self.map_lanes(loop)
+        parts = fission(loop, self.fresh) if is_map(loop) else None
+        if parts is not None:
+            rows, first, second = parts
+            first = replace(first, body=tuple(self.block(first.body)))
+            return [*rows, first, *self.map_lanes(second)]
         return [replace(loop, body=tuple(self.block(loop.body)))]
 
     # ---------------------------------------------------------------------------------- lanes
@@ -197,7 +233,7 @@ class Scheduler:
             return False
         if any(ty.symbols(s.extent) & _bound(loop) for s in inner):
             return False
-        if any(isinstance(s, (L.Transpose, L.Barrier)) for s in L.statements(loop.body)):
+        if any(isinstance(s, (L.Transpose, L.Barrier, L.Call)) for s in L.statements(loop.body)):
             return False
         if any(isinstance(s, L.Alloc) and s.buffer.space == "local" for s in loop.body):
             return False
@@ -271,12 +307,14 @@ class Scheduler:
         """A copy of statements whose Lets, loops and local buffers have names of their own."""
         return rename(body, self.fresh)
 
-    def reduction_lanes(self, loop: L.For) -> list[L.Stmt]:
-        """A serial reduction loop -> lanes that accumulate, combined once at the end."""
+    def reduction_lanes(self, loop: L.For, around: Sequence[L.For] = ()) -> list[L.Stmt]:
+        """A serial reduction loop -> lanes that accumulate, combined once at the end: of the loops
+        `around` it too, which reduce into the same place and hold nothing else.
+        """
         lanes = self.lanes_for(loop.body)
         extent = loop.extent
         if not is_vectorizable(loop) or (isinstance(extent, int) and extent < 4):
-            return [loop]
+            return _within(around, [loop])
         if isinstance(extent, int):
             while lanes > 4 and lanes > extent:
                 lanes //= 2
@@ -302,11 +340,12 @@ class Scheduler:
             env = {loop.var: place, "lane_": Dim.symbol(lane)}
             return self.renamed(tuple(L.substitute(s, env) for s in body))
 
+        sums: list[L.Stmt] = []
         whole, rest = extent // lanes, extent % lanes
         if whole != 0:
             block = self.fresh("q")
             inside = copy(Dim.symbol(block) * lanes + Dim.symbol(lane), lane)
-            out.append(L.For(block, whole, "serial", (L.For(lane, lanes, "vector", inside),)))
+            sums.append(L.For(block, whole, "serial", (L.For(lane, lanes, "vector", inside),)))
         if rest != 0:
             last = self.fresh("l")
             mask = L.Scalar("lt", (L.Idx(Dim.symbol(last)), L.Idx(rest)), L.BOOL)
@@ -314,7 +353,8 @@ class Scheduler:
             masked: L.Stmt = L.For(last, lanes, "vector", (L.If(mask, inside),))
             if not isinstance(rest, int):
                 masked = L.If(L.Scalar("gt", (L.Idx(rest), L.Idx(0)), L.BOOL), (masked,))
-            out.append(masked)
+            sums.append(masked)
+        out += _within(around, sums)
         for stmt in loop.body:
             if isinstance(stmt, L.Accumulate) and stmt.buffer.name in private:
                 wide = private[stmt.buffer.name]
@@ -409,7 +449,8 @@ def schedule_for(
     scheduler = Scheduler(machine, constants, choice)
     body = scheduler.function(func)
     packed = tuple(scheduler.packed)
-    params = (*func.params, *scheduler.temps, *packed)
+    used = (p for p in func.params if p.name not in scheduler.unused)
+    params = (*used, *scheduler.temps, *packed)
     symbols = dict.fromkeys(func.symbols)
     for temp in scheduler.temps:
         for extent in temp.shape:
@@ -444,6 +485,7 @@ def mark_streaming(body: tuple[L.Stmt, ...], machine: Machine) -> tuple[L.Stmt, 
         for e in L.walk(x)
         if isinstance(e, L.Load)
     }
+    read |= {a.buffer.name for s in L.statements(body) for a in L.addresses(s)}
     accumulated = {s.buffer.name for s in L.statements(body) if isinstance(s, L.Accumulate)}
 
     def large(buffer: L.Buffer) -> bool:
@@ -495,12 +537,32 @@ def reduction_target(loop: L.For) -> L.Buffer | None:
     return found
 
 
+def reduction_loops(loop: L.For) -> list[L.For]:
+    """The loop and those inside, each of which holds the next one and nothing else: serial ones."""
+    loops = [loop]
+    while len(loops[-1].body) == 1:
+        inner = loops[-1].body[0]
+        if not isinstance(inner, L.For) or inner.kind != "serial" or loops[-1].kind != "serial":
+            break
+        loops.append(inner)
+    return loops if not has_loops(loops[-1].body) else [loop]
+
+
+def _within(around: Sequence[L.For], body: list[L.Stmt]) -> list[L.Stmt]:
+    """Statements inside these loops."""
+    for loop in reversed(around):
+        body = [replace(loop, body=tuple(body))]
+    return body
+
+
 def is_map(loop: L.For) -> bool:
     """Whether the iterations are independent:
     the loop writes only at places of its own, and to buffers of its own.
     """
     if loop.kind == "parallel":
         return True
+    if any(isinstance(s, L.Call) for s in L.statements(loop.body)):
+        return False
     own = {s.buffer.name for s in L.statements(loop.body) if isinstance(s, L.Alloc)}
     read: dict[str, list[L.Index]] = {}
     for stmt in L.statements(loop.body):
@@ -539,7 +601,7 @@ def is_vectorizable(loop: L.For) -> bool:
             stmt.kind not in ("serial", "unroll") or ty.symbols(stmt.extent) & bound
         ):
             return False
-        if isinstance(stmt, (L.Transpose, L.Barrier)):
+        if isinstance(stmt, (L.Transpose, L.Barrier, L.Call)):
             return False
     return True
 
@@ -628,6 +690,10 @@ def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stm
             return L.Alloc(buffers[stmt.buffer.name])
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name in buffers:
             return replace(stmt, buffer=buffers[stmt.buffer.name])
+        if isinstance(stmt, L.Call):
+            return L.readdressed(
+                stmt, lambda a: L.Address(buffers.get(a.buffer.name, a.buffer), a.index)
+            )
         return stmt
 
     return tuple(fix(L.map_stmt(s, index, leaf)) for s in body)

@@ -28,6 +28,7 @@ from . import cuda_access as A
 from . import ir as L
 from .cuda_access import merge
 from .cuda_attention import attention_cuda
+from .cuda_blocks import cooperative
 from .cuda_contract import contract_cuda
 from .cuda_nests import (
     LOCAL_BYTES,
@@ -263,6 +264,9 @@ class _Schedule:
         whole = attention_cuda(self.names, loop)
         if whole is not None:
             return [_inject(whole, tuple(segment.imports))]
+        shared = cooperative(self.names, loop)
+        if shared is not None:
+            return [_inject(shared, tuple(segment.imports))]
         tiled = contract_cuda(self.names, loop)
         kernels = [] if tiled is None else [tiled[0]]
         rest = loop if tiled is None else tiled[1]

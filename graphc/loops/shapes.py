@@ -81,10 +81,12 @@ class Shape:
 
 
 def choose(
-    nest: Contraction, machine: Machine, constant: bool = False, choice: Choice = ESTIMATE
-) -> Shape | None:
+    nest: Contraction, machine: Machine, constant: bool = False, choice: Choice = ESTIMATE,
+    limit: int = 0,
+) -> Shape | None:  # fmt: skip
     """The shape; None where the ordinary schedule is right. Columns that are `constant` cost
-    nothing to pack. A measured `choice` is taken where it is legal.
+    nothing to pack. A measured `choice` is taken where it is legal. A block has at most `limit`
+    rows, if that is not 0.
     """
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     vector, registers = vector_of(nest, machine.vector_bytes), machine.registers
@@ -118,11 +120,12 @@ def choose(
             return None
         pack_rows = False
     deep = _slice(nest, pack_columns, choice.terms)
-    block = _block_rows(nest, machine, height, pack_rows, deep)
+    block = _block_rows(nest, machine, height, pack_rows, deep, limit)
     if block is None:
         return None
     if choice.block:
-        block = _chosen_block(nest, machine, height, pack_rows, deep, choice.block) or block
+        chosen = _chosen_block(nest, machine, height, pack_rows, deep, choice.block)
+        block = chosen if chosen and (not limit or chosen <= limit) else block
     shape = Shape(vector, lanes, height, block, pack_columns, pack_rows, rows_inner)
     if isinstance(rows, int) and not nest.batch and not choice.height:
         most = tallest(nest, registers)[lanes // vector]
@@ -394,7 +397,7 @@ def _slice_depth(nest: Contraction, deep: int) -> L.Index:
 
 
 def _block_rows(
-    nest: Contraction, machine: Machine, height: int, packed: bool, deep: int
+    nest: Contraction, machine: Machine, height: int, packed: bool, deep: int, limit: int
 ) -> int | None:
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, _slice_depth(nest, deep)
@@ -404,7 +407,7 @@ def _block_rows(
         most = min(64 * height, machine.block_bytes // each)
         if most < height and packed:
             return height if each * height <= 2 * machine.block_bytes else None
-    most = max(height, most)
+    most = max(height, min(most, limit) if limit else most)
     if not isinstance(rows, int):
         return most // height * height if packed else height
     if nest.batch:  # the loops around are what workers share

@@ -22,10 +22,12 @@ from collections.abc import Iterator
 from ..types import I64, DType
 from .ir import (
     Accumulate,
+    Address,
     Alloc,
     Barrier,
     Bitcast,
     Buffer,
+    Call,
     Cast,
     Combine,
     Const,
@@ -140,8 +142,16 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
     elif isinstance(stmt, Combine):
         place = _place(stmt.buffer, stmt.index)
         yield f"{indent}{place} = {stmt.op} of {stmt.lanes} lanes"
+    elif isinstance(stmt, Call):
+        yield f"{indent}{stmt.routine}({', '.join(map(_argument, stmt.arguments))})"
     else:
         yield indent + _transposed(stmt)
+
+
+def _argument(one: Address | str | Expr) -> str:
+    if isinstance(one, Address):
+        return f"&{_place(one.buffer, one.index)}"
+    return repr(one) if isinstance(one, str) else _outer(one, one.dtype)
 
 
 def _transposed(stmt: Transpose) -> str:

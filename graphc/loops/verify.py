@@ -16,10 +16,12 @@ from .ir import (
     FOR_KINDS,
     SPACES,
     Accumulate,
+    Address,
     Alloc,
     Barrier,
     Bitcast,
     Buffer,
+    Call,
     Cast,
     Combine,
     Const,
@@ -79,8 +81,10 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
       buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
+    - A Call stands in no vector loop; its places are those of contiguous buffers in memory, and its
+      characters are one.
     Targets: "cpu" has no block, thread, shared, Barrier, Mma or Combine; "cuda" has no parallel
-    loop and no Transpose.
+    loop, no Transpose and no Call.
 
     Raises:
         VerifyError: with the statement.
@@ -321,6 +325,22 @@ class _Checker:
         self.require(stmt.op in ACCUMULATE_OPS, f"the unknown op {stmt.op}")
         self.require(stmt.lanes in (2, 4, 8, 16, 32), "a Combine joins 2, 4, 8, 16 or 32 lanes")
 
+    def call(self, stmt: Call, top: bool) -> None:
+        self.require(self.target != "cuda", f"cuda has no {stmt.routine}")
+        self.require("vector" not in self.loops, "a Call in a vector loop")
+        self.require(stmt.routine.isidentifier(), f"{stmt.routine!r} is not a name")
+        for one in stmt.arguments:
+            if isinstance(one, str):
+                self.require(len(one) == 1, f"{one!r} is not one character")
+            elif isinstance(one, Address):
+                name = one.buffer.name
+                self.place(one.buffer, one.index, writes=True)
+                self.require(one.buffer.strides is None, f"{name} is handed over and has strides")
+                self.require(one.buffer.space != "register", f"{name} has no address")
+            else:
+                self.expr(one)
+        self.index((stmt.work,))
+
 
 _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     For: _Checker.for_,
@@ -334,4 +354,5 @@ _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     Transpose: _Checker.transpose,
     Mma: _Checker.mma,
     Combine: _Checker.combine,
+    Call: _Checker.call,
 }

@@ -45,6 +45,7 @@ from .activations import (
 from .attention import attention, multi_head_attention, positions
 from .layers import (
     dense,
+    dropout,
     embedding,
     flatten,
     global_avg_pool,
@@ -74,6 +75,7 @@ __all__ = [
     "conv_transpose",
     "dense",
     "depthwise_conv",
+    "dropout",
     "elu",
     "embedding",
     "flatten",

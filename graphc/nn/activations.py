@@ -124,9 +124,16 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return 0.5 * x * tail.astype((0.5 * x).dtype)
 
 
+@custom_jvp
 def softplus(x: Any) -> Any:
     """log(1 + e**x)."""
     return xp.logaddexp(x, 0)
+
+
+@softplus.defjvp
+def _softplus_rule(primals: Any, tangents: Any) -> Any:
+    # the derivative of logaddexp looks after two infinite operands
+    return softplus(primals[0]), tangents[0] * sigmoid(primals[0])
 
 
 def softsign(x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import numpy as xp
+from ..random import bernoulli
 
 
 def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
@@ -34,6 +35,21 @@ def one_hot(index: Any, count: int, dtype: Any = "float32") -> Any:
     """
     index = xp.asarray(index)
     return (index[..., None] == xp.arange(count)).astype(dtype)
+
+
+def dropout(x: Any, rate: float, key: Any, *, training: bool = True, shape: Any = None) -> Any:
+    """In training every element is 0 with probability `rate`, and the others are divided by
+    1 - rate; otherwise x. `key` is one of graphc.random. `shape`, which broadcasts to that of x, is
+    what is drawn: (n, 1, 1, c) drops whole channels of images.
+
+    Source: Srivastava et al., Dropout, 2014
+    """
+    if not training or rate == 0:
+        return x
+    if not 0 < rate < 1:
+        raise ValueError(f"rate is {rate}; expected 0 <= rate < 1")
+    kept = bernoulli(key, 1 - rate, x.shape if shape is None else shape)
+    return xp.where(kept, x / (1 - rate), 0)
 
 
 def flatten(x: Any) -> Any:
@@ -78,5 +94,6 @@ def upsample(x: Any, times: int | tuple[int, ...]) -> Any:
 
 
 __all__ = [
-    "dense", "embedding", "flatten", "global_avg_pool", "global_max_pool", "one_hot", "upsample",
+    "dense", "dropout", "embedding", "flatten", "global_avg_pool", "global_max_pool", "one_hot",
+    "upsample",
 ]  # fmt: skip

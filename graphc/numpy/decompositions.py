@@ -1,8 +1,8 @@
-"""numpy.linalg over values: norms, products, and decompositions of small matrices.
+"""numpy.linalg over values: norms, products, systems of equations and factors of matrices.
 
-The decompositions unroll a loop over the columns in the graph, for extents up to MOST; the leading
-axes are a batch. A matrix that NumPy refuses at run time (singular, not positive definite) gives
-infinities and NaN here.
+Factors are cards (graphc/ops/linear_algebra.py), which call LAPACK when the program runs; the
+leading axes are a batch. What NumPy refuses at run time (singular, not positive definite) raises
+LinAlgError in the call of the compiled function.
 """
 
 from __future__ import annotations
@@ -18,19 +18,16 @@ from ..ir import Value
 from ..ops import build
 from ..ops import elementwise as e
 from ..ops.build import cast, full_like
-from ..types import F64, I64
+from ..ops.linear_algebra import CHOLESKY, QR, SLOGDET, SOLVE
+from ..ops.matrices import adjoint
+from ..types import F64
 from . import products
 from . import reductions as r
 from . import ufuncs as u
-from .creation import eye, triu
-from .dispatch import axes_of, implements, number, static, value
+from .creation import eye
+from .dispatch import axes_of, implements, static, value
 from .indexing import diagonal as _diagonal
-from .indexing import take_along_axis
-from .joining import concatenate
-from .shaping import at, expand, matrix_transpose, moveaxis, part, ravel, reshape
-
-MOST = 16
-"""Decompositions are unrolled up to this extent."""
+from .shaping import at, expand, matrix_transpose, moveaxis, ravel, reshape
 
 Ord = Any
 
@@ -178,7 +175,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Value:
     return r.sum(_diagonal(x, offset, -2, -1), -1, dtype)
 
 
-# ----------------------------------------------------------------------------- small decompositions
+# ------------------------------------------------------------------------- equations and factors
 
 
 def _square(x: Value, what: str) -> None:
@@ -188,17 +185,6 @@ def _square(x: Value, what: str) -> None:
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
 
 
-def _small(extent: ty.Extent, what: str) -> int:
-    n = number(extent, what)
-    if n > MOST:
-        raise TraceError(
-            f"{what} of a {n} x {n} matrix is not there yet: decompositions are unrolled up to "
-            f"{MOST}. "
-            f"Compute it with NumPy outside of the traced function and pass the result in"
-        )
-    return n
-
-
 def _matrix_operand(a: Any, what: str) -> Value:
     x = _floats(a)
     if x.dtype not in (ty.F32, ty.F64, ty.C64, ty.C128):
@@ -206,66 +192,12 @@ def _matrix_operand(a: Any, what: str) -> Value:
     return x
 
 
-def _row(x: Value, k: int) -> Value:
-    return expand(at(x, -2, k), (len(x.shape) - 2,))
-
-
-def _column(x: Value, k: int) -> Value:
-    return expand(at(x, -1, k), (len(x.shape) - 1,))
-
-
-def _places(n: int) -> Value:
-    """i64[n, 1]: the number of each row."""
-    return build.iota((n, 1), 0, I64)
-
-
-def _eliminated(a: Value, b: Value | None, what: str) -> tuple[Value, Value | None, Value]:
-    """Gauss elimination with partial pivoting: the upper triangle, b under the same steps, the
-    sign of the swaps.
-    """
-    _square(a, what)
-    n = _small(a.shape[-1], what)
-    rows = _places(n)
-    sign = build.full(a.shape[:-2], 1, a.dtype.real)
-    for k in range(n - 1):
-        size = e.ABS(_column(a, k))
-        size = u.where(u.less(rows, k), -1.0, size)
-        best = r.argmax(size, axis=-2, keepdims=True)
-        swap = u.where(u.equal(rows, k), best, u.where(u.equal(rows, best), k, rows))
-        a = take_along_axis(a, swap, -2)
-        b = None if b is None else take_along_axis(b, swap, -2)
-        moved = reshape(u.not_equal(best, k), sign.shape)
-        sign = u.where(moved, u.negative(sign), sign)
-        pivot = _column(_row(a, k), k)
-        fine = u.not_equal(pivot, 0)
-        factor = u.divide(_column(a, k), u.where(fine, pivot, 1.0))
-        below = u.logical_and(u.greater(rows, k), fine)
-        factor = u.where(below, factor, full_like(factor, 0))
-        a = u.subtract(a, u.multiply(factor, _row(a, k)))
-        b = None if b is None else u.subtract(b, u.multiply(factor, _row(b, k)))
-    return a, b, sign
-
-
-def back_substituted(upper: Value, b: Value) -> Value:
-    n = int(upper.shape[-1])
-    rows = _places(n)
-    for k in range(n - 1, -1, -1):
-        found = u.divide(_row(b, k), _column(_row(upper, k), k))
-        rest = u.subtract(b, u.multiply(_column(upper, k), found))
-        b = u.where(u.equal(rows, k), found, u.where(u.less(rows, k), rest, b))
-    return b
-
-
-def _solved(a: Value, b: Value, what: str) -> Value:
+def _solved(a: Value, b: Value, singular: str = "raise") -> Value:
     dtype = u.result_dtype(a, b)
     lead = ty.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = build.broadcast_to(cast(a, dtype), (*lead, *a.shape[-2:]))
     b = build.broadcast_to(cast(b, dtype), (*lead, *b.shape[-2:]))
-    if a.shape[-1] == 0:
-        return b
-    upper, changed, _ = _eliminated(a, b, what)
-    assert changed is not None
-    return back_substituted(upper, changed)
+    return SOLVE(a, b, singular=singular)
 
 
 @implements(np.linalg.solve, name="linalg.solve")
@@ -274,32 +206,58 @@ def solve(a: Any, b: Any) -> Value:
     x, y = _matrix_operand(a, "solve"), _matrix_operand(b, "solve")
     _square(x, "solve")
     if len(y.shape) == 1:
-        found = _solved(x, expand(y, (1,)), "solve")
+        found = _solved(x, expand(y, (1,)))
         return reshape(found, found.shape[:-1])
-    return _solved(x, y, "solve")
+    return _solved(x, y)
 
 
 @implements(np.linalg.inv, name="linalg.inv")
 def inv(a: Any) -> Value:
+    return _inverse(a, "raise")
+
+
+def _inverse(a: Any, singular: str) -> Value:
     x = _matrix_operand(a, "inv")
     _square(x, "inv")
-    return _solved(x, eye(x.shape[-1], dtype=x.dtype), "inv")
+    return _solved(x, eye(x.shape[-1], dtype=x.dtype), singular)
 
 
 @implements(np.linalg.det, name="linalg.det")
 def det(a: Any) -> Value:
+    """By the formula up to 3 x 3, so that singular matrices have derivatives too; then the sign
+    times the exponential of the logarithm, as NumPy.
+    """
     x = _matrix_operand(a, "det")
-    upper, _, sign = _eliminated(x, None, "det")
-    return u.multiply(r.prod(_diagonal(upper, 0, -2, -1), -1), sign)
+    _square(x, "det")
+    n = x.shape[-1]
+    if isinstance(n, int) and n <= 3:
+        return _expanded(x, tuple(range(n)), 0)
+    sign, size = SLOGDET(x)
+    return u.multiply(sign, cast(u.exp(size), x.dtype))
+
+
+def _expanded(x: Value, columns: tuple[int, ...], row: int) -> Value:
+    """The determinant of some columns, from a row on, along that row."""
+    if not columns:
+        return build.full(x.shape[:-2], 1, x.dtype)
+    found: Value | None = None
+    for k, column in enumerate(columns):
+        entry = at(at(x, -1, column), -1, row)
+        rest = tuple(c for c in columns if c != column)
+        term = u.multiply(entry, _expanded(x, rest, row + 1)) if rest else entry
+        if found is None:
+            found = term
+        else:
+            found = (u.subtract if k % 2 else u.add)(found, term)
+    assert found is not None
+    return found
 
 
 @implements(np.linalg.slogdet, name="linalg.slogdet")
 def slogdet(a: Any) -> SlogdetResult:
     x = _matrix_operand(a, "slogdet")
-    upper, _, sign = _eliminated(x, None, "slogdet")
-    line = _diagonal(upper, 0, -2, -1)
-    sign = u.multiply(r.prod(u.sign(line), -1), sign)
-    return SlogdetResult(sign, r.sum(e.LOG(e.ABS(line)), -1))
+    _square(x, "slogdet")
+    return SlogdetResult(*SLOGDET(x))
 
 
 @implements(np.linalg.cholesky, name="linalg.cholesky")
@@ -307,85 +265,19 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Value:
     """The lower (upper) factor, from the lower (upper) triangle."""
     x = _matrix_operand(a, "cholesky")
     _square(x, "cholesky")
-    n = _small(x.shape[-1], "cholesky")
-    if upper:
-        x = u.conjugate(matrix_transpose(x)) if x.dtype.is_complex else matrix_transpose(x)
-    rows = _places(n)
-    columns = []
-    for k in range(n):
-        pivot = _column(_row(x, k), k)
-        if x.dtype.is_complex:
-            pivot = cast(e.REAL(pivot), x.dtype)
-        root = u.sqrt(e.REAL(pivot)) if x.dtype.is_complex else e.SQRT(pivot)
-        column = u.where(u.less(rows, k), full_like(_column(x, k), 0), _column(x, k))
-        column = u.where(u.equal(rows, k), cast(root, x.dtype), u.divide(column, root))
-        columns.append(column)
-        x = u.subtract(x, u.multiply(column, _transposed(column)))
-    if not columns:
-        return x
-    found = concatenate(columns, -1)
-    return _transposed(found) if upper else found
-
-
-def _transposed(x: Value) -> Value:
-    """The conjugate transpose."""
-    return u.conjugate(matrix_transpose(x)) if x.dtype.is_complex else matrix_transpose(x)
+    return adjoint(CHOLESKY(adjoint(x))) if upper else CHOLESKY(x)
 
 
 @implements(np.linalg.qr, name="linalg.qr")
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """By Householder reflections with LAPACK's signs: mode reduced, complete or r."""
+    """Mode reduced, complete or r."""
     if mode not in ("reduced", "complete", "r"):
         raise TraceError(f"qr with mode {mode!r} cannot be traced; reduced, complete and r can")
     x = _matrix_operand(a, "qr")
     if len(x.shape) < 2:
         raise np.linalg.LinAlgError(f"qr: {x.type} has fewer than two axes")
-    n, m = number(x.shape[-2], "qr"), number(x.shape[-1], "qr")
-    few = _small(min(n, m), "qr")
-    rows = _places(n)
-    reflections: list[tuple[Value, Value]] = []
-    for k in range(few):
-        v, factor = _reflection(x, rows, k)
-        x = _reflected(x, v, _conj(factor))
-        reflections.append((v, factor))
-    upper = triu(x) if mode == "complete" else part(triu(x), -2, 0, few)
-    if mode == "r":
-        return upper
-    width = n if mode == "complete" else few
-    q = build.broadcast_to(eye(n, width, dtype=x.dtype), (*x.shape[:-2], n, width))
-    for v, factor in reversed(reflections):
-        q = _reflected(q, v, factor)
-    return QRResult(q, upper)
-
-
-def _reflected(x: Value, v: Value, factor: Value) -> Value:
-    """x - factor * v v^H x."""
-    return u.subtract(x, u.multiply(u.multiply(factor, v), products.matmul(_transposed(v), x)))
-
-
-def _conj(x: Value) -> Value:
-    return u.conjugate(x) if x.dtype.is_complex else x
-
-
-def _reflection(x: Value, rows: Value, k: int) -> tuple[Value, Value]:
-    """v and tau of I - tau v v^H that clears column k below row k (Source: LAPACK larfg)."""
-    column = _column(x, k)
-    alpha = _row(column, k)
-    zero = full_like(column, 0)
-    below = u.where(u.greater(rows, k), column, zero)
-    rest = r.sum(_squares(below), -2, keepdims=True)
-    real = e.REAL(alpha) if alpha.dtype.is_complex else alpha
-    length = u.sqrt(u.add(_squares(alpha), rest))
-    beta = u.negative(u.copysign(length, real))
-    nothing = u.equal(rest, 0)
-    if alpha.dtype.is_complex:
-        nothing = u.logical_and(nothing, u.equal(e.IMAG(alpha), 0))
-    safe_beta = u.where(nothing, full_like(beta, 1), beta)
-    scale = u.where(nothing, full_like(alpha, 1), u.subtract(alpha, beta))
-    v = u.where(u.equal(rows, k), full_like(column, 1), u.divide(below, scale))
-    v = u.where(u.less(rows, k), zero, v)
-    tau = u.divide(u.subtract(safe_beta, alpha), safe_beta)
-    return v, u.where(nothing, full_like(tau, 0), tau)
+    found = QR(x, mode=mode)
+    return found if mode == "r" else QRResult(*found)
 
 
 @implements(np.linalg.tensorsolve, name="linalg.tensorsolve")
@@ -408,13 +300,21 @@ def tensorinv(a: Any, ind: int = 2) -> Value:
 
 @implements(np.linalg.cond, name="linalg.cond")
 def cond(x: Any, p: Ord = None) -> Value:
+    """A singular matrix has an infinite one."""
     z = _matrix_operand(x, "cond")
     rank = len(z.shape)
     axes = (rank - 2, rank - 1)
+    if 0 in z.shape[-2:]:
+        raise np.linalg.LinAlgError("cond is not defined on empty arrays")
     if p in (None, 2, -2):
         from .spectra import svdvals
 
         lengths = svdvals(z)
-        first, last = at(lengths, -1, 0), at(lengths, -1, int(lengths.shape[-1]) - 1)
-        return u.divide(last, first) if p == -2 else u.divide(first, last)
-    return u.multiply(_matrix(z, p, axes, False), _matrix(inv(z), p, axes, False))
+        first, last = at(lengths, -1, 0), at(lengths, -1, lengths.shape[-1] - 1)
+        found = u.divide(last, first) if p == -2 else u.divide(first, last)
+    else:
+        _square(z, "cond")
+        found = u.multiply(_matrix(z, p, axes, False), _matrix(_inverse(z, "nan"), p, axes, False))
+    given = r.any(u.isnan(z), axes)
+    unknown = u.logical_and(u.isnan(found), u.logical_not(given))
+    return u.where(unknown, full_like(found, np.inf), found)

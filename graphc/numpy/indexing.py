@@ -182,26 +182,53 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 # ------------------------------------------------------------------------------------- static masks
 
 
-def _static_mask(condition: Any, what: str) -> np.ndarray:
-    if is_traced(condition):
+def _kept(what: str, x: Value, condition: Any, axis: int, size: Any, fill_value: Any) -> Value:
+    """x along an axis where a mask of that axis holds; where it is traced, the first `size` of
+    them, then `fill_value`.
+    """
+    if size is None and not is_traced(condition):
+        return pick(x, np.flatnonzero(np.asarray(condition)), axis)
+    if size is None:
         raise TraceError(
-            f"{what} by a traced mask has a shape that depends on data. "
-            f"Use graphc.numpy.where(mask, x, 0), or nonzero(mask, size=n)"
+            f"how many elements {what} keeps depends on data. State it: graphc.numpy.{what}("
+            "mask, x, size=n, fill_value=v); or reduce x[mask], or use np.where(mask, x, v) over "
+            "the whole array"
         )
-    return np.asarray(condition).astype(bool)
+    mask = value(condition)
+    if len(mask.shape) != 1:
+        raise ShapeMismatch(f"the condition of {what} has one axis, got {mask.type}")
+    line = part(x, axis, 0, mask.shape[0]) if mask.shape[0] != x.shape[axis] else x
+    places = flatnonzero(mask, size=size, fill_value=-1)
+    missing = u.less(places, 0)
+    found = pick(line, u.maximum(places, 0), axis)
+    lead, tail = (1,) * axis, (1,) * (len(x.shape) - axis - 1)
+    spread = reshape(missing, (*lead, *missing.shape, *tail))
+    fill = value(0 if fill_value is None else fill_value, x.dtype)
+    return u.where(spread, fill, found)
 
 
 @implements(np.compress)
-def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Value:
+def compress(
+    condition: Any,
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    *,
+    size: Any = None,
+    fill_value: Any = None,
+) -> Value:
+    """Where the condition is traced: the first `size` slices that it keeps, then `fill_value`."""
     x = value(a)
     if axis is None:
         x, axis = ravel(x), 0
-    return pick(x, np.flatnonzero(_static_mask(condition, "compress")), axis_of(axis, len(x.shape)))
+    return _kept("compress", x, condition, axis_of(axis, len(x.shape)), size, fill_value)
 
 
 @implements(np.extract)
-def extract(condition: Any, arr: Any) -> Value:
-    return pick(ravel(arr), np.flatnonzero(_static_mask(condition, "extract")), 0)
+def extract(condition: Any, arr: Any, *, size: Any = None, fill_value: Any = None) -> Value:
+    """Where the condition is traced: the first `size` elements that it keeps, then `fill_value`."""
+    mask = ravel(condition) if is_traced(condition) else np.ravel(condition)
+    return _kept("extract", ravel(arr), mask, 0, size, fill_value)
 
 
 @implements(np.nonzero)
@@ -213,7 +240,7 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> tuple[Value, ..
             "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() "
             "instead."
         )
-    flat = flatnonzero(x, size=size, fill_value=-1)
+    flat = _positions("nonzero", x, size, -1)
     found = unravel(flat, x.shape)
     missing = u.less(flat, 0)
     return tuple(u.where(missing, value(fill_value, I64), f) for f in found)
@@ -224,11 +251,15 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
     """The first `size` places of nonzero elements in C order; `fill_value` where there are
     fewer.
     """
+    return _positions("flatnonzero", a, size, fill_value)
+
+
+def _positions(what: str, a: Any, size: Any, fill_value: Any) -> Value:
     if size is None:
         raise TraceError(
-            "how many elements are nonzero depends on data. State it: nonzero(x, size=n, "
-            "fill_value=k), "
-            "or use where(mask, x, y) over the whole array"
+            f"how many elements are nonzero depends on data. State it: graphc.numpy.{what}(x, "
+            "size=n, fill_value=k); np.count_nonzero(x) is their number, and np.where(mask, x, y) "
+            "chooses over the whole array"
         )
     (count,) = extents(size)
     hit = cast(ravel(a), BOOL)
@@ -245,9 +276,13 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
 
 @implements(np.argwhere)
 def argwhere(a: Any, *, size: Any = None, fill_value: Any = 0) -> Value:
+    """The first `size` places of nonzero elements, a row each; `fill_value` where they end."""
     from .joining import stack
 
-    return stack(nonzero(a, size=size, fill_value=fill_value), 1)
+    x = value(a)
+    flat = _positions("argwhere", x, size, -1)
+    missing = u.less(flat, 0)
+    return stack([u.where(missing, value(fill_value, I64), f) for f in unravel(flat, x.shape)], 1)
 
 
 # ---------------------------------------------------------------------------------------- diagonals

@@ -1,4 +1,4 @@
-"""numpy.linalg for traced arrays: the public names of decompositions.py."""
+"""numpy.linalg for traced arrays: the public names of decompositions.py and spectra.py."""
 
 from __future__ import annotations
 

@@ -15,12 +15,11 @@ from ..types import F64
 from . import reductions as r
 from . import ufuncs as u
 from .creation import pad_by, vander
-from .decompositions import back_substituted, qr
 from .dispatch import implements, number, value
 from .joining import concatenate
-from .products import matmul
 from .sequences import convolve
-from .shaping import at, expand, part, reshape, transpose
+from .shaping import at, expand, part, reshape
+from .spectra import lstsq
 
 
 @implements(np.polyval)
@@ -100,7 +99,7 @@ def poly(seq_of_zeros: Any) -> Value:
 @implements(np.polyfit)
 def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None,
             cov: bool = False) -> Value:  # fmt: skip
-    """Least squares by QR of the scaled Vandermonde matrix; the coefficients alone."""
+    """Least squares with the scaled Vandermonde matrix; the coefficients alone."""
     if full or cov:
         raise TraceError("polyfit with full or cov cannot be traced; the coefficients alone can")
     points, heights = value(x), value(y)
@@ -112,8 +111,8 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
         matrix = u.multiply(matrix, expand(weights, (1,)))
         heights = u.multiply(heights, weights if len(heights.shape) == 1 else expand(weights, (1,)))
     scale = u.sqrt(r.sum(u.multiply(matrix, matrix), 0))
-    q, upper = qr(u.divide(matrix, scale))
     columns = heights if len(heights.shape) == 2 else expand(heights, (1,))
-    found = back_substituted(upper, matmul(transpose(q), columns))
+    rcond = points.shape[0] * np.finfo(dtype.numpy).eps if rcond is None else rcond
+    found = lstsq(u.divide(matrix, scale), columns, rcond).x
     found = u.divide(found, expand(scale, (1,)))
     return found if len(heights.shape) == 2 else reshape(found, (int(deg) + 1,))

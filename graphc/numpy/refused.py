@@ -10,10 +10,6 @@ _OBJECT = (
 _PYTHON = "it calls Python for every element: write the function over whole arrays"
 _LAYOUT = "a graph's arrays have no strides and no buffer: index, reshape or slide a window instead"
 _MATRIX = "matrices are arrays of two axes here: use array and @"
-_SPECTRUM = (
-    "eigenvalues of general matrices are not there yet (those of Hermitian ones are: linalg.eigh): "
-    "compute them with NumPy outside and pass them in"
-)
 _LENGTH = "the length of the result depends on data"
 
 REFUSED: dict[str, str] = {
@@ -89,12 +85,9 @@ REFUSED: dict[str, str] = {
         _LAYOUT,
     ),
     **dict.fromkeys(("matrix", "asmatrix", "bmat", "poly1d", "polynomial"), _MATRIX),
-    **dict.fromkeys(
-        ("linalg.eig", "linalg.eigvals", "roots"),
-        _SPECTRUM,
-    ),
-    "linalg.lstsq": (
-        "the shape of its residuals depends on data: use linalg.pinv(a) @ b, or linalg.qr"
+    "roots": (
+        "how many there are depends on data: use linalg.eigvals of the companion matrix, or "
+        "compute them with NumPy outside and pass them in"
     ),
     "trim_zeros": f"{_LENGTH}: slice with stated bounds",
     "polydiv": f"{_LENGTH}: divide with stated degrees, term by term",

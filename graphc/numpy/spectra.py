@@ -1,33 +1,37 @@
-"""Eigenvalues of Hermitian matrices and singular values of small matrices, by Jacobi rotations.
+"""Eigenvalues and singular values over values, and what is made of them.
 
-All disjoint pairs of columns are rotated at once, and a round-robin constant permutation brings the
-next pairs together, so a sweep over n columns is about n steps in the graph. Source: Golub and Van
-Loan, sections 8.5 and 8.6.
+The cards are those of graphc/ops/spectral.py. Derivatives of pinv and lstsq have rules of their
+own: those of singular vectors do not exist where singular values are equal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import types as ty
 from ..errors import ShapeMismatch
-from ..ir import Value
+from ..ir import Graph, Value, param
+from ..opdef import lookup
 from ..ops import build
-from ..ops import elementwise as e
 from ..ops.build import cast, full_like
-from ..ops.ordering import SORT
+from ..ops.matrices import adjoint, hermitian
+from ..ops.spectral import EIG, EIGH, SVD
 from ..types import I64
 from . import decompositions as d
 from . import products
 from . import reductions as r
 from . import ufuncs as u
-from .creation import eye, tril, triu
-from .dispatch import implements, number, value
-from .indexing import diagonal, take_along_axis
-from .joining import concatenate
-from .shaping import expand, matrix_transpose, part, pick, reshape
+from .creation import eye
+from .dispatch import implements, value
+from .shaping import expand, reshape
+
+
+class EigResult(NamedTuple):
+    eigenvalues: Any
+    eigenvectors: Any
 
 
 class EighResult(NamedTuple):
@@ -41,193 +45,89 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
-def _sweeps(n: int, dtype: ty.DType) -> int:
-    """Convergence is quadratic; the number grows with log n."""
-    return (6 if dtype.real is ty.F32 else 7) + (n > 4) + (n > 8)
+def _square_operand(a: Any, what: str) -> Value:
+    x = d._matrix_operand(a, what)
+    d._square(x, what)
+    return x
 
 
-def _next_round(n: int) -> np.ndarray:
-    """The order of the columns [first halves | second halves | idle one] that brings the next
-    pairs together.
-    """
-    half = n // 2
-    # the circle method: column 0 stays (none when n is odd), the others move one place round the
-    # table
-    ring = list(range(half)) + ([n - 1] if n % 2 else []) + list(range(half, 2 * half))[::-1]
-    fixed = [] if n % 2 else ring[:1]
-    moved = ring[len(fixed) :]
-    turned = fixed + moved[-1:] + moved[:-1]
-    top, rest = turned[:half], turned[half:]
-    idle = rest[:1] if n % 2 else []
-    bottom = rest[len(idle) :][::-1]
-    return np.array(top + bottom + idle)
-
-
-def _rotation(p: Value, q: Value, cross: Value) -> tuple[Value, Value]:
-    """c and s*e of the rotations that make the crosses vanish, of the diagonal entries p and q."""
-    size = e.ABS(cross)
-    nothing = u.equal(size, 0)
-    safe = u.where(nothing, full_like(size, 1), size)
-    phase = u.where(nothing, full_like(cross, 1), u.divide(cross, safe))
-    slope = u.divide(u.subtract(q, p), u.multiply(safe, 2.0))
-    tangent = u.divide(
-        u.copysign(1.0, slope), u.add(e.ABS(slope), u.hypot(full_like(slope, 1), slope))
-    )
-    tangent = u.where(nothing, full_like(tangent, 0), tangent)
-    cosine = u.divide(1.0, u.hypot(full_like(tangent, 1), tangent))
-    return cosine, u.multiply(u.multiply(tangent, cosine), phase)
-
-
-def _turned(x: Value, c: Value, s: Value, n: int) -> Value:
-    """Columns p and q become c*p - conj(s)*q and s*p + c*q."""
-    half = n // 2
-    p, q, rest = part(x, -1, 0, half), part(x, -1, half, 2 * half), part(x, -1, 2 * half, n)
-    conj = u.conjugate(s) if s.dtype.is_complex else s
-    c, s, conj = (expand(z, (len(z.shape) - 1,)) for z in (c, s, conj))
-    first = u.subtract(u.multiply(c, p), u.multiply(conj, q))
-    second = u.add(u.multiply(s, p), u.multiply(c, q))
-    return concatenate((first, second, rest) if n % 2 else (first, second), -1)
-
-
-def _permuted(x: Value, order: np.ndarray, axis: int) -> Value:
-    return pick(x, order, axis % len(x.shape))
-
-
-def _conj_transposed(x: Value) -> Value:
-    return u.conjugate(matrix_transpose(x)) if x.dtype.is_complex else matrix_transpose(x)
-
-
-def _diagonal_of(x: Value, rows: tuple[int, int], columns: tuple[int, int]) -> Value:
-    return diagonal(part(part(x, -2, *rows), -1, *columns), 0, -2, -1)
-
-
-def _hermitian(a: Any, uplo: str) -> tuple[Value, Value]:
-    """The eigenvalues, ascending, and the eigenvectors of the Hermitian matrix in one triangle of
-    a.
-    """
-    x = d._matrix_operand(a, "eigh")
-    d._square(x, "eigh")
-    n = d._small(x.shape[-1], "eigh")
-    lower = tril(x, -1) if uplo.upper() == "L" else _conj_transposed(triu(x, 1))
-    main = diagonal(x, 0, -2, -1)
-    main = cast(e.REAL(main), x.dtype) if x.dtype.is_complex else main
-    identity = eye(n, dtype=x.dtype)
-    x = u.add(
-        u.add(lower, _conj_transposed(lower)),
-        u.multiply(expand(main, (len(main.shape) - 1,)), identity),
-    )
-    v = build.broadcast_to(identity, x.shape)
-    if n > 1:
-        half, order = n // 2, _next_round(n)
-        first, second = (0, half), (half, 2 * half)
-        for _ in range(_sweeps(n, x.dtype) * (n - 1 + n % 2)):
-            p, q = _diagonal_of(x, first, first), _diagonal_of(x, second, second)
-            p, q = (e.REAL(z) if z.dtype.is_complex else z for z in (p, q))
-            c, s = _rotation(p, q, _diagonal_of(x, first, second))
-            x = _turned(x, c, s, n)
-            x = _conj_transposed(_turned(_conj_transposed(x), c, s, n))
-            v = _turned(v, c, s, n)
-            x = _permuted(_permuted(x, order, -1), order, -2)
-            v = _permuted(v, order, -1)
-    found = diagonal(x, 0, -2, -1)
-    found = e.REAL(found) if found.dtype.is_complex else found
-    places = build.iota(found.shape, -1, I64)
-    values, places = SORT(found, places, axis=len(found.shape) - 1, keys=1, descending=False)
-    return values, take_along_axis(v, expand(places, (len(places.shape) - 1,)), -1)
+def _lower(uplo: str) -> bool:
+    if uplo.upper() not in ("L", "U"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    return uplo.upper() == "L"
 
 
 @implements(np.linalg.eigh, name="linalg.eigh")
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """Of matrices up to 16 x 16; the signs (phases) of the eigenvectors are not LAPACK's."""
-    return EighResult(*_hermitian(a, UPLO))
+    return EighResult(*EIGH(_square_operand(a, "eigh"), lower=_lower(UPLO), vectors=True))
 
 
 @implements(np.linalg.eigvalsh, name="linalg.eigvalsh")
 def eigvalsh(a: Any, UPLO: str = "L") -> Value:
-    return _hermitian(a, UPLO)[0]
+    return EIGH(_square_operand(a, "eigvalsh"), lower=_lower(UPLO), vectors=False)
+
+
+@implements(np.linalg.eig, name="linalg.eig")
+def eig(a: Any) -> EigResult:
+    """The results are complex; NumPy's are real where all values happen to be."""
+    return EigResult(*EIG(_square_operand(a, "eig"), vectors=True))
+
+
+@implements(np.linalg.eigvals, name="linalg.eigvals")
+def eigvals(a: Any) -> Value:
+    """The result is complex; NumPy's is real where all values happen to be."""
+    return EIG(_square_operand(a, "eigvals"), vectors=False)
 
 
 # --------------------------------------------------------------------------------- singular values
 
 
-def _orthogonal_columns(a: Value, vectors: bool) -> tuple[Value, Value, Value]:
-    """a V with orthogonal columns in descending length, the lengths, and V; a [..., m, n] with m
-    >= n.
-    """
-    n = d._small(a.shape[-1], "svd")
-    # extents are scaled to about 1, so that squares neither overflow nor vanish
-    greatest = r.max(e.ABS(a), (-2, -1), keepdims=True, initial=0)
-    usable = u.logical_and(u.greater(greatest, 0), u.isfinite(greatest))
-    scale = u.where(usable, greatest, full_like(greatest, 1))
-    x = u.divide(a, scale)
-    v = build.broadcast_to(eye(n, dtype=a.dtype), (*a.shape[:-2], n, n))
-    if n > 1:
-        half, order = n // 2, _next_round(n)
-        for _ in range(_sweeps(n, a.dtype) * (n - 1 + n % 2)):
-            p, q = part(x, -1, 0, half), part(x, -1, half, 2 * half)
-            cross = r.sum(u.multiply(u.conjugate(p) if p.dtype.is_complex else p, q), -2)
-            c, s = _rotation(r.sum(d._squares(p), -2), r.sum(d._squares(q), -2), cross)
-            x = _permuted(_turned(x, c, s, n), order, -1)
-            v = _permuted(_turned(v, c, s, n), order, -1) if vectors else v
-    lengths = u.multiply(u.sqrt(r.sum(d._squares(x), -2)), reshape(scale, (*scale.shape[:-2], 1)))
-    places = build.iota(lengths.shape, -1, I64)
-    lengths, places = SORT(lengths, places, axis=len(lengths.shape) - 1, keys=1, descending=True)
-    spread = expand(places, (len(places.shape) - 1,))
-    return take_along_axis(x, spread, -1), lengths, take_along_axis(v, spread, -1)
-
-
-def _tall(a: Any, what: str) -> tuple[Value, bool]:
-    """The matrix, transposed when it has more columns than rows."""
+def _matrices(a: Any, what: str, symmetric: bool = False) -> Value:
     x = d._matrix_operand(a, what)
     if len(x.shape) < 2:
         raise ShapeMismatch(f"{what}: {x.type} has fewer than two axes")
-    rows, columns = (number(n, what) for n in x.shape[-2:])
-    return (_conj_transposed(x), True) if rows < columns else (x, False)
+    if symmetric:
+        d._square(x, what)
+        return hermitian(x, True)
+    return x
 
 
 @implements(np.linalg.svdvals, name="linalg.svdvals")
 def svdvals(x: Any, /) -> Value:
-    return _orthogonal_columns(_tall(x, "svdvals")[0], False)[1]
+    return SVD(_matrices(x, "svdvals"), full=False, vectors=False)
 
 
 @implements(np.linalg.svd, name="linalg.svd")
 def svd(
     a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
-    """The smaller extent up to 16; the signs (phases) of the vectors are not LAPACK's."""
-    x, turned = _tall(a, "svd")
-    columns, lengths, v = _orthogonal_columns(x, compute_uv)
+    x = _matrices(a, "svd", hermitian)
     if not compute_uv:
-        return lengths
-    # the columns over their lengths are U; QR keeps it orthonormal where lengths vanish, up to
-    # phases
-    q, upper = d.qr(columns, "complete" if full_matrices else "reduced")
-    main = diagonal(upper, 0, -2, -1)
-    phase = u.where(u.equal(main, 0), full_like(main, 1), u.sign(main))
-    missing = int(q.shape[-1]) - int(phase.shape[-1])
-    if missing:
-        ones = build.full((*phase.shape[:-1], missing), 1, phase.dtype)
-        phase = concatenate((phase, ones), -1)
-    left = u.multiply(q, expand(phase, (len(phase.shape) - 1,)))
-    if turned:
-        return SVDResult(v, lengths, _conj_transposed(left))
-    return SVDResult(left, lengths, _conj_transposed(v))
+        return SVD(x, full=False, vectors=False)
+    return SVDResult(*SVD(x, full=bool(full_matrices), vectors=True))
 
 
 def _epsilon(dtype: ty.DType) -> float:
     return float(np.finfo(dtype.real.numpy).eps)
 
 
+def _rounding(x: Value, dtype: ty.DType) -> Any:
+    """The larger extent of matrices times the distance of 1 to the next number."""
+    rows, columns = x.shape[-2:]
+    if isinstance(rows, int) and isinstance(columns, int):
+        return max(rows, columns) * _epsilon(dtype)
+    larger = u.maximum(build.extent(rows), build.extent(columns))
+    return u.multiply(cast(larger, dtype.real), _epsilon(dtype))
+
+
 @implements(np.linalg.matrix_rank, name="linalg.matrix_rank")
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Value:
-    x = value(A)
-    if len(x.shape) < 2:
-        return cast(r.any(u.not_equal(x, 0)), I64)
+    if len(value(A).shape) < 2:
+        return cast(r.any(u.not_equal(value(A), 0)), I64)
+    x = _matrices(A, "matrix_rank", hermitian)
     lengths = svdvals(x)
     if tol is None:
-        relative = (
-            max(int(n) for n in x.shape[-2:]) * _epsilon(lengths.dtype) if rtol is None else rtol
-        )
+        relative = _rounding(x, lengths.dtype) if rtol is None else rtol
         greatest = r.max(lengths, -1, keepdims=True, initial=0)
         limit = u.multiply(greatest, _per_matrix(relative))
     else:
@@ -240,24 +140,146 @@ def _per_matrix(x: Any) -> Any:
     if isinstance(x, (int, float)):
         return x
     z = value(x)
-    return expand(z, (len(z.shape),))
+    return expand(z, (len(z.shape),)) if z.shape else z
+
+
+def _custom(
+    name: str, operands: Sequence[Value], function: Callable[..., Any], rule: Callable[..., Any]
+) -> Any:
+    """`function` of the operands, with a rule for its tangents."""
+    from ..ops.calls import CUSTOM_JVP, Rule  # few programs need it
+
+    params = [param(v.type, f"p{k}") for k, v in enumerate(operands)]
+    results = function(*params)
+    body = Graph.of(name, params, results if isinstance(results, tuple) else (results,))
+    return CUSTOM_JVP(*operands, body=body, rule=Rule(name, rule), count=len(operands))
+
+
+def _inverted(lengths: Value, relative: Any) -> tuple[Value, Value]:
+    """1 / s, but 0 for those that count as 0; and which do not."""
+    limit = u.multiply(_per_matrix(relative), r.max(lengths, -1, keepdims=True, initial=0))
+    large = u.greater(lengths, limit)
+    inverse = u.divide(1, u.where(large, lengths, full_like(lengths, 1)))
+    return u.where(large, inverse, full_like(lengths, 0)), large
 
 
 @implements(np.linalg.pinv, name="linalg.pinv")
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = r._MISSING) -> Value:
-    x = value(a)
+    x = _matrices(a, "pinv", hermitian)
     shape = x.shape
     if ty.product(shape) == 0:
-        return build.zeros((*shape[:-2], shape[-1], shape[-2]), d._floats(x).dtype)
-    left, lengths, right = svd(x, full_matrices=False)
+        return build.zeros((*shape[:-2], shape[-1], shape[-2]), x.dtype)
     if rcond is None:
-        eps = max(int(n) for n in shape[-2:]) * _epsilon(lengths.dtype)
-        rcond = 1e-15 if rtol is r._MISSING else eps if rtol is None else rtol
-    limit = u.multiply(_per_matrix(rcond), r.max(lengths, -1, keepdims=True))
-    large = u.greater(lengths, limit)
-    inverse = u.where(large, u.divide(1, u.where(large, lengths, 1)), full_like(lengths, 0))
-    scaled = u.multiply(_conj_transposed(right), expand(inverse, (len(inverse.shape) - 1,)))
-    return products.matmul(scaled, _conj_transposed(left))
+        rcond = 1e-15 if rtol is r._MISSING else rtol
+        rcond = _rounding(x, x.dtype) if rcond is None else rcond
+    return _pseudoinverse(x, rcond)
+
+
+def _pseudoinverse(x: Value, relative: Any) -> Value:
+    tolerance = cast(value(relative), x.dtype.real)
+
+    def function(z: Value, limit: Value) -> Value:
+        left, lengths, right = SVD(z, full=False, vectors=True)
+        inverse, _ = _inverted(lengths, limit)
+        scaled = u.multiply(adjoint(right), expand(inverse, (len(inverse.shape) - 1,)))
+        return products.matmul(scaled, adjoint(left))
+
+    def rule(primals: Sequence[Value], tangents: Sequence[Value]) -> list[Value]:
+        """With p the result: -p da p + p p^H da^H (1 - a p) + (1 - p a) da^H p^H p.
+
+        Source: Golub and Pereyra, 1973, for matrices of constant rank
+        """
+        z, dz = primals[0], tangents[0]
+        p = _pseudoinverse(z, primals[1])
+        mm, dzh = products.matmul, adjoint(dz)
+        first = mm(mm(p, dz), p)
+        second = mm(mm(p, adjoint(p)), mm(dzh, _rest(mm(z, p))))
+        third = mm(mm(_rest(mm(p, z)), dzh), mm(adjoint(p), p))
+        return [u.subtract(u.add(second, third), first)]
+
+    return _custom("pinv", (x, tolerance), function, rule)
+
+
+def _rest(x: Value) -> Value:
+    """1 - x."""
+    return u.subtract(eye(x.shape[-1], dtype=x.dtype), x)
+
+
+class LstsqResult(NamedTuple):
+    x: Any
+    residuals: Any
+    rank: Any
+    s: Any
+
+
+@implements(np.linalg.lstsq, name="linalg.lstsq")
+def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
+    """The residuals are there whenever a has more rows than columns; NumPy's are empty, too, where
+    the rank is less than the number of columns.
+    """
+    x, y = d._matrix_operand(a, "lstsq"), d._matrix_operand(b, "lstsq")
+    if len(x.shape) != 2:
+        raise np.linalg.LinAlgError(
+            f"{len(x.shape)}-dimensional array given. Array must be two-dimensional"
+        )
+    if len(y.shape) not in (1, 2):
+        raise np.linalg.LinAlgError(
+            f"{len(y.shape)}-dimensional array given. Array must be one or two-dimensional"
+        )
+    if x.shape[0] != y.shape[0]:
+        raise np.linalg.LinAlgError("Incompatible dimensions")
+    dtype = u.result_dtype(x, y)
+    x, y = cast(x, dtype), cast(y, dtype)
+    right = expand(y, (1,)) if len(y.shape) == 1 else y
+    # NumPy takes f64's precision for f32 too
+    limit = _rounding(x, ty.F64) if rcond is None else _machine(rcond, dtype)
+    found, rank, lengths = _least_squares(x, right, cast(value(limit), dtype.real))
+    rows, columns = x.shape
+    if columns >= rows if isinstance(rows, int) and isinstance(columns, int) else False:
+        rest = build.zeros((0,), dtype.real)
+    else:
+        rest = r.sum(d._squares(u.subtract(right, products.matmul(x, found))), 0)
+    if len(y.shape) == 1:
+        found = reshape(found, found.shape[:1])
+    return LstsqResult(found, rest, rank, lengths)
+
+
+def _machine(rcond: Any, dtype: ty.DType) -> Any:
+    """A tolerance; -1 means the distance of 1 to the next number."""
+    return _epsilon(dtype) if isinstance(rcond, (int, float)) and rcond == -1 else rcond
+
+
+def _least_squares(x: Value, y: Value, limit: Value) -> tuple[Value, Value, Value]:
+    def function(z: Value, w: Value, tolerance: Value) -> tuple[Value, Value, Value]:
+        left, lengths, right = SVD(z, full=False, vectors=True)
+        inverse, large = _inverted(lengths, tolerance)
+        inside = products.matmul(adjoint(left), w)
+        found = products.matmul(adjoint(right), u.multiply(expand(inverse, (1,)), inside))
+        return found, r.count_nonzero(large, -1), lengths
+
+    def rule(primals: Sequence[Value], tangents: Sequence[Value]) -> list[Value]:
+        """d(p b) = dp b + p db, p the pseudoinverse, and the singular values' own."""
+        z, w, tolerance = primals
+        dz, dw, _ = tangents
+        p = _pseudoinverse(z, tolerance)
+        mm, dzh = products.matmul, adjoint(dz)
+        found = mm(p, w)
+        first = mm(p, u.subtract(dw, mm(dz, found)))
+        off = u.subtract(w, mm(z, found))
+        second = mm(mm(p, adjoint(p)), mm(dzh, off))
+        reach = mm(dzh, mm(adjoint(p), found))
+        third = u.subtract(reach, mm(p, mm(z, reach)))
+        left, _, right = SVD(z, full=False, vectors=True)
+        moved = mm(mm(adjoint(left), dz), adjoint(right))
+        ds = cast_real(d._diagonal(moved, 0, -2, -1))
+        return [u.add(u.add(first, second), third), ds]
+
+    return _custom("lstsq", (x, y, limit), function, rule)
+
+
+def cast_real(x: Value) -> Value:
+    """The real part."""
+    return lookup("real")(x) if x.dtype.is_complex else x
 
 
 def spectral(x: Value, order: Any, axes: tuple[int, int], keepdims: bool) -> Value:

@@ -28,5 +28,12 @@ for _name in ("custom_jvp", "custom_vjp", "checkpoint"):
 for _name in ("threefry_first", "threefry_second"):
     later(_name, "elementwise", lambda: import_module(".random", __name__))
 later("barrier", "opaque", lambda: import_module(".calls", __name__))
+for _name in ("scan", "while", "switch"):
+    later(_name, "control", lambda: import_module(".control", __name__))
+for _name in ("solve", "triangular_solve", "cholesky", "lu", "slogdet", "qr"):
+    later(_name, "opaque", lambda: import_module(".linear_algebra", __name__))
+later("require", "movement", lambda: import_module(".requirements", __name__))
+for _name in ("eigh", "svd", "eig"):
+    later(_name, "opaque", lambda: import_module(".spectral", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))
 later("attention_gradient", "opaque", lambda: import_module(".attention_gradient", __name__))

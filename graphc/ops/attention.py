@@ -8,7 +8,7 @@
         s[j, i] = exp(s[j, i] - n);  l[i] = l[i] * a[i] + sum over j of s[j, i]
         o[i, x] = o[i, x] * a[i] + sum over j of s[j, i] * v[j, x]
       y[i, x] = o[i, x] / l[i]
-      L[i] = m[i] + log(l[i])                          where the gradient wants it (`rows`)
+      M[i] = m[i];  L[i] = log(l[i])                   where the gradient wants them (`rows`)
 
 Scores lie with the queries along the lanes: then k and v are read where they are, maxima and sums
 need nothing across lanes, and both products are contractions of a few local rows, which the
@@ -72,7 +72,7 @@ Row = Callable[[Index, Index], Any]
 # ----------------------------------------------------------------------------------------- meaning
 
 
-def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType | tuple[TensorType, TensorType]:
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType | tuple[TensorType, ...]:
     body = attrs.get("body")
     if not isinstance(body, Graph) or len(body.results) != 4 or not body.params:
         raise TypeMismatch("attention: body is no graph from (scores, ...) to (q, k, v, scores)")
@@ -86,7 +86,8 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> TensorType | tuple[Tens
         )
     if not attrs.get("rows", False):
         return result
-    return result, TensorType(weights_dtype(t, v), q.shape[:-1])
+    row = TensorType(weights_dtype(t, v), q.shape[:-1])
+    return result, row, row
 
 
 def check_operands(op: str, types: Sequence[TensorType], body: Graph, first: int) -> None:
@@ -142,7 +143,9 @@ def _evaluate(operands: Sequence[Any], attrs: Attrs) -> Any:
         e = np.exp(t - top)
         total = e.sum(axis=-1, keepdims=True)
         found = ((e @ v.astype(within)) / total).astype(dtype.numpy)
-        return (found, (top + np.log(total))[..., 0]) if attrs.get("rows", False) else found
+        if not attrs.get("rows", False):
+            return found
+        return found, top[..., 0], np.log(total)[..., 0]
 
 
 def score_array(q: np.ndarray, k: np.ndarray, dtype: DType) -> np.ndarray:
@@ -480,10 +483,12 @@ class _Writer(Blocks):
         if not c.attrs.get("rows", False):
             return
         with c.loop(self.count, "i") as i:
-            row = (self.skip + i,)
-            log = scalar("log", Load(self.total, row))
-            found = scalar("add", Load(self.top, row), log)
-            c.put(Store(c.result(1), (*self.at, self.start + row[0]), found))
+            row = self.skip + i
+            place = (*self.at, self.start + row)
+            c.put(
+                Store(c.result(1), place, Load(self.top, (row,))),
+                Store(c.result(2), place, scalar("log", Load(self.total, (row,)))),
+            )
 
 
 def restored(number: Expr, dtype: DType) -> Expr:
@@ -532,7 +537,7 @@ ATTENTION = register(
     OpDef(
         name="attention",
         doc="softmax(t) v over the keys; (q, k, v, t) = body(s, a, ...), s = q k^T; with `rows` "
-        "log(sum(exp(t))) too",
+        "m = max(t) and log(sum(exp(t - m))) too, where m is a constant to derivatives",
         kind="opaque",
         infer=_infer,
         evaluate=_evaluate,

@@ -5,15 +5,17 @@
       for each block of queries:
         qt[x, i] = q[i, x];  gt[x, i] = g[i, x];  dq[i, x] = 0
         for each block of keys:
-          p[j, i] = exp(map(sum over x of k[j, x] * qt[x, i]) - L[i])
+          p[j, i] = exp(map(sum over x of k[j, x] * qt[x, i]) - M[i] - L[i])
           u[j, i] = map'(p[j, i] * (sum over x of v[j, x] * gt[x, i] - D[i]))
           dv[j, x] += sum over i of p[j, i] * g[i, x]
           dk[j, x] += sum over i of u[j, i] * q[i, x]
           dq[i, x] += sum over j of u[j, i] * k[j, x]
 
-g is the cotangent of the result y, L the logarithm of the sum of exponentials that the attention
-answers beside it (`rows`), and D = sum over x of g * y. The body says what the map does to a
-cotangent: (q, k, v, t, ds) = body(s, u, a, ...), where u is that of t.
+g is the cotangent of the result y; M and L are the greatest score and the logarithm of the sum of
+weights, which the attention answers beside it (`rows`), apart, because a sum of both would lose the
+digits of L where scores are large, as those of masked rows are; and D = sum over x of g * y. The
+body says what the map does to a cotangent: (q, k, v, t, ds) = body(s, u, a, ...), where u is that
+of t.
 
 Scores are computed once: the keys of a head have one owner, who adds in order. Where there are
 fewer heads than workers could share, the queries of a head are cut in a number of parts that
@@ -36,7 +38,7 @@ from ..ir import Graph, reachable
 from ..loops.ir import Alloc, Buffer, Expr, Idx, Index, Load, Scalar, Select, Store, cast, const
 from ..loops.ir import scalar as op
 from ..opdef import Attrs, Expansion, OpDef, Sample, register
-from ..types import BOOL, Dim, DType, TensorType
+from ..types import BOOL, DType, TensorType
 from .attention import (
     Blocks,
     Row,
@@ -53,8 +55,10 @@ from .contraction import accumulator
 
 LOCAL_BYTES = 384 << 10
 """What a block of queries may keep beside its worker."""
-TASKS = 16
+TASKS = 8
 """Parts that workers can share well."""
+UNKNOWN = 4
+"""Parts of an unknown number of queries, at most."""
 
 
 # ----------------------------------------------------------------------------------------- meaning
@@ -67,17 +71,17 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
             "attention_gradient: body is no graph from (scores, cotangent, ...) to "
             "(q, k, v, scores, cotangent)"
         )
-    check_operands("attention_gradient", types[:-3], body, 2)
+    check_operands("attention_gradient", types[:-4], body, 2)
     q, k, v, t = check_body("attention_gradient", body)
     s, u, ds = body.params[0].type, body.params[1].type, body.results[4].type
     if u != t or ds != s:
         raise TypeMismatch(f"attention_gradient: the cotangents of {t} and {s} are {u} and {ds}")
-    g, *rows = types[-3:]
+    g, *rows = types[-4:]
     inside = TensorType(weights_dtype(t, v), q.shape[:-1])
-    if g.shape != (*q.shape[:-1], v.shape[-1]) or not g.dtype.is_float or rows != [inside, inside]:
+    if g.shape != (*q.shape[:-1], v.shape[-1]) or not g.dtype.is_float or rows != [inside] * 3:
         raise ShapeMismatch(
-            f"attention_gradient: the last operands are {g}, {rows[0]} and {rows[1]}; expected "
-            f"the cotangent of a result with rows of {v.shape[-1]}, and two of {inside}"
+            f"attention_gradient: the last operands are {', '.join(map(str, types[-4:]))}; "
+            f"expected the cotangent of a result with rows of {v.shape[-1]}, and three of {inside}"
         )
     if gradient_sizes(body) is None:
         raise ShapeMismatch(
@@ -89,14 +93,14 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
 
 def _evaluate(operands: Sequence[Any], attrs: Attrs) -> tuple[np.ndarray, ...]:
     body: Graph = attrs["body"]
-    *own, g, log, mean = operands
+    *own, g, top, log, mean = operands
     q, k, v = evaluate(Graph.of("rows", body.params[2:], body.results[:3]), own)
     s = score_array(q, k, body.params[0].dtype)
     params = (body.params[0], *body.params[2:])
     (t,) = evaluate(Graph.of("map", params, body.results[3:4]), [s, *own])
     within = log.dtype
     with np.errstate(all="ignore"):
-        p = np.exp(t.astype(within) - log[..., None])
+        p = np.exp(t.astype(within) - top[..., None] - log[..., None])
         g, wide_v = g.astype(within), v.astype(within)
         u = p * (g @ wide_v.swapaxes(-1, -2) - mean[..., None])
         u = u.astype(t.dtype)
@@ -121,7 +125,7 @@ def gradient_sizes(body: Graph) -> tuple[int, int] | None:
     matrices = 3 if _reads_scores(body) else 2
 
     def held(step: int) -> int:
-        return (3 * depth + 2 * width + matrices * step + 2) * outer.nbytes
+        return (3 * depth + 2 * width + matrices * step + 3) * outer.nbytes
 
     return fitting(body, LOCAL_BYTES, copied_bytes(keys), held)
 
@@ -138,28 +142,40 @@ class _Writer(Blocks):
     def __init__(self, c: Any):
         body = c.attrs["body"]
         super().__init__(c, gradient_sizes(body))
-        c.open(body, 2, 3)
+        c.open(body, 2, 4)
         self.u, self.ds = body.params[1], body.results[4]
-        self.g, self.logs, self.means = (c.buffer(len(c.types) - n) for n in (3, 2, 1))
+        self.g, *self.rows_given = (c.buffer(len(c.types) - n) for n in (4, 3, 2, 1))
         self.qt = self.local("qt", self.inner, self.depth * self.size)
         self.gt = self.local("gt", self.outer, self.width * self.size)
         self.p = self.local("p", self.outer, self.step * self.size)
         self.u_block = self.local("u", self.outer, self.step * self.size)
         self.kept = self.local("s", self.s.dtype, self.step * self.size)
         self.dq = self.local("dq", self.outer, self.size * self.depth)
+        self.top = self.local("m", self.outer, self.size)
         self.log = self.local("l", self.outer, self.size)
         self.mean = self.local("d", self.outer, self.size)
         self.has_scores = _reads_scores(body)
         batch = self.t.shape[:-2]
         self.heads = ty.product(batch)
         self.blocks = (self.queries + (self.size - 1)) // self.size
-        known = ty.product([e for e in batch if isinstance(e, int)])
-        parts = max(1, -(-TASKS // known)) if known else 1
-        self.parts = parts if isinstance(self.blocks, Dim) else max(1, min(parts, self.blocks))
+        self.parts = self.number_of_parts()
         self.each = (self.blocks + (self.parts - 1)) // self.parts
         self.dk, self.dv = (
             self.sums(k, extent) for k, extent in ((1, self.depth), (2, self.width))
         )
+
+    def number_of_parts(self) -> int:
+        """Parts of the queries of a head: their sums take at most half of what the matrix of scores
+        would.
+        """
+        known = ty.product([e for e in self.t.shape[:-2] if isinstance(e, int)])
+        assert isinstance(known, int)
+        wanted = -(-TASKS // max(1, known))
+        if not isinstance(self.queries, int) or not isinstance(self.blocks, int):
+            return min(wanted, UNKNOWN)
+        row = ty.product((self.depth + self.width,))
+        assert isinstance(row, int)
+        return max(1, min(wanted, self.blocks, self.queries // max(1, 2 * row)))
 
     # ---------------------------------------------------------------- what is summed over queries
     def sums(self, k: int, extent: int) -> Buffer:
@@ -182,7 +198,8 @@ class _Writer(Blocks):
             for sums, extent in ((self.dk, self.depth), (self.dv, self.width)):
                 with c.loop(self.keys, "j") as j, c.loop(extent, "x") as x:
                     c.put(Store(sums, self.place(sums, j, x), const(0, self.outer)))
-            local = [self.qt, self.gt, self.p, self.u_block, self.dq, self.log, self.mean]
+            own = [self.top, self.log, self.mean]
+            local = [self.qt, self.gt, self.p, self.u_block, self.dq, *own]
             c.put(*(Alloc(buffer) for buffer in local))
             if self.has_scores:
                 c.put(Alloc(self.kept))
@@ -241,8 +258,9 @@ class _Writer(Blocks):
             c.put(Store(self.gt, (x * self.size + i,), self.cotangent(i, x)))
         with c.loop(self.size, "i") as i:
             at, cond = (*self.at, self.start + i), self.present(i)
-            c.put(Store(self.log, (i,), Load(self.logs, at, cond)))
-            c.put(Store(self.mean, (i,), Load(self.means, at, cond)))
+            own = (self.top, self.log, self.mean)
+            for row, given in zip(own, self.rows_given, strict=True):
+                c.put(Store(row, (i,), Load(given, at, cond)))
         with c.loop(self.size * self.depth, "i") as i:
             c.put(Store(self.dq, (i,), const(0, self.outer)))
         self.q_rows = self.own_rows("q", self.depth, self.query, c.lies_along(self.q))
@@ -292,7 +310,7 @@ class _Writer(Blocks):
             c.put(Store(self.dq, place, op("add", Load(self.dq, place), more)))
 
     def weigh(self, k: Row, masks: Any, first: Index, count: Index) -> None:
-        """p = exp(map(s) - log)"""
+        """p = exp(map(s) - top - log)"""
         c = self.c
         with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
 
@@ -311,7 +329,8 @@ class _Writer(Blocks):
             c.put(Store(self.p, flat, cast(score, self.outer)))
         with c.loop(count, "j") as j, c.loop(self.size, "i") as i:
             flat = (j * self.size + i,)
-            power = op("exp", op("sub", Load(self.p, flat), Load(self.log, (i,))))
+            below = op("sub", Load(self.p, flat), Load(self.top, (i,)))
+            power = op("exp", op("sub", below, Load(self.log, (i,))))
             c.put(Store(self.p, flat, self.chosen(i, power)))
 
     def differentiate(self, v: Row, masks: Any, first: Index, count: Index) -> None:
@@ -369,14 +388,14 @@ def _samples() -> Iterable[Sample]:
         q, _, v, t = (value.type for value in body.results)
         rows = TensorType(weights_dtype(t, v), q.shape[:-1])
         g = TensorType(dtype, (*q.shape[:-1], v.shape[-1]))
-        yield Sample((*types, g, rows, rows), {"body": gradient_body(body)}, -1.0, 1.0)
+        yield Sample((*types, g, rows, rows, rows), {"body": gradient_body(body)}, -1.0, 1.0)
 
 
 ATTENTION_GRADIENT = register(
     OpDef(
         name="attention_gradient",
-        doc="the cotangents of q, k and v for that of attention's result, log(sum(exp(t))), and "
-        "the sum over a row of cotangent*result; (q, k, v, t, ds) = body(s, u, a, ...)",
+        doc="the cotangents of q, k and v for that of attention's result, its rows m and log, and "
+        "the sums of cotangent*result; (q, k, v, t, ds) = body(s, u, a, ...)",
         kind="opaque",
         infer=_infer,
         evaluate=_evaluate,

@@ -57,13 +57,12 @@ class _Matrix:
         """Of weights and their sums."""
         return weights_dtype(self.t, self.v)
 
-    def weights(self, log: Value) -> Formula:
-        """exp(t - log), for a number of each query."""
-        return (self.mapped - _spread(log, self.t.shape)).f("exp")
-
-    @property
-    def mapped(self) -> Formula:
-        return Formula(fm.cast(self.t, self.dtype))
+    def weights(self, *less: Value) -> Formula:
+        """exp(t - ...), for numbers of each query."""
+        found = Formula(fm.cast(self.t, self.dtype))
+        for row in less:
+            found = found - _spread(row, self.t.shape)
+        return found.f("exp")
 
     def cotangent(self, weights: Formula, g: Value, mean: Value) -> Value:
         """That of t."""
@@ -100,29 +99,28 @@ def expanded(operands: Sequence[Value], attrs: Attrs) -> tuple[Value, ...]:
     """The results of an attention from ordinary ops."""
     body: Graph = attrs["body"]
     m = _Matrix.of(body, body.params[:1], operands)
-    t, last = m.mapped, (m.t.type.rank - 1,)
+    t, last = fm.cast(m.t, m.dtype), (m.t.type.rank - 1,)
     if m.t.shape[-1] == 0:
-        top = Formula(fm.full(t.value.type.with_shape(m.t.shape[:-1]), -math.inf))
+        top = Formula(fm.full(t.type.with_shape(m.t.shape[:-1]), -math.inf))
     else:
-        top = Formula(fm.reduce("max", t.value, last))
+        top = Formula(fm.reduce("max", t, last))
         top = Formula(lookup("stop_gradient")(top.value))  # it cancels
     # what cannot be subtracted stays: weights of nothing are 0, of infinities NaN
-    top = top.f("isfinite").where(top, 0)
-    e = m.weights(top.value)
+    e = m.weights(top.f("isfinite").where(top, 0).value)
     total = Formula(fm.reduce("sum", e.value, last))
     above = _dot(e.value, fm.cast(m.v, m.dtype), (-1, -2))
     y = fm.cast((Formula(above) / _spread(total.value, above.shape)).value, attrs["dtype"])
     if not attrs.get("rows", False):
         return (y,)
-    return y, (top + total.f("log")).value
+    return y, top.value, total.f("log").value
 
 
 def expanded_gradient(operands: Sequence[Value], attrs: Attrs) -> tuple[Value, ...]:
     """The results of an attention's gradient from ordinary ops."""
     body: Graph = attrs["body"]
-    *own, g, log, mean = operands
+    *own, g, top, log, mean = operands
     m = _Matrix.of(body, body.params[:2], own)
-    weights = m.weights(log)
+    weights = m.weights(top, log)
     u = m.cotangent(weights, g, mean)
     (ds,) = inline(Graph.of("ds", body.params, body.results[4:]), [m.s, u, *own])
     return m.pulled(weights, g, ds)
@@ -152,14 +150,14 @@ def vjp(
     body: Graph = attrs["body"]
     if not attrs.get("rows", False):
         results = lookup("attention")(*operands, **attrs, rows=True)
-        cotangents = (*cotangents, None)
-    y, log = results
-    g, more = cotangents
+        cotangents = (*cotangents, None, None)
+    y, top, log = results
+    g, _, more = cotangents
     g = fm.zeros(y.type) if g is None else g
     product = Formula(fm.cast(g, log.dtype)) * Formula(fm.cast(y, log.dtype))
     mean = Formula(fm.reduce("sum", product.value, (y.type.rank - 1,)))
     if more is not None:
-        mean = mean - Formula(more)  # log(sum(exp(t))) has the derivative exp(t - log)
+        mean = mean - Formula(more)  # log(sum(exp(t - top))) has the derivative exp(t - top - log)
     params = body.params[1:]
     back = Pullback(body.results[:3], params, operands)
     reads = _read(body.results[3])
@@ -168,10 +166,10 @@ def vjp(
     if gradient_sizes(bodied) is not None and not any(
         want and p in reads for p, want in zip(params, wanted, strict=True)
     ):
-        rows = lookup("attention_gradient")(*operands, g, log, mean.value, body=bodied)
+        rows = lookup("attention_gradient")(*operands, g, top, log, mean.value, body=bodied)
     else:
         m = _Matrix.of(body, body.params[:1], operands)
-        weights = m.weights(log)
+        weights = m.weights(top, log)
         u = m.cotangent(weights, g, mean.value)
         ds, *direct = Pullback(body.results[3:], body.params, [m.s, *operands]).pull([u])
         rows = m.pulled(weights, g, fm.zeros(m.s.type) if ds is None else ds)

@@ -102,6 +102,8 @@ def kernel_gradient(
     x: Value, g: Value, f: Forward, check: Check | None = None, **attrs: Any
 ) -> Value:
     """Of the kernel of a convolution whose results have the gradient g."""
+    if _has_few_features(x, g, f):
+        return _kernel_gradient_of_few(x, g, f, check, **attrs)
     windows = []
     for one, axis in zip(f.windows, f.out[2:], strict=True):
         count = g.shape[axis]
@@ -122,3 +124,39 @@ def kernel_gradient(
     }
     groups = {"groups": f.batch_groups, "batch_groups": f.groups}
     return node(x, g, windows, **groups, **axes, **attrs)
+
+
+FEW = 8
+"""Fewer features leave lanes empty (32 to 1 channel, 3x3, 128 images of 28x28: 50 ms, exchanged
+1 ms)."""
+
+
+def _has_few_features(x: Value, g: Value, f: Forward) -> bool:
+    """And more channels, which can be features instead; a stride would make them meet zeros."""
+    channels, features = x.shape[f.lhs[1]], g.shape[f.out[1]]
+    return (
+        isinstance(channels, int) and isinstance(features, int) and features < FEW <= channels
+        and f.groups == 1 and f.batch_groups == 1 and all(w.stride == 1 for w in f.windows)
+    )  # fmt: skip
+
+
+def _kernel_gradient_of_few(
+    x: Value, g: Value, f: Forward, check: Check | None, **attrs: Any
+) -> Value:
+    """The image slides over the results, so that its channels are features of what comes out: the
+    kernel, backwards. sum_p x[p + d*k - low] g[p] = sum_m x[m] g[m + low - d*k].
+    """
+    windows = []
+    for one, axis in zip(f.windows, f.out[2:], strict=True):
+        count, beyond = g.shape[axis], (one.size - 1) * one.dilation
+        low = beyond - one.low
+        high = beyond + (one.extent - 1) * one.spread + 1 - count - low
+        windows.append(Window(count, one.extent, one.dilation, low, high, one.spread, 1))
+    if check is not None:
+        check(windows)
+    axes = {
+        "lhs": (f.out[1], f.out[0], *f.out[2:]),
+        "rhs": (f.lhs[1], f.lhs[0], *f.lhs[2:]),
+        "out": f.rhs,
+    }
+    return reverse(node(g, x, windows, groups=1, batch_groups=1, **axes, **attrs), f.rhs[2:])

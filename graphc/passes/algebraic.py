@@ -26,6 +26,7 @@ from .. import types as ty
 from ..ir import Graph, Node, Value
 from ..opdef import cards
 from .canonicalize import Replacement, RuleSet, operand
+from .everywhere import everywhere
 from .fold import Scalar, at_least_one, evaluated, full, uniform
 
 RULES = RuleSet()
@@ -36,6 +37,7 @@ _SMALLEST_EXPONENT = {"f16": -14, "bf16": -126, "f32": -126, "f64": -1022}
 _DIGITS = {"f16": 11, "bf16": 8, "f32": 24, "f64": 53}
 
 
+@everywhere
 def algebraic(graph: Graph) -> Graph:
     """The graph with the laws applied."""
     return RULES.apply(graph)

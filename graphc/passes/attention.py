@@ -33,6 +33,7 @@ from ..ir import Graph, Node, Value, at, make, param, rewrite
 from ..opdef import lookup
 from ..types import DType, Extent, TensorType
 from .canonicalize import canonicalize
+from .everywhere import everywhere, within
 from .fold import fold, uniform
 
 LEAST, LEAST_SCORES = 16, 64 * 64
@@ -45,6 +46,7 @@ MOVEMENTS = ("broadcast", "reshape", "transpose", "slice")
 CREATIONS = ("full", "iota", "extent")
 
 
+@everywhere
 def attention(graph: Graph) -> Graph:
     """The graph with its attentions as single nodes."""
     return _with_attentions(graph, graph.nodes, False)
@@ -52,7 +54,8 @@ def attention(graph: Graph) -> Graph:
 
 def recognised(results: Sequence[Value], params: Sequence[Value]) -> list[Value]:
     """The results of a traced function, before it is differentiated: attentions that depend on the
-    parameters are nodes which answer what their gradient needs. Checkpoints are looked into.
+    parameters are nodes which answer what their gradient needs. Checkpoints, loops and choices are
+    looked into.
     """
     graph = Graph.of("function", params, results)
     active: set[Value] = set(params)
@@ -67,13 +70,17 @@ def recognised(results: Sequence[Value], params: Sequence[Value]) -> list[Value]
         if node.op.name != "checkpoint":
             return None
         body: Graph = node.attrs["body"]
-        found = recognised(body.results, body.params)
-        if found == list(body.results):
+        found = _recognised_in(body)
+        if found is body:
             return None
-        attrs = {**node.attrs, "body": Graph.of(body.name, body.params, found)}
-        return make(node.op, operands, attrs, node.where).results
+        return make(node.op, operands, {**node.attrs, "body": found}, node.where).results
 
-    return list(rewrite(graph, inside).results)
+    return list(within(rewrite(graph, inside), _recognised_in).results)
+
+
+def _recognised_in(body: Graph) -> Graph:
+    found = recognised(body.results, body.params)
+    return body if found == list(body.results) else Graph.of(body.name, body.params, found)
 
 
 def _with_attentions(graph: Graph, nodes: Sequence[Node], rows: bool) -> Graph:

@@ -42,6 +42,7 @@ from ..errors import TypeMismatch, VerifyError
 from ..ir import Graph, Node, Value, make, rewrite
 from ..opdef import cards, lookup
 from ..ops.contraction import product_dtype
+from .everywhere import everywhere
 from .fold import evaluated, full, is_constant, scalar, uniform
 
 Replacement = Value | tuple[Value, ...] | None
@@ -110,6 +111,7 @@ RULES = RuleSet()
 new = RULES.new
 
 
+@everywhere
 def canonicalize(graph: Graph) -> Graph:
     """The graph in canonical form."""
     return RULES.apply(graph)
@@ -407,7 +409,32 @@ def _concatenate(node: Node) -> Replacement:
     c = uniform(kept[0])
     if c is not None and all(repr(uniform(v)) == repr(c) for v in kept):
         return full(node.results[0].type, c)
-    return None
+    return _joined_slices(kept, axis)
+
+
+def _joined_slices(parts: Sequence[Value], axis: int) -> Replacement:
+    """Neighbouring slices of one value, one after the other, are one slice: rows stacked again."""
+    if any(v.node.op.name != "slice" for v in parts):
+        return None
+    nodes = [v.node for v in parts]
+    starts, steps = ([list(n.attrs[name]) for n in nodes] for name in ("start", "step"))
+    # of a single element the step says nothing
+    long = [s[axis] for v, s in zip(parts, steps, strict=True) if v.shape[axis] != 1]
+    stride = long[0] if long else starts[1][axis] - starts[0][axis]
+    start, step, place = list(starts[0]), list(steps[0]), starts[0][axis]
+    step[axis] = stride
+    for value, own_start, own_step in zip(parts, starts, steps, strict=True):
+        if own_start[axis] != place or (value.shape[axis] != 1 and own_step[axis] != stride):
+            return None
+        own_start[axis], own_step[axis] = start[axis], stride
+        if own_start != start or own_step != step:
+            return None
+        place = place + value.shape[axis] * stride
+    x, shape = nodes[0].operands[0], list(parts[0].shape)
+    if stride == 0 or any(n.operands[0] is not x for n in nodes):
+        return None
+    shape[axis] = sum(v.shape[axis] for v in parts)
+    return new("slice", x, start=tuple(start), shape=tuple(shape), step=tuple(step))
 
 
 @RULES.on("update")

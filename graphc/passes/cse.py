@@ -19,8 +19,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir import Graph, Node, Value, _frozen, make, rewrite
+from .everywhere import everywhere
 
 
+@everywhere
 def cse(graph: Graph) -> Graph:
     """The graph with equal nodes joined."""
     first: dict[Any, tuple[Value, ...]] = {}

@@ -29,6 +29,7 @@ from .. import types as ty
 from ..ir import Graph, Literal, Node, Value, rewrite
 from ..opdef import lookup
 from ..types import DType, TensorType
+from .everywhere import everywhere
 
 Scalar = bool | int | float | complex
 
@@ -73,6 +74,7 @@ def evaluated(name: str, scalars: Sequence[Scalar], dtype: DType, **attrs: Any) 
     return np.asarray(found).item()
 
 
+@everywhere
 def fold(graph: Graph) -> Graph:
     """The graph with constant nodes evaluated."""
     return rewrite(graph, _fold)
@@ -80,7 +82,7 @@ def fold(graph: Graph) -> Graph:
 
 def _fold(node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
     card = node.op
-    if not operands or not card.pure or card.kind == "call":
+    if not operands or not card.pure or card.kind in ("call", "control"):
         return None
     if card.kind == "elementwise" and all(uniform(v) is not None for v in operands):
         found = _evaluate(node, [_scalar_array(v) for v in operands])

@@ -1,4 +1,5 @@
-"""Groups the ops of a graph into kernels: afterwards every node is a `fusion` or a large constant.
+"""Groups the ops of a graph into kernels: afterwards every node is a `fusion`, a large constant, or
+control flow, whose sub-graphs are such graphs.
 
     %2 = exp(%1)                            %4 = fusion(%0) {
     %3 = reduce(%2) {kind="sum"}      ->      %1 = exp(%0); %2 = reduce(%1) {...}; %3 = log(%2)
@@ -15,14 +16,14 @@ Cost: linear in nodes and edges, but for the reachability questions of values wi
 How: ops are visited from the results backwards. A kernel has root loops (the axes of its results);
 a card's own `lower`, run on names instead of numbers (Probe), says at which indices its operands
 are read, so that every op is treated by one rule, whether it moves, computes or reduces. Legality
-with several users is a question of paths in the graph of kernels, which networkx answers. At the
-end, kernels of one depth (which cannot depend on each other) are merged when they read the same
-rows, or when they are plain maps: the parameter updates of an optimizer.
+with several users is a question of paths in the graph of kernels (`Reach`). At the end, kernels of
+one depth (which cannot depend on each other) are merged when they read the same rows, or when they
+are plain maps: the parameter updates of an optimizer. A product whose rows one kernel reduces joins
+it, and is marked with `keep` there: the lowering computes it once.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,22 +33,15 @@ from ..loops import ir as L
 from ..loops.bounds import less, simplify
 from ..loops.lower import row_depth
 from ..loops.rowcache import ROW_BYTES
-from ..ops.fusion import FUSION
+from ..loops.rowend import LONGEST_ROW
+from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
+from .everywhere import everywhere
+from .kernels import MAX_OPS, Branch, Entry, Kernel, about, share_rows
+from .merge import merge
 
-MAX_OPS = 96
-"""Ops in one nest: bounds the time of LLVM, which is not linear in one function, and the registers
-that live.
-"""
-MAX_MERGED = 512
-"""Ops in one kernel of several independent nests."""
-MAX_BRANCHES = 16
-"""Under how many conditions one value may be computed: an update reads its first operand where the
-second does not lie, and when the second is a part of the first (u[0] = u[1], the edges of a
-simulation), each such line doubles the number.
-"""
-MAX_FRAMES = 450
-"""Python frames that the lowering of one element may need: it calls itself along operands."""
+ALONE = ("opaque", "control")
+"""Kinds of ops that share a kernel with no other; a control node stays what it is."""
 CHEAP = 3
 """An op of this cost may be computed again where its value is read more than once."""
 RECOMPUTED = 8
@@ -60,121 +54,15 @@ PASSES = 8
 """In how many loops over one row a value may be computed: each normalisation adds some."""
 COSTLY_PASSES = 3
 """The same for a costly op whose row is not kept (`loops.rowcache`)."""
-SAMPLE = 64
-"""What a symbolic extent counts as, where sizes are compared."""
-MIN_ROW = 64
-"""Rows shorter than this are not worth a loop of their own beside a map,
-which runs over all rows at once.
-"""
 MIN_ROWS = 16
 """Rows that are enough for every worker."""
 LARGE = 1 << 30
-RECENT = 32
-"""How many kernels of one depth are tried for a merge."""
-
-Index = tuple[Extent, ...]
-Entry = tuple[Index, tuple[str, ...]]
-"""Where a value is read: its index, and the loops around that place, outermost first."""
-Branch = int
-"""The conditions around a place, as a hash of the nodes that made them; 0 where there is none."""
 
 
-class Kernel:
-    """A group under construction."""
-
-    __slots__ = (
-        "again",
-        "branches",
-        "contracts",
-        "entries",
-        "extents",
-        "frames",
-        "nodes",
-        "opaque",
-        "reduces",
-        "results",
-        "shape",
-        "together",
-    )
-
-    def __init__(self, shape: tuple[Extent, ...]):
-        self.nodes: list[Node] = []
-        self.results: list[Value] = []
-        self.shape = shape
-        self.entries: dict[Value, dict[Entry, None]] = {}
-        self.extents: dict[str, Extent] = {f"i{k}": e for k, e in enumerate(shape)}
-        self.opaque = False
-        self.reduces = False
-        self.contracts = False
-        """Whether there is a contraction in it; one is enough, because its tiles are the loops."""
-        self.again: dict[Value, int] = {}
-        """The cost of the ops between a value and the place from which it is computed again."""
-        self.together: set[Value] = set()
-        """Values of which one iteration reads many elements: an op is written out over them."""
-        self.frames: dict[Value, int] = {}
-        """How deep the lowering is when it asks for a value."""
-        self.branches: dict[Value, set[Branch]] = {}
-        """Under which conditions a value is asked for; each has code of its own."""
-
-    def root_entry(self, shape: tuple[Extent, ...]) -> Entry | None:
-        """Where a result of that shape is written."""
-        depth = row_depth(self.shape, shape)
-        if depth is None:
-            return None
-        vars = tuple(f"i{k}" for k in range(depth))
-        index = (*(Dim.symbol(v) for v in vars), *(0 for _ in range(len(shape) - depth)))
-        return index, vars
-
-    def widen(self, shape: tuple[Extent, ...]) -> bool:
-        """Takes on the larger shape of a value that is read along whole rows,
-        so that it can be a result.
-        """
-        depth = row_depth(shape, self.shape)
-        if not depth or depth >= len(shape) or _about(ty.product(shape[depth:])) < MIN_ROW:
-            return False
-        self.shape = shape
-        self.extents.update({f"i{k}": e for k, e in enumerate(shape)})
-        return True
-
-    def absorb(self, other: Kernel) -> None:
-        """Takes over the ops of a kernel whose root loops are the outer ones of this kernel's."""
-        names: dict[str, str] = {}
-        for name, extent in other.extents.items():
-            if name.startswith("r"):
-                names[name] = f"r{len(self.extents)}"
-                self.extents[names[name]] = extent
-        env: dict[str, Extent] = {old: Dim.symbol(new) for old, new in names.items()}
-        for value, entries in other.entries.items():
-            mine = self.entries.setdefault(value, {})
-            for index, chain in entries:
-                place = tuple(ty.substitute(i, env) for i in index)
-                mine.setdefault((place, tuple(names.get(v, v) for v in chain)))
-        known = set(self.nodes)
-        self.nodes.extend(n for n in other.nodes if n not in known)
-        self.results.extend(v for v in other.results if v not in self.results)
-        self.reduces |= other.reduces
-        self.contracts |= other.contracts
-        self.together |= other.together
-        for mine, theirs in ((self.again, other.again), (self.frames, other.frames)):
-            for value, number in theirs.items():
-                mine[value] = max(number, mine.get(value, 0))
-        for value, branches in other.branches.items():
-            self.branches.setdefault(value, set()).update(branches)
-
-    def has_room(self, node: Node) -> bool:
-        """Whether the lowering of one more op stays within bounds."""
-        deep = max((self.frames.get(v, 0) for v in node.results), default=0)
-        full = len(self.nodes) >= MAX_OPS or deep >= MAX_FRAMES
-        if self.opaque or (full and node.op.name != "broadcast"):  # its operand is smaller
-            return False
-        return all(len(self.branches.get(v, ())) <= MAX_BRANCHES for v in node.results)
-
-
+@everywhere
 def fuse(graph: Graph) -> Graph:
     """Graph of ops -> graph of fusions (see the module's docstring)."""
-    kernels, member, inlined = _grow(graph)
-    kernels = _merge(graph, kernels, member, inlined)
-    return _rebuild(graph, kernels)
+    return _rebuild(graph, merge(_grow(graph)))
 
 
 # ------------------------------------------------------------------------------------------ growing
@@ -197,50 +85,54 @@ def _is_free(node: Node) -> bool:
 class Reach:
     """Which kernel reads another's results, directly or through others.
 
-    networkx answers questions of paths; it is loaded when the first one is asked, because most
-    programs never ask and its import takes longer than their compilation.
+    A search of its own: networkx, which the tests compare it with, takes 110 ms to import, longer
+    than most programs take to compile.
     """
 
     def __init__(self) -> None:
-        self._kernels: set[int] = set()
-        self._edges: list[tuple[int, int]] = []
-        self._graph: Any = None
+        self._readers: dict[int, set[int]] = {}
+        self._sources: dict[int, set[int]] = {}
 
     def __contains__(self, kernel: Kernel) -> bool:
-        return id(kernel) in self._kernels
+        return id(kernel) in self._readers
 
     def add(self, kernel: Kernel) -> None:
-        self._kernels.add(id(kernel))
+        self._readers[id(kernel)] = set()
+        self._sources[id(kernel)] = set()
 
     def connect(self, source: Kernel, readers: Sequence[Kernel]) -> None:
         """`readers` read what `source` makes."""
-        edges = [(id(source), id(k)) for k in readers]
-        if self._graph is None:
-            self._edges.extend(edges)
-        else:
-            self._graph.add_edges_from(edges)
+        for reader in readers:
+            self._readers[id(source)].add(id(reader))
+            self._sources[id(reader)].add(id(source))
 
     def has_path(self, a: Kernel, b: Kernel) -> bool:
-        """Whether b needs a."""
-        import networkx as nx
-
-        if self._graph is None:
-            self._graph = nx.DiGraph(self._edges)
-        self._graph.add_nodes_from((id(a), id(b)))
-        return nx.has_path(self._graph, id(a), id(b))
+        """Whether b needs a. Walks from both ends, a step where fewer kernels wait."""
+        ahead, behind = {id(a)}, {id(b)}
+        seen_ahead, seen_behind = set(ahead), set(behind)
+        while ahead and behind:
+            if seen_ahead & seen_behind:
+                return True
+            if len(ahead) <= len(behind):
+                ahead = {k for j in ahead for k in self._readers[j]} - seen_ahead
+                seen_ahead |= ahead
+            else:
+                behind = {k for j in behind for k in self._sources[j]} - seen_behind
+                seen_behind |= behind
+        return bool(seen_ahead & seen_behind)
 
     def merge(self, kernel: Kernel, other: Kernel) -> None:
         """`other` is now a part of `kernel`."""
-        graph = self._graph  # a path was asked for before anything is merged
-        graph.add_edges_from((id(kernel), k) for k in list(graph.successors(id(other))))
-        graph.add_edges_from((k, id(kernel)) for k in list(graph.predecessors(id(other))))
-        graph.remove_node(id(other))
-        self._kernels.discard(id(other))
+        one, gone = id(kernel), id(other)
+        for there, back in ((self._readers, self._sources), (self._sources, self._readers)):
+            for k in there.pop(gone):
+                back[k].discard(gone)
+                if k != one:
+                    back[k].add(one)
+                    there[one].add(k)
 
 
-def _grow(
-    graph: Graph,
-) -> tuple[list[Kernel], dict[Node, Kernel], dict[Node, list[Kernel]]]:
+def _grow(graph: Graph) -> list[Kernel]:
     kernels: list[Kernel] = []
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
@@ -270,14 +162,14 @@ def _grow(
             users = readers(node)
         open_to = [k for k in users if node not in endings or not _repeats(k, node)]
         home = None
-        if node.op.kind != "opaque" and not node.op.stored:
+        if node.op.kind not in ALONE and not node.op.stored:
             home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
-            home.opaque = node.op.kind == "opaque"
+            home.opaque = node.op.kind in ALONE
             kernels.append(home)
             reach.add(home)
-        if is_result or any(k is not home for k in users) or node.op.kind == "opaque":
+        if is_result or any(k is not home for k in users) or node.op.kind in ALONE:
             for value in node.results:
                 if value not in home.results:
                     home.results.append(value)
@@ -287,7 +179,39 @@ def _grow(
         member[node] = home
         _add(home, node)
         reach.connect(home, [k for k in users if k is not home])
-    return [k for k in kernels if k in reach], member, inlined
+    found = [k for k in kernels if k in reach]
+    for kernel in list(found):
+        users = readers(kernel.results[0].node) if len(kernel.results) == 1 else []
+        if len(users) == 1 and kernel.results[0] not in returned and _ends(kernel, users[0]):
+            users[0].takes_product(kernel)
+            found.remove(kernel)
+            member.update(dict.fromkeys(kernel.nodes, users[0]))
+    return found
+
+
+def _ends(product: Kernel, reader: Kernel) -> bool:
+    """Whether a kernel that reads a product row by row, and reduces its rows, can be the end of it:
+    a worker computes some rows of the product and does the rest on them while they are in cache.
+    """
+    value = product.results[0]
+    shape = value.type.shape
+    nodes = (*product.nodes, *reader.nodes)
+    if product is reader or reader.opaque or reader.contracts or not reader.reduces:
+        return False
+    if len(nodes) > MAX_OPS or any(node.op.written_out or node.op.stored for node in nodes):
+        return False
+    if not product.contracts or any(
+        node.op.kind == "contraction" and node.op.name != "dot" for node in product.nodes
+    ):
+        return False
+    rows, row = shape[:-1], shape[-1]
+    if not isinstance(row, int) or row * value.dtype.nbytes > LONGEST_ROW:
+        return False
+    own = tuple(Dim.symbol(f"i{k}") for k in range(len(rows)))
+    if not rows or reader.shape[: len(rows)] != rows:
+        return False
+    entries = reader.entries.get(value, {})
+    return bool(entries) and all(index[:-1] == own for index, _ in entries)
 
 
 def _join(
@@ -313,7 +237,7 @@ def _join(
     home, *others = sorted(rows, key=lambda k: -len(k.shape))
     joined = False
     for other in others:
-        if len(home.nodes) + len(other.nodes) > MAX_OPS or not _share_rows(home, other):
+        if len(home.nodes) + len(other.nodes) > MAX_OPS or not share_rows(home, other):
             continue
         if home.contracts and other.contracts:
             continue
@@ -461,7 +385,7 @@ def _has_threads(kernel: Kernel, node: Node, entries: dict[Entry, None]) -> bool
     """
     if all(var.startswith("i") for _, chain in entries for var in chain):
         return True
-    return node.op.kind == "reduction" and _about(ty.product(kernel.shape)) >= MIN_ROWS
+    return node.op.kind == "reduction" and about(ty.product(kernel.shape)) >= MIN_ROWS
 
 
 def _is_kept(kernel: Kernel, chain: tuple[str, ...], value: Value) -> bool:
@@ -475,15 +399,10 @@ def _is_kept(kernel: Kernel, chain: tuple[str, ...], value: Value) -> bool:
 def _ratio(kernel: Kernel, chain: tuple[str, ...], value: Value) -> float:
     """Computed elements for each element of a value, about."""
     computed, size = (
-        _about(ty.product(extents))
+        about(ty.product(extents))
         for extents in ((kernel.extents[v] for v in chain), value.type.shape)
     )
     return computed / size if size else 1.0
-
-
-def _about(extent: Extent) -> int:
-    found = ty.substitute(extent, {name: SAMPLE for name in ty.symbols(extent)})
-    return max(int(found), 0) if isinstance(found, int) else 0
 
 
 def _is_plain(entries: dict[Entry, None]) -> bool:
@@ -619,7 +538,7 @@ class Probe:
     def bind(self, element: Any) -> Any:
         return element
 
-    def fail(self, cond: L.Expr, message: str) -> None:
+    def fail(self, cond: L.Expr, message: str, linalg: bool = False) -> None:
         pass
 
     def reduce(self, kind: str, extents: Sequence[Extent], body: Callable[..., Any]) -> Any:
@@ -639,113 +558,6 @@ def _dummy(type: TensorType) -> Any:
     return L.Pair(one, one) if type.dtype.is_complex else one
 
 
-# ------------------------------------------------------------------------------------------ merging
-
-
-def _merge(
-    graph: Graph,
-    kernels: list[Kernel],
-    member: dict[Node, Kernel],
-    inlined: dict[Node, list[Kernel]],
-) -> list[Kernel]:
-    """Merges kernels of one depth: those that read the same rows, and plain maps.
-
-    Answers them in running order.
-    """
-    made_by = {value: kernel for kernel in kernels for value in kernel.results}
-    inputs = {id(k): _inputs(k) for k in kernels}
-    depth: dict[int, int] = {}
-    ordered = _topological(kernels, made_by, inputs)
-    for kernel in ordered:
-        sources = [made_by[v] for v in inputs[id(kernel)] if v in made_by]
-        depth[id(kernel)] = 1 + max((depth[id(s)] for s in sources), default=-1)
-    merged: list[Kernel] = []
-    open_by_row: dict[Any, list[Kernel]] = {}
-    for kernel in sorted(ordered, key=lambda k: depth[id(k)]):
-        if kernel.opaque:
-            merged.append(kernel)
-            continue
-        level = depth[id(kernel)]
-        is_map = not kernel.reduces
-        target = None
-        own = {v for v in inputs[id(kernel)] if v.type.size != 1}
-        for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
-            if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
-                continue
-            if candidate.contracts and kernel.contracts:
-                continue
-            if _share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
-                target = candidate
-                break
-        if target is None and is_map:
-            for candidate in open_by_row.get((level, "maps"), ())[-1:]:
-                if len(candidate.nodes) + len(kernel.nodes) <= MAX_MERGED:
-                    target = candidate
-                    break
-        if target is None:
-            merged.append(kernel)
-            open_by_row.setdefault((level, kernel.shape[:1]), []).append(kernel)
-            if is_map:
-                open_by_row.setdefault((level, "maps"), []).append(kernel)
-            continue
-        known = set(target.nodes)
-        target.nodes.extend(n for n in kernel.nodes if n not in known)
-        target.results.extend(v for v in kernel.results if v not in target.results)
-        target.reduces |= kernel.reduces
-        target.contracts |= kernel.contracts
-        if len(kernel.shape) > len(target.shape):
-            target.shape = kernel.shape
-        inputs[id(target)].update(inputs[id(kernel)])
-    return merged
-
-
-def _share_rows(a: Kernel, b: Kernel) -> bool:
-    """Whether two kernels have the same loops,
-    or one reduces the long rows that the other writes.
-    """
-    if a.shape == b.shape:
-        return True
-    small, large = (a, b) if len(a.shape) < len(b.shape) else (b, a)
-    depth = row_depth(large.shape, small.shape)
-    if not depth or not small.reduces:
-        return False
-    return _about(ty.product(large.shape[depth:])) >= MIN_ROW
-
-
-def _inputs(kernel: Kernel) -> dict[Value, None]:
-    inside = {v for node in kernel.nodes for v in node.results}
-    return {v: None for node in kernel.nodes for v in node.operands if v not in inside}
-
-
-def _topological(
-    kernels: list[Kernel], made_by: dict[Value, Kernel], inputs: dict[int, dict[Value, None]]
-) -> list[Kernel]:
-    """The kernels in running order;
-    of those that may run, the one that stands first in the program.
-    """
-    rank = {id(k): n for n, k in enumerate(reversed(kernels))}
-    readers: dict[int, list[Kernel]] = {}
-    waits = dict.fromkeys(rank, 0)
-    for kernel in kernels:
-        sources = {id(made_by[v]) for v in inputs[id(kernel)] if v in made_by} - {id(kernel)}
-        waits[id(kernel)] = len(sources)
-        for source in sources:
-            readers.setdefault(source, []).append(kernel)
-    by_rank = list(reversed(kernels))
-    ready = [rank[k] for k, count in waits.items() if not count]
-    heapq.heapify(ready)
-    ordered: list[Kernel] = []
-    while ready:
-        kernel = by_rank[heapq.heappop(ready)]
-        ordered.append(kernel)
-        for reader in readers.get(id(kernel), ()):
-            waits[id(reader)] -= 1
-            if not waits[id(reader)]:
-                heapq.heappush(ready, rank[id(reader)])
-    assert len(ordered) == len(kernels), "kernels depend on each other"
-    return ordered
-
-
 # -------------------------------------------------------------------------------------- rebuilding
 
 
@@ -761,7 +573,7 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
         operands: dict[Value, None] = {
             v: None for node in nodes for v in node.operands if v not in inside
         }
-        _fusion(nodes, list(operands), kernel.results, new)
+        _fusion(nodes, list(operands), kernel.results, new, kernel.kept)
     results = list(graph.results)
     for value in dict.fromkeys(results):
         if value.node.op is PARAM or _is_leaf(
@@ -774,8 +586,14 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
 
 
 def _fusion(
-    nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value]
-) -> None:
+    nodes: list[Node], operands: list[Value], results: list[Value], new: dict[Value, Value],
+    kept: Sequence[Value] = (),
+) -> None:  # fmt: skip
+    if len(nodes) == 1 and nodes[0].op.kind == "control":
+        node = nodes[0]
+        stays = make(node.op, [new[v] for v in node.operands], node.attrs, node.where)
+        new.update(zip(node.results, stays.results, strict=True))
+        return
     inner: dict[Value, Value] = {v: param(v.type, f"p{k}") for k, v in enumerate(operands)}
     params = list(inner.values())
     made: list[Node] = []
@@ -783,6 +601,10 @@ def _fusion(
         copy = make(node.op, [inner[v] for v in node.operands], node.attrs, node.where)
         made.append(copy)
         inner.update(zip(node.results, copy.results, strict=True))
+        for value in node.results:
+            if value in kept:
+                inner[value] = KEEP(inner[value])
+                made.append(inner[value].node)
     body = Graph("body", tuple(params), tuple(made), tuple(inner[v] for v in results))
     with at(nodes[-1].where if nodes else None):
         outcome = FUSION(*(new[v] for v in operands), body=body)

@@ -15,8 +15,10 @@ from __future__ import annotations
 from ..ir import Graph, Node, Value, rewrite
 from ..ir import inline as inline_graph
 from ..ops.marks import MARKS
+from .everywhere import everywhere
 
 
+@everywhere
 def inline(graph: Graph) -> Graph:
     """The graph without calls."""
     if not any(_is_call(node) for node in graph.nodes):

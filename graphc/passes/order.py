@@ -17,8 +17,10 @@ from __future__ import annotations
 
 from ..ir import PARAM, Graph, Node, Value, make, param
 from ..ops.fusion import FUSION
+from .everywhere import everywhere
 
 
+@everywhere
 def order(graph: Graph) -> Graph:
     """The graph with what stands before a barrier in the place of what stands behind it."""
     if not any(_is_barrier(node) for node in graph.nodes):

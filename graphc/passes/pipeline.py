@@ -18,11 +18,15 @@ from ..verify import verify
 from .algebraic import algebraic
 from .attention import attention
 from .canonicalize import canonicalize
+from .control import control
 from .cse import cse
+from .everywhere import everywhere
+from .expand import expand
 from .fold import fold
 from .inline import inline
 from .order import order
 from .prune import prune
+from .small_matrices import small_matrices
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
 
@@ -37,6 +41,7 @@ class Repeat:
     rounds: int = 4
 
 
+@everywhere
 def layouts(graph: Graph) -> Graph:
     """See passes/layouts.py; imported for the first convolution (1.6 ms)."""
     if not any(node.op.name == "conv" for node in graph.nodes):
@@ -47,7 +52,7 @@ def layouts(graph: Graph) -> Graph:
 
 
 def fuse(graph: Graph) -> Graph:
-    """See passes/fuse.py; imported on first use, because it needs networkx."""
+    """See passes/fuse.py; imported on first use."""
     from .fuse import fuse as run_fuse
 
     return run_fuse(graph)
@@ -57,6 +62,7 @@ SIMPLIFY = Repeat(
     (
         canonicalize,  # first: the others are written for its form
         fold,  # constants now stand together; fewer of them to compare
+        control,  # knows by now which operands are constants; what it inlines is compared
         cse,  # after fold and canonicalize have made equal things look equal
         algebraic,  # last: asks for known constants and for equal operands
     )
@@ -64,6 +70,7 @@ SIMPLIFY = Repeat(
 
 PIPELINE: tuple[Pass | Repeat, ...] = (
     inline,  # calls were there for derivatives; no other pass looks inside
+    small_matrices,  # of whole cards; what it makes is for all passes after it
     prune,  # what the program computed and did not return costs every later pass
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
@@ -78,7 +85,10 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
 DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
 """The pipeline without the rewrite that trades digits for speed."""
 
-WHOLE: tuple[Pass | Repeat, ...] = tuple(step for step in DIRECT if step is not attention)
+WHOLE: tuple[Pass | Repeat, ...] = (
+    expand,  # first: it writes constants to derivatives, which inline takes away
+    *(step for step in DIRECT if step is not attention),
+)
 """The pipeline that keeps every op of the program, so that each can be checked."""
 
 EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not stability)

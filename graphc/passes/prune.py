@@ -15,8 +15,10 @@ Cost: one walk.
 from __future__ import annotations
 
 from ..ir import Graph, reachable
+from .everywhere import everywhere
 
 
+@everywhere
 def prune(graph: Graph) -> Graph:
     """The graph without nodes that no result needs."""
     needed = set(reachable(graph.results))

@@ -35,12 +35,14 @@ from __future__ import annotations
 from .. import ops as _ops  # noqa: F401  importing the cards registers them
 from ..ir import Graph, Node, Value
 from .canonicalize import Replacement, RuleSet, operand
+from .everywhere import everywhere
 from .fold import full, uniform
 
 RULES = RuleSet()
 new = RULES.new
 
 
+@everywhere
 def stability(graph: Graph) -> Graph:
     """The graph with its formulas made safe."""
     return RULES.apply(graph)

@@ -35,6 +35,7 @@ from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, rewrite
 from ..opdef import lookup
 from ..types import F32, F64
+from .everywhere import everywhere
 
 POINTS = {
     2: (Fraction(0), Fraction(1), Fraction(-1)),
@@ -74,16 +75,20 @@ the filter is constant, and the m by the estimate; 0 is the direct sum."""
 
 def winograd(graph: Graph) -> Graph:
     """The graph with its convolutions as products of tiles, where that pays by an estimate."""
-    return _rewritten(graph, lambda node, operands, constant, estimate: estimate)
+    return _everywhere(graph, lambda node, operands, constant, estimate: estimate)
 
 
 def winograd_by(choose: Edge) -> Callable[[Graph], Graph]:
     """The same pass where `choose` says that it pays."""
 
     def winograd(graph: Graph) -> Graph:
-        return _rewritten(graph, choose)
+        return _everywhere(graph, choose)
 
     return winograd
+
+
+def _everywhere(graph: Graph, choose: Edge) -> Graph:
+    return everywhere(lambda one: _rewritten(one, choose))(graph)
 
 
 def _rewritten(graph: Graph, choose: Edge) -> Graph:

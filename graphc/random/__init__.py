@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from . import continuous, discrete, keys, rejection
 from .calling import public
-from .generator import Generator, default_rng
+from .generator import Generator, binomial, default_rng, poisson
 
 key = public(keys.key, keys.plain_key)
 split = public(keys.split, keys.plain_split)
@@ -40,12 +40,12 @@ randint = public(discrete.randint)
 
 beta = public(rejection.beta)
 gamma = public(rejection.gamma)
-poisson = public(rejection.poisson)
 
 __all__ = [
     "Generator",
     "bernoulli",
     "beta",
+    "binomial",
     "bits",
     "categorical",
     "cauchy",

@@ -15,7 +15,7 @@ from .. import types as ty
 from ..cell import mark
 from ..numpy.dispatch import is_traced, is_tracing, wrap
 
-STATIC = ("axis", "dtype", "independent", "num", "replace", "shape")
+STATIC = ("axis", "dtype", "independent", "num", "replace", "shape", "side")
 """Parameters that decide the program."""
 
 

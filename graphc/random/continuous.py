@@ -131,13 +131,19 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
     return _result(found.f("max", a).f("min", b), target)
 
 
-def spread(shape: Any, dtype: DType, *params: Any) -> tuple[Shape, tuple[Value, ...]]:
+def own_params(shape: Any, dtype: DType, *params: Any) -> tuple[Shape, tuple[Value, ...]]:
     """The shape of the result, that of the parameters where none is given; and the parameters."""
-    values = [value(p, dtype) for p in params]
+    values = tuple(value(p, dtype) for p in params)
     own = ty.broadcast_shapes(*(v.shape for v in values))
     whole = own if shape is None else extents(shape)
     if ty.broadcast_shapes(own, whole) != whole:
         raise ShapeMismatch(f"parameters of shape {own} do not broadcast to the shape {whole}")
+    return whole, values
+
+
+def spread(shape: Any, dtype: DType, *params: Any) -> tuple[Shape, tuple[Value, ...]]:
+    """The same with the parameters broadcast to the shape."""
+    whole, values = own_params(shape, dtype, *params)
     return whole, tuple(build.broadcast_to(v, whole) for v in values)
 
 

@@ -51,10 +51,25 @@ standard_normal = public(continuous.normal)
 standard_exponential = public(continuous.exponential)
 cauchy = public(continuous.cauchy)
 gamma, beta = public(_gamma), public(rejection.beta)
-poisson = public(rejection.poisson)
+_poisson_by, _binomial_by = public(rejection.poisson_by), public(rejection.binomial_by)
 integers = public(_integers)
 permutation = public(discrete.permutation, count="x")
 choice = public(discrete.choice, count="a")
+
+
+def plain_poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = int) -> Any:
+    """`poisson` of means that are known: one branch where all are on one side."""
+    return _poisson_by(key, lam, shape, dtype, rejection.side_of(lam))
+
+
+def plain_binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = int) -> Any:
+    """`binomial` of numbers that are known: one branch where all means are on one side."""
+    rare = np.minimum(p, np.subtract(1, p))
+    return _binomial_by(key, n, p, shape, dtype, rejection.side_of(np.multiply(n, rare)))
+
+
+poisson = public(rejection.poisson, plain_poisson)
+binomial = public(rejection.binomial, plain_binomial)
 
 
 def _shape(size: Any) -> Any:
@@ -184,6 +199,12 @@ class Generator:
         if not np.all(np.greater_equal(lam, 0)):
             raise ValueError("lam < 0 or lam is NaN")
         return poisson(self.key(), lam, _shape(size))
+
+    def binomial(self, n: Any, p: Any, size: Any = None) -> Any:
+        """How many of n trials succeed, each with probability p."""
+        if np.any(np.less(n, 0)) or not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):
+            raise ValueError("n < 0, or p is not in [0, 1]")
+        return binomial(self.key(), n, p, _shape(size))
 
     def choice(
         self,

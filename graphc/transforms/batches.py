@@ -87,7 +87,9 @@ def _run(
     for (value, flag), tracer, path, place in zip(
         found, result.tracers, result.paths, places, strict=True
     ):
-        row.append(Tracer(trace, _placed(value, flag, place, size, path), tracer.weak and not flag))
+        row.append(
+            Tracer(trace, _placed(value, flag, place, size, path), tracer.weak and place is None)
+        )
     return result.tree.unflatten(row)
 
 

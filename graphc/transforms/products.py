@@ -207,7 +207,7 @@ def linearize(function: Callable[..., Any], *primals: Any) -> Any:
     opened = _open(function, primals, "linearize")
     result, _ = _returned(opened, False, function, "linearize")
     inside = [param(v.type, f"d{k}") for k, v in enumerate(opened.primals)]
-    values, found = forward(result.values, opened.params, opened.primals, inside)
+    values, found = forward(result.values, opened.params, opened.primals, inside, apart=True)
 
     def push(*tangents: Any) -> Any:
         if len(tangents) != len(primals):

@@ -3,6 +3,7 @@ counted, and compiled by nvcc."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,7 @@ from graphc.evaluate import evaluate as graph_evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.attention import match
+from graphc.loops.cuda_attention import _line_of_key
 from graphc.loops.evaluate import evaluate
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
@@ -282,3 +284,21 @@ def test_nvcc_takes_it(arch: str) -> None:
         text = kernel.source.replace(f" {kernel.name}(", f" attention{k}(")
         kernels[k] = replace(kernel, source=text)
     assert b"attention2" in nvcc.compile_cubin(translation_unit(kernels), arch)
+
+
+@pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_the_line_of_a_key(size: int, lanes: int) -> None:
+    span = 16 * lanes
+    for s in range(2 * span // size + 2):
+        for k in range(size):
+            key = size * s + k
+            line = 16 * (lanes * (key // span) + key % lanes) + key % span // lanes
+            assert _line_of_key(s, k, size, lanes) == line
+
+
+def test_no_quotient_of_a_slice_and_an_unrolled_key() -> None:
+    """NVVM of CUDA 13.0 takes the key out of one wrongly: the kernel read beyond shared memory."""
+    ((kernel,),) = graph_kernels(PROGRAMS["plain_f32"], passes=True).kernels
+    assert re.search(r"weights \+ ", kernel.source)
+    assert not re.search(r"\(k\d* \+ slice\d* \* \d+\) ?[%/]", kernel.source)

@@ -284,6 +284,35 @@ def _hard_aliases() -> list[tuple[str, Graph, dict[int, int]]]:
 HARD = _hard_aliases()
 
 
+@pytest.mark.parametrize("what", ("residual", "rows", "both", "columns", "other rows"))
+@pytest.mark.parametrize("n", (7, 70, 300))
+def test_donations_to_what_reduces_the_rows_of_a_product(
+    what: str, n: int, threads: Callable[[int], None]
+) -> None:
+    """A donated operand is written over where rows of it are read for the same rows of the product,
+    and by nothing later.
+    """
+    x, w, r = (tensor(F32, n, n, name=s) for s in "xwr")
+    factors = {"columns": (w, x), "other rows": (x, w)}.get(what, (x, w))
+    z = dot(*factors)
+    if what in ("residual", "both"):
+        z = op("add", z, r if what == "residual" else x)
+    elif what == "other rows":
+        z = op("add", z, part(x, (n - 1, n, -1), (0, n, 1)))
+    graph = Graph.of("f", (x, w, r), (op("sub", z, reduce(z, "max", 1, keep=True)),))
+    donated = 2 if what == "residual" else 0
+    arrays = arguments(graph)
+    lowered = lowered_graph(graph, aliases=((0, donated),))
+    assert len(lowered.kernels) == (1 if what == "rows" else 2)
+    function = compiled(graph, aliases={0: donated})
+    for count in (1, 2):
+        threads(count)
+        given = [a.copy() for a in arrays]
+        got = function(*given)
+        assert got[0] is given[donated]
+        close(graph, got, arrays)
+
+
 @pytest.mark.parametrize("what, graph, aliases", HARD, ids=[w for w, _, _ in HARD])
 def test_donations_that_need_care(what: str, graph: Graph, aliases: dict[int, int]) -> None:
     arrays = arguments(graph)

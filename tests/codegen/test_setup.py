@@ -116,7 +116,7 @@ def test_results_are_never_kept() -> None:
 
 
 def test_what_would_grow_too_much_is_made_in_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphc.codegen import plan as room
+    from graphc.codegen import walk as room
 
     def function(x: Any) -> Any:
         outer = np.tanh(WEIGHT[:, 0, None] * WEIGHT[None, :, 0])

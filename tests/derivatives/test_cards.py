@@ -21,6 +21,7 @@ from graphc.opdef import (
     Partials,
     Rules,
     Sample,
+    Staged,
     Zero,
     cards,
 )
@@ -39,7 +40,7 @@ from .numbers import (
 )
 
 CARDS = [card for card in cards() if card is not PARAM]
-FORMS = (Partials, Linear, Rules, Expansion, NotDifferentiable, Zero)
+FORMS = (Partials, Linear, Rules, Staged, Expansion, NotDifferentiable, Zero)
 MORE: dict[str, list[Sample]] = {
     "reduce": [
         Sample((ty.parse_type("f64[3, 4, 5]"),), {"kind": "prod", "axes": (0, 2)}),

@@ -351,3 +351,30 @@ assert not [m for m in sys.modules if m.startswith("graphc.nn")]
 assert "nn" in dir(graphc) and graphc.nn.conv
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("features", [1, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": "same"},
+        {"padding": ((1, 0), (2, 1)), "dilation": (1, 2)},
+        {"padding": 1, "input_dilation": (2, 1)},
+        {"padding": "same", "layout": "NCHW"},
+        {"stride": 2},
+    ],
+)
+def test_kernel_gradients_of_few_features(features: int, options: dict[str, Any]) -> None:
+    """The image slides over the results there; the definition is the convolution by each kernel."""
+    first = options.get("layout") == "NCHW"
+    x = data(2, 9, 6, 5) if first else data(2, 6, 5, 9)
+    shape = (features, 9, 3, 2) if first else (3, 2, 9, features)
+    g = data(*nn.conv(x, np.zeros(shape), **options).shape, seed=1)
+    wanted = np.zeros(shape)
+    for place in np.ndindex(*shape):
+        kernel = np.zeros(shape)
+        kernel[place] = 1
+        wanted[place] = np.sum(g * nn.conv(x, kernel, **options))
+    same(nn.conv_kernel_gradient(x, g, shape, **options), wanted, 1e-12)
+    run = graphc.jit(lambda x, g: nn.conv_kernel_gradient(x, g, shape, **options))
+    same(run(x, g), wanted, 1e-12)

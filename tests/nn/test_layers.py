@@ -200,3 +200,26 @@ def test_positions() -> None:
             near(found[place, 2 * pair + 1], np.cos(angle))
     with pytest.raises(ValueError, match="come in pairs"):
         nn.positions(7, 5)
+
+
+def test_dropout() -> None:
+    key = graphc.random.key(3)
+    x = np.ones((64, 32), np.float32)
+
+    def drop(x: Any, key: Any) -> Any:
+        return nn.dropout(x, 0.25, key)
+
+    found = graphc.jit(drop)(x, key)
+    np.testing.assert_array_equal(found, nn.dropout(x, 0.25, key))
+    assert found.dtype == np.float32
+    dropped = found == 0
+    np.testing.assert_allclose(found[~dropped], 1 / 0.75, rtol=1e-6)
+    assert 0.2 < dropped.mean() < 0.3
+    gradient = graphc.grad(lambda x: np.sum(drop(x, key)))(x)
+    np.testing.assert_array_equal(gradient, found)
+    assert nn.dropout(x, 0.25, key, training=False) is x and nn.dropout(x, 0, key) is x
+    lines = nn.dropout(x, 0.5, key, shape=(64, 1))
+    assert ((lines == lines[:, :1]).all()) and 0 < (lines == 0).mean() < 1
+    assert graphc.jit(drop)(x[:0], key).shape == (0, 32)
+    with pytest.raises(ValueError, match=r"rate is 1\.5"):
+        nn.dropout(x, 1.5, key)

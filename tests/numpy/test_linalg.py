@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import graphc.numpy as gnp
-from graphc.errors import TraceError
 from graphc.numpy import IMPLEMENTATIONS
 from graphc.trace import trace_function
 
@@ -239,10 +238,7 @@ def test_more_linear_algebra() -> None:
     check(np.linalg.cond, a, 1, tolerance=1e-9)
     check(np.linalg.tensorsolve, data(2, 3, 6), data(2, 3), tolerance=1e-9)
     check(np.linalg.tensorinv, data(4, 2, 2), ind=1, tolerance=1e-9)
-    with pytest.raises(TraceError, match="unrolled up to 16"):
-        traced(gnp.linalg.inv, np.eye(17))
-    with pytest.raises(AttributeError, match="outside"):
-        gnp.linalg.eig  # noqa: B018  reading the name is the test
+    check(np.linalg.inv, np.eye(17))
 
 
 TRANSFORMS = (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft)

@@ -116,6 +116,17 @@ def test_scipy_ufuncs_are_found_by_name() -> None:
                 limit,
                 name,
             )
+    tails = 10.0 ** -np.arange(0.5, 300, 7)
+    odd = np.array([0.0, 0.5, 1.0, -0.5, 2.0, np.nan])
+    for name, ends in (("ndtri", (0, 1)), ("erfinv", (-1, 1)), ("erfcinv", (0, 2))):
+        v = np.concatenate([tails, np.linspace(*ends, 101), odd, 0.5 + 1e-9 * np.arange(-3, 4)])
+        for dtype in (np.float64, np.float32):
+            given = v[(np.abs(v) > 1e-37) | (v == 0)].astype(dtype)
+            limit = 3e-7 if dtype is np.float32 else 2e-15
+            with np.errstate(all="ignore"):
+                wanted = getattr(special, name)(given.astype(np.float64)).astype(dtype)
+            found = traced(gnp.IMPLEMENTATIONS[getattr(special, name)], given)
+            np.testing.assert_allclose(found, wanted, rtol=limit, err_msg=name)
     p = np.linspace(0, 1, 11)
     with np.errstate(all="ignore"):
         same(traced(gnp.special.logit, p), special.logit(p), 1e-12)

@@ -128,6 +128,19 @@ CASES = [
     ("f32[3]", "concatenate(x, axis=0)", "x"),
     ("f32[3];f32[0]", "concatenate(y, x, y, axis=0)", "x"),
     ("f32[3]", "concatenate(c(1.0), c(1.0), axis=0), x", "c(1.0, 'f32[6]'), x"),
+    (
+        "f32[3, 2]",
+        "concatenate(slice(x, start=(0, 0), shape=(1, 2), step=(1, 1)), "
+        "slice(x, start=(1, 0), shape=(1, 2), step=(1, 1)), "
+        "slice(x, start=(2, 0), shape=(1, 2), step=(1, 1)), axis=0)",
+        "x",
+    ),
+    (
+        "f32[9]",
+        "concatenate(slice(x, start=(7,), shape=(2,), step=(-2,)), "
+        "slice(x, start=(3,), shape=(1,), step=(-2,)), axis=0)",
+        "slice(x, start=(7,), shape=(3,), step=(-2,))",
+    ),
     ("f32[3];f32[3]", "update(x, y, start=(0,), step=(1,))", "y"),
     ("f32[3];f32[0]", "update(x, y, start=(0,), step=(1,))", "x"),
     (

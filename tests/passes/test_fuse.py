@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections.abc import Callable
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -16,7 +19,9 @@ from graphc.ir import Graph, Node, Value
 from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.ops import build
-from graphc.passes.fuse import MAX_FRAMES, MAX_MERGED, MAX_OPS, fuse
+from graphc.passes.fuse import Reach, fuse
+from graphc.passes.kernels import MAX_FRAMES, MAX_OPS, Kernel
+from graphc.passes.merge import MAX_MERGED
 from graphc.types import F32, F64, I64
 from graphc.verify import verify
 from tests.compiled import lowered_graph
@@ -186,9 +191,64 @@ def test_contractions_and_softmax() -> None:
     scores = dot(q, k, ((1,), (1,)))
     e = op("exp", op("sub", scores, reduce(scores, "max", 1, keep=True)))
     graph = Graph.of("f", (q, k), (op("div", e, reduce(e, "sum", 1, keep=True)),))
-    first, second = kernels(graph)
-    assert ops(first) == ["dot"]
-    assert "dot" not in ops(second)
+    (one,) = kernels(graph)
+    assert ops(one)[:2] == ["dot", "keep"]
+    # a row that is too long to wait beside many others, or of any length, is left in memory
+    for columns in (2000, M):
+        x, w = tensor(F32, 64, 32), tensor(F32, 32, columns, name="w")
+        scores = dot(x, w)
+        graph = Graph.of("f", (x, w), (op("sub", scores, reduce(scores, "max", 1, keep=True)),))
+        assert [ops(k) for k in kernels(graph)] == [["dot"], ["max", "sub"]]
+
+
+def test_what_reduces_the_rows_of_a_product_joins_it() -> None:
+    """With a bias and an activation before it, for any number of rows, and for rows in batches."""
+    x, w, b = tensor(F32, N, 32), tensor(F32, 32, 96, name="w"), tensor(F32, 96, name="b")
+    hidden = op("max", op("add", dot(x, w), b), 0.0)
+    centred = op("sub", hidden, mean(hidden, 1))
+    (one,) = kernels(Graph.of("f", (x, w, b), (centred, reduce(centred, "max", 1))))
+    assert ops(one).count("dot") == ops(one).count("keep") == 1
+    x = tensor(F32, 3, 20, 32)
+    (one,) = kernels(Graph.of("f", (x, w), (reduce(dot(x, w, ((2,), (0,))), "sum", 2),)))
+    assert ops(one) == ["dot", "keep", "sum"]
+
+
+def test_products_of_an_encoder_block_end_in_its_norms() -> None:
+    """Post-norm: norm(x + a @ o + b), then norm(h + relu(h @ u + c) @ v + d) are three kernels."""
+
+    def norm(z: Value) -> Value:
+        centred = op("sub", z, mean(z, 1))
+        variance = mean(op("mul", centred, centred), 1)
+        return op("add", op("mul", op("div", centred, op("sqrt", op("add", variance, 1e-5))), g), s)
+
+    x, a = tensor(F32, N, 64), tensor(F32, N, 64, name="a")
+    o, u, v = (
+        tensor(F32, *e, name=k) for e, k in (((64, 64), "o"), ((64, 256), "u"), ((256, 64), "v"))
+    )
+    b, c, d, g, s = (
+        tensor(F32, e, name=k) for e, k in zip((64, 256, 64, 64, 64), "bcdgs", strict=True)
+    )
+    h = norm(op("add", x, op("add", dot(a, o), b)))
+    hidden = op("max", op("add", dot(h, u), c), 0.0)
+    y = norm(op("add", h, op("add", dot(hidden, v), d)))
+    found = [ops(k) for k in kernels(Graph.of("f", (x, a, o, b, u, c, v, d, g, s), (y,)))]
+    assert [names.count("keep") for names in found] == [1, 0, 1]
+    assert [names.count("dot") for names in found] == [1, 1, 1]
+
+
+def test_a_product_that_others_read_is_stored() -> None:
+    """Another kernel, the caller, other rows; and one kernel has one product."""
+    x, w, v = tensor(F32, 64, 32), tensor(F32, 32, 48, name="w"), tensor(F32, 48, 8, name="v")
+    y = dot(x, w)
+    centred = op("sub", y, mean(y, 1))
+    for results in ((centred, dot(y, v)), (centred, y), (reduce(y, "sum", 0),)):
+        names = [n for k in kernels(Graph.of("f", (x, w, v), results)) for n in ops(k)]
+        assert "keep" not in names
+    u = tensor(F32, 32, 48, name="u")
+    both = op("add", mean(y, 1), mean(dot(x, u), 1))
+    found = [ops(k) for k in kernels(Graph.of("f", (x, w, u), (both,)))]
+    assert [names.count("dot") for names in found] == [1, 1]
+    assert sum(names.count("keep") for names in found) == 1
 
 
 def test_attention_computes_each_product_once() -> None:
@@ -199,9 +259,9 @@ def test_attention_computes_each_product_once() -> None:
 
 @pytest.mark.parametrize("n, m", [(64, 100), (N, M)], ids=["static", "symbolic"])
 def test_a_contraction_keeps_its_tiles(n: ty.Extent, m: ty.Extent) -> None:
-    """A loss over a product, and the row sums of one, are made from the product in memory."""
+    """A loss over a product, and sums of its columns, are made from the product in memory."""
     x, w = tensor(F32, n, 32), tensor(F32, 32, m, name="w")
-    for axes in ((0, 1), (1,)):
+    for axes in ((0, 1), (0,)):
         value = dot(x, w)
         graph = Graph.of("f", (x, w), (reduce(op("mul", value, value), "sum", *axes),))
         assert [ops(k) for k in kernels(graph)] == [["dot"], ["mul", "sum"]]
@@ -476,3 +536,30 @@ def test_lines_copied_within_an_array_do_not_double_the_code() -> None:
     assert len(lowered.text("schedule")) < 200_000
     x = np.arange(72.0).reshape(9, 8)
     np.testing.assert_array_equal(graphc.jit(program)(x), program(x))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_paths_between_kernels_are_those_of_networkx(seed: int) -> None:
+    rng = random.Random(seed)
+    kernels = [Kernel(()) for _ in range(14)]
+    reach, graph = Reach(), nx.DiGraph()
+    for k, kernel in enumerate(kernels):  # readers come before what they read
+        reach.add(kernel)
+        graph.add_node(id(kernel))
+        readers = rng.sample(kernels[:k], min(k, rng.randrange(3)))
+        reach.connect(kernel, readers)
+        graph.add_edges_from((id(kernel), id(reader)) for reader in readers)
+    while len(kernels) > 3:
+        for a, b in itertools.product(kernels, repeat=2):
+            assert reach.has_path(a, b) == nx.has_path(graph, id(a), id(b))
+        pairs = [
+            (a, b) for a, b in itertools.combinations(kernels, 2)
+            if not reach.has_path(a, b) and not reach.has_path(b, a)
+        ]  # fmt: skip
+        if not pairs:
+            break
+        kept, gone = rng.choice(pairs)
+        reach.merge(kept, gone)
+        graph = nx.contracted_nodes(graph, id(kept), id(gone), self_loops=False)
+        kernels.remove(gone)
+        assert gone not in reach and kept in reach

@@ -58,6 +58,10 @@ DISCRETE: dict[str, tuple[Callable[[], Any], Any]] = {
     "poisson_small": (lambda: random.poisson(KEY, 9.9, (N,)), st.poisson(9.9)),
     "poisson_ten": (lambda: random.poisson(KEY, 10.0, (N,)), st.poisson(10)),
     "poisson_large": (lambda: random.poisson(KEY, 250.0, (N,)), st.poisson(250)),
+    "binomial_few": (lambda: random.binomial(KEY, 12, 0.3, (N,)), st.binom(12, 0.3)),
+    "binomial_often": (lambda: random.binomial(KEY, 300, 0.99, (N,)), st.binom(300, 0.99)),
+    "binomial_even": (lambda: random.binomial(KEY, 20, 0.5, (N,)), st.binom(20, 0.5)),
+    "binomial_many": (lambda: random.binomial(KEY, 1000, 0.7, (N,)), st.binom(1000, 0.7)),
     "randint": (lambda: random.randint(KEY, (N,), -3, 8), st.randint(-3, 8)),
     "randint_narrow": (lambda: random.randint(KEY, (N,), -3, 8, np.int8), st.randint(-3, 8)),
     "bernoulli": (lambda: random.bernoulli(KEY, 0.2, (N,)), st.bernoulli(0.2)),
@@ -155,6 +159,13 @@ def test_parameters_broadcast() -> None:
     assert found[0] == 0 and found[2] == 1 and abs(found[1] - 0.25) < 0.03
     one = random.bernoulli(KEY, 0.25, (4000,))
     assert np.array_equal(one, random.bernoulli(KEY, np.full(4000, 0.25)))
+
+
+def test_binomial_at_its_ends() -> None:
+    n, p = np.array([0, 5, 5, 10**6, 7]), np.array([0.3, 0.0, 1.0, 1e-9, 0.5])
+    found = random.binomial(KEY, n, p, (200, 5))
+    assert set(found[:, 0]) == {0} and set(found[:, 1]) == {0} and set(found[:, 2]) == {5}
+    assert found[:, 3].max() <= 1 and set(found[:, 4]) == set(range(8))
 
 
 def test_numbers_of_different_keys_are_not_correlated() -> None:

@@ -71,6 +71,15 @@ def test_checkpoint_makes_the_numbers_again() -> None:
     assert len(heads) == 2 and not any("out bool" in head for head in heads)
 
 
+def test_a_kernel_that_is_full_reads_the_key_and_not_what_was_spread() -> None:
+    """The key, spread over all rounds and elements, was stored for the kernel that goes on."""
+    lowered = graphc.jit(lambda key: random.poisson(key, 20.0, (1000,))).lower(KEY)
+    kernels = lowered.stages.optimised.graph.nodes
+    assert len(kernels) > 1
+    stored = [v.node for k in kernels for v in k.attrs["body"].results if v.type.size != 1]
+    assert not any(node.op.name == "broadcast" for node in stored)
+
+
 def test_location_and_scale_have_derivatives() -> None:
     def mean(loc: Any, scale: Any) -> Any:
         return (loc + scale * random.normal(KEY, (1000,))).mean()
@@ -142,6 +151,8 @@ def test_generator_is_as_numpy_has_it() -> None:
         lambda g: g.chisquare(4, 5),
         lambda g: g.beta(1.0, 2.0, 5),
         lambda g: g.poisson(4.0, 5),
+        lambda g: g.binomial(40, 0.5, 5),
+        lambda g: g.binomial(10, [0.1, 0.2]),
         lambda g: g.integers(10),
         lambda g: g.integers(5, 10, (2, 2)),
         lambda g: g.integers(0, 255, 4, np.uint8, endpoint=True),
@@ -198,6 +209,8 @@ def test_generator_refuses() -> None:
         g.integers(3, 3)
     with pytest.raises(ValueError, match="lam < 0"):
         g.poisson(-1.0)
+    with pytest.raises(ValueError, match="p is not in"):
+        g.binomial(3, 1.5)
     with pytest.raises(ValueError, match="sum to 1"):
         g.choice(3, p=[0.5, 0.1, 0.1])
     with pytest.raises(TypeError, match="in place, got list"):

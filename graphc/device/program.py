@@ -1,0 +1,268 @@
+"""program: the backend of `jit(device="cuda")`, and how its programs are called.
+
+A call allocates results and one arena from the device's pool, launches the kernels on the device's
+stream, and returns: nothing waits. Calls that find the same addresses again (a loop does, because
+the pool gives back what was freed) replay a captured CUDA graph from the second time on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from graphc_runtime import cuda
+from graphc_runtime.forking import ForkLock
+
+from .. import types as ty
+from ..codegen.cuda import GRID_LIMITS
+from ..compile import Lowered, lower_graph
+from ..errors import DeviceError, GraphcError, NonFiniteError
+from ..evaluate import bind_extents
+from ..ir import Graph
+from ..loops.ir import NON_FINITE
+from ..trace import TracedFunction, donations
+from .array import DeviceArray, device_put, errors, the_device
+from .build import build_cubins
+from .interchange import is_on_device, view
+from .plan import DevicePlan, Launch, Place, plan_device, stride_symbol
+
+GRAPHS = 8
+"""So many captured graphs are kept for a program, those used last."""
+ALIGNMENT = 16
+"""Kernels may take for granted that contiguous arrays begin at such an address."""
+
+
+class Cuda:
+    """Programs for the CUDA device of this machine. Options as those of `backends.Native`."""
+
+    def __init__(self, check_finite: bool = False, direct: bool = False):
+        self._options = {"check_finite": check_finite, "direct": direct}
+
+    def lower(self, graph: Graph) -> Lowered:
+        return lower_graph(graph, **self._options)
+
+    def compile(self, traced: TracedFunction) -> DeviceExecutable:
+        return DeviceExecutable(traced, **self._options)
+
+    def callable(self, miss: Callable[..., Any]) -> None:
+        return None
+
+
+class DeviceExecutable:
+    """A program on the device: one variant for contiguous arrays, others for any strides."""
+
+    tuning: tuple[str, ...] = ()
+
+    def __init__(self, traced: TracedFunction, check_finite: bool, direct: bool):
+        self.device = the_device()
+        self._traced, self._check_finite = traced, check_finite
+        self._aliases = donations(traced)
+        lowered = lower_graph(traced.graph, check_finite=check_finite, direct=direct)
+        self._graph: Graph = lowered.optimised.graph
+        self._variants: dict[tuple[int, ...], LoadedProgram] = {}
+        self._lock = ForkLock()
+        self._variant(())
+
+    @property
+    def peak_bytes(self) -> ty.Extent:
+        """Bytes that a call needs besides its arguments: results and the arena."""
+        plan = self._variant(()).plan
+        total: ty.Extent = plan.arena
+        for value in plan.graph.results:
+            total = total + value.type.nbytes
+        return total
+
+    def _variant(self, strided: tuple[int, ...]) -> LoadedProgram:
+        with self._lock:
+            found = self._variants.get(strided)
+            if found is None:
+                plan = plan_device(self._graph, strided, self._aliases, self._check_finite)
+                found = self._variants[strided] = LoadedProgram(self.device, plan)
+            return found
+
+    def argument(self, leaf: Any, parameter: Any) -> DeviceArray:
+        """A leaf of a call on the device."""
+        if isinstance(leaf, DeviceArray):
+            leaf._readable()
+            return leaf
+        if is_on_device(leaf):
+            return view(self.device, leaf)
+        return device_put(np.asarray(leaf, dtype=parameter.type.dtype.numpy))
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        donated = self._aliases.values()
+        given: list[DeviceArray] = list(arrays)
+        strided = tuple(k for k, a in enumerate(given) if not _is_plain(a) and k not in donated)
+        for k in donated:
+            if not _is_plain(given[k]):
+                raise DeviceError(
+                    f"{self._traced.parameters[k].path} is donated, and its elements do not lie in "
+                    "order in memory; only a C-contiguous array can be written over"
+                )
+        return self._variant(strided).run(given, strided, self._aliases)
+
+    def attach(self, function: Any, traced: TracedFunction) -> bool:
+        return False
+
+
+def _is_plain(array: DeviceArray) -> bool:
+    return array.pointer % ALIGNMENT == 0 and array.is_contiguous
+
+
+class LoadedProgram:
+    """A plan whose kernels are on the device, with its constants."""
+
+    def __init__(self, device: cuda.Device, plan: DevicePlan):
+        self.device, self.plan = device, plan
+        launches = (*plan.setup, *plan.launches)
+        cubins = build_cubins([one.kernel for one in launches], device.arch, device.driver_version)
+        self._modules: dict[bytes, Any] = {}
+        functions = []
+        name = plan.graph.name
+        with errors(f"loading {name}"):
+            for launch, cubin in zip(launches, cubins, strict=True):
+                if cubin not in self._modules:
+                    self._modules[cubin] = device.load(cubin)
+                functions.append(device.function(self._modules[cubin], launch.kernel.name))
+            self._constants = [device_put(literal.array) for literal in plan.constants]
+            self._kept = device.allocate(plan.kept)
+            self._error = device.allocate(4)
+            device.clear(int(self._error), 4)
+        setup = functions[: len(plan.setup)]
+        self._functions = functions[len(plan.setup) :]
+        self._graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
+        self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
+        self._lock = ForkLock()
+        if plan.setup:
+            with errors(f"loading {name}"):
+                scratch = device.allocate(plan.setup_arena)
+                self._launch(plan.setup, setup, [], int(scratch), {})
+                device.synchronize()
+
+    # -- calls
+    def run(
+        self, arrays: Sequence[DeviceArray], strided: Sequence[int], aliases: Mapping[int, int]
+    ) -> list[DeviceArray]:
+        """The results for arrays of the parameters' types."""
+        graph, device = self.plan.graph, self.device
+        env: dict[str, int] = {}
+        if graph.symbols:
+            env = dict(bind_extents(graph, [a.shape for a in arrays]))
+        for k in strided:
+            array = arrays[k]
+            for axis, step in enumerate(array.strides):
+                if step % array.itemsize:
+                    raise DeviceError(f"argument {k} has strides that are no whole elements")
+                env[stride_symbol(k, axis)] = step // array.itemsize
+        watches = self._watches.union(*(a.watches for a in arrays))
+        results: list[DeviceArray] = []
+        with errors(self._call(arrays)):
+            for k, value in enumerate(graph.results):
+                shape = tuple(_number(e, env) for e in value.type.shape)
+                if k in aliases:
+                    source = arrays[aliases[k]]
+                    source.donated = True
+                    owner, pointer = source.owner, source.pointer
+                else:
+                    nbytes = int(np.prod(shape, dtype=np.int64)) * value.dtype.nbytes
+                    owner = device.allocate(nbytes)
+                    pointer = int(owner)
+                results.append(
+                    DeviceArray(device, owner, pointer, value.dtype, shape, None, watches)
+                )
+            arena_bytes = _number(self.plan.arena, env)
+            arena = device.allocate(arena_bytes) if arena_bytes else None
+            base = 0 if arena is None else int(arena)
+            buffers = [a.pointer for a in (*arrays, *results)]
+            self._start(buffers, base, env)
+        return results
+
+    def _call(self, arrays: Sequence[DeviceArray]) -> str:
+        shown = ", ".join(f"{ty.dtype(a.dtype)}{list(a.shape)}" for a in arrays)
+        return f"{self.plan.graph.name}({shown})"
+
+    def _start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
+        """Replays the graph of these addresses; launches one by one the first time."""
+        key = (*buffers, arena, *env.values())
+
+        def work() -> None:
+            self._launch(self.plan.launches, self._functions, buffers, arena, env)
+
+        with self._lock:
+            if key not in self._graphs:
+                self._graphs[key] = None
+                if len(self._graphs) > GRAPHS:
+                    self._graphs.popitem(last=False)
+                work()
+                return
+            found = self._graphs[key]
+            if found is None and len(self._functions) > 1:
+                found = self._graphs[key] = self.device.capture(work)
+            self._graphs.move_to_end(key)
+            if found is None:
+                work()
+            else:
+                with self.device.active():
+                    self.device.replay(found)
+
+    def _launch(
+        self, launches: Sequence[Launch], functions: Sequence[Any], buffers: Sequence[int],
+        arena: int, env: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        with self.device.active():
+            for launch, function in zip(launches, functions, strict=True):
+                kernel = launch.kernel
+                grid = tuple(
+                    min(_number(e, env), limit)
+                    for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
+                )
+                if 0 in grid:
+                    continue
+                values = [self._address(p, buffers, arena, env) for p in launch.buffers]
+                values += [env[s] for s in launch.symbols]
+                if kernel.fails:
+                    values.append(int(self._error))
+                try:
+                    self.device.launch(function, grid, kernel.block, cuda.pack(values))
+                except Exception as error:
+                    at = f" ({launch.line})" if launch.line else ""
+                    raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None
+
+    def _address(
+        self, place: Place, buffers: Sequence[int], arena: int, env: Mapping[str, int]
+    ) -> int:
+        kind, where = place
+        if kind == "buffer":
+            return buffers[where]  # type: ignore[index]
+        if kind == "constant":
+            return self._constants[where].pointer  # type: ignore[index]
+        base = arena if kind == "arena" else int(self._kept)
+        return base + _number(where, env)  # type: ignore[arg-type]
+
+    # -- errors of the user's program
+    def check(self) -> None:
+        """Raises what the program's kernels reported; waits for the device.
+
+        Raises:
+            IndexError, NonFiniteError: with the message of the first report.
+        """
+        code = np.zeros(1, np.int32)
+        self.device.download(code, int(self._error))
+        number = int(code[0])
+        if not number:
+            return
+        self.device.clear(int(self._error), 4)
+        if number > len(self.plan.messages):
+            raise GraphcError(f"a kernel reported the unknown error {number}; a bug of graphc")
+        message = self.plan.messages[number - 1]
+        raise NonFiniteError(message) if NON_FINITE in message else IndexError(message)
+
+
+def _number(extent: ty.Extent, env: Mapping[str, int]) -> int:
+    if isinstance(extent, int):
+        return extent
+    value = ty.substitute(extent, dict(env))
+    assert isinstance(value, int), (extent, env)
+    return value

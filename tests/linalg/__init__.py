@@ -1,0 +1,1 @@
+"""Linear algebra of any size: compiled functions against NumPy."""

@@ -1,0 +1,25 @@
+"""The examples of docs/control_flow_python.md print what the page shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "control_flow_python.md"
+
+
+def test_examples_print_what_the_page_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In order, in one namespace; a block of code is followed by what it prints."""
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.S)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for number, (code, shown) in enumerate(blocks):
+        file = tmp_path / f"block{number}.py"
+        file.write_text(code, encoding="utf-8")
+        exec(compile(code, str(file), "exec"), names)
+        assert capsys.readouterr().out.replace(str(file), "page.py") == shown, code
