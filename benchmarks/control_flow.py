@@ -1,8 +1,8 @@
 """What a step of a native loop costs, one core: python benchmarks/control_flow.py
 
 The shortest of many calls; a loop of no work (the state plus one), one-sample SGD for a line over
-190 rows, an LSTM of 64 rows, a Newton iteration, a choice in a loop, and what Python needs for the
-same.
+190 rows, a Newton iteration, a choice in a loop, an element set in the state, an edit distance, an
+LSTM of 64 rows, and what Python needs for the same.
 """
 
 from __future__ import annotations
@@ -55,6 +55,35 @@ def choices(xs: Any) -> Any:
     return graphc.scan(step, 0.0, xs)[0]
 
 
+def running(x: Any) -> Any:
+    """Sets each element of the state by the one before it."""
+
+    def step(i: Any, s: Any) -> Any:
+        s = s.copy()
+        s[i] = s[i - 1] * 0.9 + s[i]
+        return s
+
+    return graphc.fori_loop(1, x.shape[0], step, x)
+
+
+def distance(a: Any, b: Any) -> Any:
+    """The edit distance of two words, by the table."""
+    table = np.zeros((a.shape[0] + 1, b.shape[0] + 1), np.int64)
+    table[:, 0] = np.arange(a.shape[0] + 1)
+    table[0] = np.arange(b.shape[0] + 1)
+
+    def row(i: Any, table: Any) -> Any:
+        def column(j: Any, table: Any) -> Any:
+            least = np.minimum(table[i, j + 1], table[i + 1, j]) + 1
+            table = table.copy()
+            table[i + 1, j + 1] = np.minimum(least, table[i, j] + (a[i] != b[j]))
+            return table
+
+        return graphc.fori_loop(0, b.shape[0], column, table)
+
+    return graphc.fori_loop(0, a.shape[0], row, table)[-1, -1]
+
+
 def cell(params: Any, state: Any, x: Any) -> Any:
     (w, u, b), (h, c) = params, state
     i, f, g, o = np.split(x @ w + h @ u + b, 4, axis=-1)
@@ -90,6 +119,11 @@ def main() -> None:
     xs = rng.normal(size=1000)
     either = graphc.jit(choices)
     report("a choice in each of 1000 steps", shortest(lambda: either(xs)), 1000)
+    for n in (100, 10_000):
+        state, each = rng.normal(size=n), graphc.jit(running)
+        report(f"one element of {n} is set", shortest(lambda: each(state)), n - 1)  # noqa: B023
+    words, edits = rng.integers(0, 4, (2, 500)), graphc.jit(distance)
+    report("edit distance, 500 x 500", shortest(lambda: edits(*words)), 500 * 500)
     params = (
         rng.normal(0, 0.1, (128, 512)).astype(np.float32),
         rng.normal(0, 0.1, (128, 512)).astype(np.float32),

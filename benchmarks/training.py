@@ -47,8 +47,19 @@ def text_convolution(weights: Weights, x: Any, y: Any) -> Any:
     return losses.binary_cross_entropy(nn.dense(h, w2, b2), y, from_logits=True)
 
 
+def bilstm(weights: Weights, x: Any, y: Any) -> Any:
+    np = importlib.import_module("numpy")
+    table, *both, w1, b1, w2, b2 = weights
+    names = ("kernel", "recurrent", "bias")
+    there, back = (dict(zip(names, part, strict=True)) for part in (both[:3], both[3:]))
+    _, ((h, _), (g, _)) = nn.bidirectional(nn.lstm, there, back, nn.embedding(table, x))
+    h = nn.relu(nn.dense(np.concatenate([h, g], 1), w1, b1))
+    return losses.binary_cross_entropy(nn.dense(h, w2, b2), y, from_logits=True)
+
+
 LOSSES: dict[str, Callable[..., Any]] = {
     "mlp-512": mlp, "mlp-128": mlp, "autoencoder": autoencoder, "imdb": text_convolution,
+    "bilstm": bilstm,
 }  # fmt: skip
 """By the suite's names of the cases."""
 
@@ -77,6 +88,42 @@ def program(case: Any, column: Any, weights: Weights, x: Any, y: Any) -> Callabl
     return call
 
 
+def linear_regression(column: Any, xs: Any, ys: Any) -> Callable[[], tuple[Any, Any]]:
+    """An epoch of one call for each sample, as the peers make it; a sample is an array of one
+    element, since a call of NumPy's scalars does not take the native path.
+    """
+    np = importlib.import_module("numpy")
+    rate = importlib.import_module("bench.train").LinearRegression.rate
+
+    def loss(w: Any, b: Any, x: Any, y: Any) -> Any:
+        return np.sum((w * x + b - y) ** 2)
+
+    gradient = graphc.grad(loss, argnums=(0, 1))
+
+    @graphc.jit(donate=("w", "b"))
+    def step(w: Any, b: Any, x: Any, y: Any) -> Any:
+        dw, db = gradient(w, b, x, y)
+        return w - rate * dw, b - rate * db
+
+    kept = [np.zeros(1, np.float32), np.zeros(1, np.float32)]
+    samples = [(xs[k : k + 1], ys[k : k + 1]) for k in range(len(xs))]
+
+    def epoch() -> tuple[Any, Any]:
+        w, b = kept
+        for x, y in samples:
+            w, b = step(w, b, x, y)
+        kept[:] = w, b
+        return w, b
+
+    return epoch
+
+
+PROGRAMS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(LOSSES, program), "linear-regression": linear_regression,
+}  # fmt: skip
+"""By the suite's names of the cases: what makes the call."""
+
+
 def lowered(case: Any) -> Any:
     """The step of a case, to look at."""
     np = importlib.import_module("numpy")
@@ -102,23 +149,38 @@ def unrolled(case: Any, column: Any, w: Any, xs: Any) -> Callable[[], Any]:
     return lambda: compiled(w, xs)
 
 
+def loop(case: Any, column: Any, w: Any, xs: Any) -> Callable[[], Any]:
+    """The same gradient, of a loop in the graph."""
+    np = importlib.import_module("numpy")
+
+    def loss(w: Any, xs: Any) -> Any:
+        h = np.zeros(xs.shape[1:], np.float32)
+        h, _ = graphc.scan(lambda h, x: (np.tanh(h @ w + x), None), h, xs)
+        return np.sum(h * h)
+
+    compiled = graphc.jit(graphc.grad(loss))
+    return lambda: compiled(w, xs)
+
+
 def hessian(case: Any, column: Any, x: Any) -> Callable[[], Any]:
     """Of Rosenbrock's function."""
     compiled = graphc.jit(graphc.hessian(type(case).rosenbrock))
     return lambda: compiled(x)
 
 
-GRADIENTS: dict[str, Callable[..., Any]] = {"unrolled": unrolled, "hessian": hessian}
+GRADIENTS: dict[str, Callable[..., Any]] = {
+    "loop": loop, "unrolled": unrolled, "hessian": hessian,
+}  # fmt: skip
 
 
 def register(train: dict[str, Any], autodiff: dict[str, Any], column: str) -> None:
     """Enters graphc in the suite's cases that it has a program for."""
-    for cases, programs in ((train, LOSSES), (autodiff, GRADIENTS)):
+    for cases, programs in ((train, PROGRAMS), (autodiff, GRADIENTS)):
         for name, case in cases.items():
             if name not in programs:
                 continue
             if cases is train:
-                type(case).graphc = program
+                type(case).graphc = programs[name]
             else:
                 type(case).build = _building(type(case).build, programs[name], column)
             if column not in case.columns:

@@ -171,6 +171,7 @@ def reference() -> str:
         namespace("graphc.numpy.fft", graphc.numpy.fft),
         functions("graphc.linalg", graphc.linalg),
         functions("graphc.nn", graphc.nn),
+        functions("graphc.nn.initializers", graphc.nn.initializers),
         functions("graphc.nn.losses", graphc.nn.losses),
         functions("graphc.nn.metrics", graphc.nn.metrics),
         functions("graphc.random", graphc.random),

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -172,7 +173,10 @@ class Binder:
             found, structure = pytrees.flatten(value)
             structures.append(structure)
             for position, leaf in enumerate(found):
-                key, leaf = self._leaf(name, structure, position, leaf)
+                plain = type(leaf) is np.ndarray or isinstance(leaf, np.generic)
+                key = _array_key(leaf.dtype, leaf.shape) if plain and not self.dims else None
+                if key is None:
+                    key, leaf = self._leaf(name, structure, position, leaf)
                 keys.append(key)
                 if not isinstance(key, Static):
                     leaves.append(leaf)
@@ -241,6 +245,17 @@ class Binder:
             at += many
         bound = inspect.BoundArguments(self.signature, arguments)
         return bound.args, bound.kwargs
+
+
+@lru_cache(maxsize=4096)
+def _array_key(dtype: np.dtype[Any], shape: tuple[int, ...]) -> LeafKey | None:
+    """The key of an array without symbolic extents, None where its dtype has no place in a graph.
+    A step of training has dozens of arrays in each call.
+    """
+    try:
+        return ("array", TensorType(ty.dtype(dtype), shape))
+    except TypeMismatch:
+        return None
 
 
 def _device_type(leaf: Any) -> TensorType | None:

@@ -181,6 +181,10 @@ class OpDef:
         written_out: `lower` wants a number as the index along the axis `attrs["axis"]`: loops over
             it are written out, and what the results along that axis share is computed once.
         stored: the result is written to memory; a kernel begins with it.
+        places: of an op whose result is operand 0 with few of its places changed: (c, index) to the
+            place of the element of operand 1 at that index. Where the result is in the memory of
+            operand 0 (`codegen.overwrite`), nothing else is written.
+        changes: the same of an opaque op, whose `lower` asks `c.over`.
         pure: no effect besides the result (an index that can be out of range is still pure: it
             reports).
         numpy: the NumPy callables that mean this op exactly (ufuncs are intercepted by it).
@@ -206,6 +210,8 @@ class OpDef:
     cost: int = 1
     written_out: bool = False
     stored: bool = False
+    places: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None
+    changes: bool = False
     pure: bool = True
     numpy: tuple[Any, ...] = ()
     samples: Callable[[], Iterable[Sample]] = lambda: ()

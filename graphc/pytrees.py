@@ -82,7 +82,11 @@ LEAF = Leaf()
 
 def is_container(x: Any) -> bool:
     """Whether x is flattened."""
-    return isinstance(x, _CONTAINERS) or (dataclasses.is_dataclass(x) and not isinstance(x, type))
+    return _holds(type(x))
+
+
+def _holds(kind: type) -> bool:
+    return issubclass(kind, _CONTAINERS) or dataclasses.is_dataclass(kind)
 
 
 def flatten(x: Any) -> tuple[list[Any], Structure]:
@@ -93,7 +97,7 @@ def flatten(x: Any) -> tuple[list[Any], Structure]:
         return list(x), Row(type(x), len(x))
     while True:
         leaves, spec = _optree().tree_flatten(x, namespace=NAMESPACE)
-        new = {type(leaf) for leaf in leaves if is_container(leaf)}
+        new = {kind for kind in set(map(type, leaves)) if _holds(kind)}
         if not new:
             return leaves, Tree(spec)
         for one in new:

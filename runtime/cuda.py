@@ -156,16 +156,22 @@ class Device:
         with self.active():
             return self._driver.module_from_buffer(cubin)
 
-    def function(self, module: Any, name: str) -> Any:
-        """A kernel of a module, to be launched by `launch`."""
+    def function(self, module: Any, name: str, shared: int = 0) -> Any:
+        """A kernel of a module, to be launched by `launch` with so many bytes of shared memory."""
         with self.active():
-            return module.get_function(name)
+            function = module.get_function(name)
+            if shared:
+                kind = self._driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+                function.set_attribute(kind, shared)
+            return function
 
     def launch(
-        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes
-    ) -> None:
-        """Launches on the stream. `arguments` as the kernel's parameters lie in memory."""
-        function._launch_kernel(grid, block, arguments, 0, self.stream)
+        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
+        shared: int = 0,
+    ) -> None:  # fmt: skip
+        """Launches on the stream. `arguments` as the kernel's parameters lie in memory; `shared` as
+        `function` was told."""
+        function._launch_kernel(grid, block, arguments, shared, self.stream)
 
     # -- other streams
     def wait_for(self, stream: int) -> None:

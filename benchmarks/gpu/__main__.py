@@ -1,4 +1,5 @@
-"""`python -m benchmarks.gpu [--out FOLDER] [--seconds 225] [--only checks|speed]`: correctness of
+"""`python -m benchmarks.gpu [--out FOLDER] [--seconds 225] [--only checks|speed]
+[--groups GROUP...] [--cases REGEX] [--columns NAME...]`: correctness of
 the whole op set, then times of every column, in one call; needs nothing but what lies beside it.
 
 Every group of checks and every column is a process of its own, so that none can end the others: a
@@ -170,6 +171,7 @@ class Column:
             stderr=self._log, text=True,
         )  # fmt: skip
         self.lines: list[dict[str, Any]] = []
+        self.ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -180,9 +182,14 @@ class Column:
                 facts = json.loads(line)
             except ValueError:
                 continue
+            if "ready" in facts:
+                note(f"{facts['column']} is ready after {facts['ready']:.1f} s")
+                self.ready.set()
+                continue
             self.lines.append(facts)
             shown = facts.get("failed") or f"{facts.get('ms', 0):.4f} ms"
             note(f"{facts['column']:14s} {facts['case']:32s} {shown[:100]}")
+        self.ready.set()
 
     def time(self, seconds: float) -> None:
         """Lets it go and waits until it is done."""
@@ -261,7 +268,8 @@ def main() -> None:
     parser.add_argument("--checks", type=float, default=80.0, help="seconds for correctness")
     parser.add_argument("--only", choices=("checks", "speed"))
     parser.add_argument("--columns", nargs="*", default=list(COLUMNS))
-    parser.add_argument("--groups", nargs="*", default=list(GROUPS))
+    parser.add_argument("--cases", default="", help="a regular expression of what is timed")
+    parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--most", type=int, default=10**6, help="checks of a group")
     parser.add_argument("--workers", type=int, default=max(1, min(10, (os.cpu_count() or 2) - 4)))
     parser.add_argument("--tiny", action="store_true")
@@ -280,7 +288,8 @@ def main() -> None:
         for name in given.columns:
             share = room * SHARE[name] / whole
             tiny = ["--tiny"] if given.tiny else []
-            columns[name] = Column(name, given.out, share, [*extra, *tiny])
+            some = [f"--cases={given.cases}"] if given.cases else []
+            columns[name] = Column(name, given.out, share, [*extra, *tiny, *some])
     lines: list[dict[str, Any]] = []
     left: list[str] = []
     hosted = ""
@@ -292,16 +301,19 @@ def main() -> None:
         host = threading.Thread(
             target=lambda: tests.append(host_tests(given.out, given.checks)), daemon=True
         )
-        host.start()
+        if given.groups == list(GROUPS):
+            host.start()
         checker.run(given.groups, given.most)
-        host.join(max(0.1, STARTED + given.checks + 5 - time.perf_counter()))
-        hosted = tests[0] if tests else "did not end"
+        if host.ident is not None:
+            host.join(max(0.1, STARTED + given.checks + 5 - time.perf_counter()))
+        hosted = tests[0] if tests else "not run" if host.ident is None else "did not end"
         lines, left = checker.lines, checker.left
         note(f"the host path's tests: {hosted}")
         print(summary(lines, left), flush=True)
         keep(given.out, facts, hosted, lines, left, [])
     elif columns:
-        time.sleep(0 if given.tiny else 45)  # for what is compiled meanwhile
+        for column in columns.values():  # compile before the first is timed
+            column.ready.wait(max(0.0, STARTED + 45 - time.perf_counter()))
     rows: list[dict[str, Any]] = []
     for name, column in columns.items():
         seconds = min(column.seconds * 1.15 + 5, until - time.perf_counter())

@@ -54,7 +54,7 @@ class DeviceProgram:
             if kernel.fails:
                 values.append(int(error))
             with device.active():
-                device.launch(function, grid, kernel.block, cuda.pack(values))
+                device.launch(function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes)
         written = {
             p.name
             for kernel in self.kernels
@@ -115,6 +115,9 @@ def build(programs: Sequence[Sequence[CudaKernel]]) -> list[DeviceProgram]:
     cubin = cubins._cubin(translation_unit(every), device.arch, device.driver_version)
     module = device.load(cubin)
     return [
-        DeviceProgram(tuple(kernels), tuple(device.function(module, k.name) for k in kernels))
+        DeviceProgram(
+            tuple(kernels),
+            tuple(device.function(module, k.name, k.dynamic_bytes) for k in kernels),
+        )
         for kernels in renamed
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import sys
 import time
@@ -346,10 +347,10 @@ def small(case: Case) -> Case:
     return replace(case, inputs=tuple((less(s), d) for s, d in case.inputs))
 
 
-def main(name: str, go: Path, seconds: float, tiny: bool) -> None:
+def main(name: str, go: Path, seconds: float, tiny: bool, some: str) -> None:
     started = time.perf_counter()
     column = COLUMNS[name]()
-    chosen = [c for c in cases.every() if name in c.columns]
+    chosen = [c for c in cases.every() if name in c.columns and re.search(some, c.name)]
     if tiny:
         chosen = [small(c) for c in chosen]
     ready: list[tuple[Case, Callable[..., Any]]] = []
@@ -363,11 +364,11 @@ def main(name: str, go: Path, seconds: float, tiny: bool) -> None:
             ready.append((case, function))
         except Exception as error:
             emit(name, case.name, failed=failure(error))
-    note(f"{name}: ready after {time.perf_counter() - started:.1f} s")
+    print(json.dumps({"column": name, "ready": time.perf_counter() - started}), flush=True)
     while not go.exists():
         time.sleep(0.05)
     started = time.perf_counter()
-    if name == "torch" and not tiny:
+    if name == "torch" and not tiny and not some:
         limits(column)  # type: ignore[arg-type]
     for case, function in ready:
         if time.perf_counter() - started > seconds:
@@ -416,6 +417,7 @@ if __name__ == "__main__":
         from tests.device import standin
 
         standin.install()
-    main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), "--tiny" in sys.argv)
+    (*_, some) = ("", *(a.removeprefix("--cases=") for a in sys.argv if a.startswith("--cases=")))
+    main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), "--tiny" in sys.argv, some)
     sys.stdout.flush()
     os._exit(0)

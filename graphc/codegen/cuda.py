@@ -31,7 +31,7 @@ from graphc_runtime.records import dataclass
 from .. import types as ty
 from ..errors import LoweringError
 from ..loops import ir as L
-from ..loops.cuda_access import merge, neutral_value
+from ..loops.cuda_access import linear, merge, neutral_value
 from ..loops.ir import Accumulate, Alloc, Buffer, Expr, For, Index, Load, LoopFunc, Stmt, Store
 from .cuda_analysis import (
     PACK_BYTES,
@@ -47,7 +47,10 @@ from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
 PRELUDE = Path(__file__).with_name("cuda_prelude.h")
 GRID_LIMITS = (2**31 - 1, 65535, 65535)
-MAX_SHARED_BYTES = 48 * 1024
+STATIC_SHARED_BYTES = 48 * 1024
+"""More than this a kernel asks for when it is launched."""
+MAX_SHARED_BYTES = 99 * 1024
+"""What a block may have on every architecture from sm_80 on."""
 SHARING_WORDS = (64, 96)
 """What a thread of 256 holds in register buffers, more than the first and at most the second, when
 128 registers are enough for it but the compiler may take a few more (f32 tiles: 129 on sm_90, 161
@@ -72,6 +75,8 @@ class CudaKernel:
     fails: bool = False
     synchronizes: bool = False
     """Does it hold barriers or warp operations?"""
+    dynamic_bytes: int = 0
+    """What of the shared memory is asked for at launch."""
 
     @property
     def has_half(self) -> bool:
@@ -151,7 +156,8 @@ class _Kernel:
         self.thread_vars: list[str] = []
         self.partials: dict[Key, _Partial] = {}
         self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
-        self.shared_bytes = 0
+        self.shared_bytes = self.dynamic_bytes = 0
+        self.is_dynamic = _shared_bytes(phase) > STATIC_SHARED_BYTES
         self.register_bytes = 0
         self.fails = self.synchronizes = False
         self.shared_names: set[str] = set()
@@ -165,7 +171,8 @@ class _Kernel:
         everything = {b.name: b for b in (*self.func.params, *workspace(self.func))}
         buffers = [b for b in everything.values() if b.name in self.used]
         symbols = [s for s in self.func.symbols if s in self.used_symbols]
-        if self.shared_bytes > MAX_SHARED_BYTES:
+        static = self.shared_bytes - self.dynamic_bytes
+        if static > STATIC_SHARED_BYTES or self.shared_bytes > MAX_SHARED_BYTES:
             raise LoweringError(f"{name} asks for {self.shared_bytes} bytes of shared memory")
         params = [self.parameter(b) for b in buffers] + [
             f"long long {self.name(s)}" for s in symbols
@@ -178,6 +185,8 @@ class _Kernel:
         if x * y * z == 256 and least < self.register_bytes <= most:
             bounds += ", 2"
         head = f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(\n    '
+        if self.dynamic_bytes:
+            self.lines.insert(0, f"  GC_DYNAMIC_SHARED({self.dynamic_bytes});")
         source = head + ",\n    ".join(params) + ") {\n" + "\n".join(self.lines) + "\n}\n"
         return CudaKernel(
             source,
@@ -188,6 +197,7 @@ class _Kernel:
             (*buffers, *symbols),
             self.fails,
             self.synchronizes,
+            self.dynamic_bytes,
         )
 
     def parameter(self, buffer: Buffer) -> str:
@@ -325,6 +335,12 @@ class _Kernel:
                 self.transpose(stmt)
             case L.Mma():
                 self.mma(stmt)
+            case L.Fragments():
+                self.fragments(stmt)
+            case L.CopyCommit():
+                self.emit("gc_copy_commit();")
+            case L.CopyWait(pending):
+                self.emit(f"gc_copy_wait<{pending}>();")
             case L.Combine():
                 self.combine_lanes(stmt)
             case _:
@@ -403,6 +419,11 @@ class _Kernel:
         # an element array without constructors: __half would make one for each
         aligned = buffer.align >= PACK_BYTES and not copies
         self.shared_names |= {buffer.name} if aligned else set()
+        if aligned and self.is_dynamic:
+            start, nbytes = self.dynamic_bytes, size * buffer.dtype.nbytes
+            self.dynamic_bytes += -(-nbytes // PACK_BYTES) * PACK_BYTES
+            self.emit(f"{ctype}* const {name} = reinterpret_cast<{ctype}*>(gc_dynamic + {start});")
+            return
         align = f"__align__({buffer.align}) " if aligned else ""
         self.emit(f"__shared__ {align}{ctype} {declared}[{total}];")
         if copies:
@@ -550,6 +571,10 @@ class _Kernel:
         if not isinstance(loop.extent, int):
             raise LoweringError(f"vector loop {loop.var} needs a constant extent")
         lanes = loop.extent
+        match loop.body:
+            case (Store(asynchronous=True) as store,):
+                self.copy(loop, store)
+                return
         loads, stores = packed_accesses(loop, self.global_names | self.shared_names)
         self.stored |= {buffer.name for buffer, _ in stores}
         outer = dict(self.lanes)
@@ -579,7 +604,33 @@ class _Kernel:
         self.close()
         self.lanes = outer
 
+    def copy(self, loop: For, store: Store) -> None:
+        """A vector loop that is one asynchronous copy."""
+        load, target = store.value, store.buffer
+        if self.unbound() or not isinstance(load, Load) or not isinstance(loop.extent, int):
+            raise LoweringError(f"{self.func.name}: what is copied to {target.name} is no copy")
+        buffers = ((target, store.index), (load.buffer, load.index))
+        fits = target.name in self.shared_names and all(
+            linear(self.offset(buffer, index), loop.var, loop.extent) for buffer, index in buffers
+        )
+        if not fits:
+            raise LoweringError(f"{self.func.name}: {target.name} is copied to in pieces")
+        to, source = (
+            self.place(buffer, tuple(_at_zero(i, loop.var) for i in index))
+            for buffer, index in buffers
+        )
+        nbytes = loop.extent * target.dtype.nbytes
+        guard = "true" if load.guard is None else _bare(self.expr(load.guard))
+        self.emit(f"gc_copy_async<{nbytes}>(&{to}, &{source}, {guard});")
+
     # -- tiles
+    def fragments(self, stmt: L.Fragments) -> None:
+        self.whole_warp("a Fragments")
+        target = self.place(stmt.target, stmt.target_index)
+        source = self.place(stmt.source, stmt.source_index)
+        name = "gc_fragments_transposed" if stmt.transposed else "gc_fragments"
+        self.emit(f"{name}(&{target}, &{source});")
+
     def whole_warp(self, what: str) -> None:
         """Raises LoweringError unless all threads of a warp come by."""
         if self.apart or "x" not in self.bound or self.block[0] != 32:
@@ -636,6 +687,20 @@ class _Kernel:
             self.close()
             self.emit("__syncthreads();")
         self.close()
+
+
+def _at_zero(index: Index, var: str) -> Index:
+    return ty.substitute(index, {var: 0}) if isinstance(index, ty.Dim) else index
+
+
+def _shared_bytes(phase: For) -> int:
+    """Of the tiles of a kernel."""
+    total = 0
+    for stmt in L.statements((phase,)):
+        if isinstance(stmt, Alloc) and stmt.buffer.space == "shared":
+            size = ty.product(stmt.buffer.shape)
+            total += size * stmt.buffer.dtype.nbytes if isinstance(size, int) else 0
+    return total
 
 
 _INDEX_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}

@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
 #include <ucontext.h>
@@ -150,11 +151,21 @@ enum State : uint8_t { READY, AT_BARRIER, AT_WARP, DONE };
 const unsigned MAX_THREADS = 1024;
 const size_t STACK_BYTES = 256 * 1024;
 
+struct Copy {  // an asynchronous copy; without a target, the end of a group
+  void* to;
+  const void* from;  // null: zeros
+  size_t nbytes;
+  void done() const {
+    if (to && from) memcpy(to, from, nbytes);
+    if (to && !from) memset(to, 0, nbytes);
+  }
+};
 struct Thread {
   Context context;
   uint3 index;
   State state;
   unsigned parity;  // which of the warp's two sets of slots the next exchange uses
+  std::deque<Copy> copies;
 };
 struct Warp {
   uint64_t slots[2][32];
@@ -268,6 +279,7 @@ static void run_block(bool fibers) {
         threads[i].index = {x, y, z};
         threads[i].state = READY;
         threads[i].parity = 0;
+        threads[i].copies.clear();
       }
   for (unsigned w = 0; w * 32 < count; ++w) warps[w].waiting = 0;
   at_barrier = done = 0;
@@ -493,6 +505,51 @@ template <class H> inline void mma_of(float* d, const unsigned* a, const unsigne
   mma(d, own);
 }
 }  // namespace cuda_cpu
+
+namespace cuda_cpu {
+// ldmatrix: lane 8m + i names row i of matrix m; word m of a lane is two neighbours of it.
+static void fragments(unsigned* d, const void* row, bool transposed) {
+  const unsigned lane = current & 31u, q = lane / 4, t = lane % 4;
+  const uint64_t* slots = exchange(0xffffffffu, (uint64_t)(uintptr_t)row);
+  for (unsigned m = 0; m < 4; ++m) {
+    unsigned parts[2];
+    for (unsigned e = 0; e < 2; ++e) {
+      const unsigned r = transposed ? 2 * t + e : q, c = transposed ? q : 2 * t + e;
+      parts[e] = ((const uint16_t*)(uintptr_t)slots[8 * m + r])[c];
+    }
+    d[m] = parts[0] | parts[1] << 16;
+  }
+}
+}  // namespace cuda_cpu
+
+#define GC_DYNAMIC_SHARED(N) __shared__ __align__(16) unsigned char gc_dynamic[N]
+static inline void gc_fragments(unsigned* d, const void* row) {
+  cuda_cpu::fragments(d, row, false);
+}
+static inline void gc_fragments_transposed(unsigned* d, const void* row) {
+  cuda_cpu::fragments(d, row, true);
+}
+// Copies are done at once in one order of the threads, and as late as may be in the other: who
+// reads too early, or writes over what others still read, differs in one of them.
+template <int N> inline void gc_copy_async(void* to, const void* from, bool inside) {
+  const cuda_cpu::Copy copy = {to, inside ? from : nullptr, N};
+  if ((uintptr_t)to % N || (inside && (uintptr_t)from % N)) abort();  // as the device would
+  if (!cuda_cpu::options.reverse) return copy.done();
+  cuda_cpu::threads[cuda_cpu::current].copies.push_back(copy);
+}
+static inline void gc_copy_commit() {
+  cuda_cpu::threads[cuda_cpu::current].copies.push_back({nullptr, nullptr, 0});
+}
+template <int P> inline void gc_copy_wait() {
+  auto& copies = cuda_cpu::threads[cuda_cpu::current].copies;
+  int groups = 0;
+  for (const auto& copy : copies) groups += !copy.to;
+  while (groups > P) {
+    copies.front().done();
+    groups -= !copies.front().to;
+    copies.pop_front();
+  }
+}
 
 static inline void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
   cuda_cpu::mma_bytes(d, a, b);

@@ -287,6 +287,36 @@ GC_DEVICE void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
 }
 #endif
 
+// Four matrices of 8 by 8 16-bit numbers from shared memory: lane 8m + i names row i of matrix m
+// (Fragments in graphc/loops/ir.py). Copies of N bytes from global to shared memory that nobody
+// waits for but gc_copy_wait<P>, until all groups but the last P are there; 0 without `inside`.
+#if !defined(CUDA_CPU)
+#define GC_DYNAMIC_SHARED(N) extern __shared__ __align__(16) unsigned char gc_dynamic[]
+GC_DEVICE void gc_fragments(unsigned* d, const void* row) {
+  const unsigned place = (unsigned)__cvta_generic_to_shared(row);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]) : "r"(place) : "memory");
+}
+GC_DEVICE void gc_fragments_transposed(unsigned* d, const void* row) {
+  const unsigned place = (unsigned)__cvta_generic_to_shared(row);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]) : "r"(place) : "memory");
+}
+template <int N> GC_DEVICE void gc_copy_async(void* to, const void* from, bool inside) {
+  const unsigned place = (unsigned)__cvta_generic_to_shared(to);
+  if (N == 16)
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;"
+                 :: "r"(place), "l"(from), "r"(inside ? 16 : 0) : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+                 :: "r"(place), "l"(from), "n"(N), "r"(inside ? N : 0) : "memory");
+}
+GC_DEVICE void gc_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int P> GC_DEVICE void gc_copy_wait() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(P) : "memory");
+}
+#endif
+
 // ---------------------------------------------------------------------- reductions across threads
 
 #define GC_REDUCER(NAME)                                                                         \

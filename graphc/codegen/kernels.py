@@ -58,12 +58,13 @@ class Kernels:
         strides: Mapping[Value, tuple[L.Index, ...]],
         constants: Collection[Value],
         choose: Chooser | None,
+        over: Collection[int] = (),
     ) -> Kernel:
-        """The kernel of a fusion."""
+        """The kernel of a fusion; `over` as for `lower`."""
         body = node.attrs["body"]
         own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
         name = f"k{len(self.known)}_{kernel_name(body)}"
-        naive = lower(body, name, own, self.check_finite)
+        naive = lower(body, name, own, self.check_finite, over)
         # error codes are positions in one table for the whole entry
         first = len(self.messages)
         self.messages.extend(naive.messages)
@@ -80,7 +81,7 @@ class Kernels:
         key = (text, names)
         found = self.known.get(key)
         if found is None:
-            choice = ESTIMATE if choose is None else choose(node, constants, own)
+            choice = ESTIMATE if choose is None or over else choose(node, constants, own)
             found = Kernel(name, node, naive, schedule_for(naive, self.machine, names, choice))
             self.known[key] = found
         return Kernel(found.name, node, found.naive, found.schedule)
@@ -133,16 +134,17 @@ def distinct_results(graph: Graph) -> Graph:
     return Graph(graph.name, graph.params, (*graph.nodes, *copies), tuple(results))
 
 
-def separate_aliases(graph: Graph, aliases: Mapping[int, int]) -> Graph:
+def separate_aliases(
+    graph: Graph, aliases: Mapping[int, int], may: Callable[[Graph, Value, Value], bool]
+) -> Graph:
     """The graph in which a result may be written over the parameter that it replaces.
 
-    That is safe where one kernel reads the parameter last and writes each element after it has read
-    the same element; elsewhere the result is made apart and copied at the end.
+    Where it may not, the result is made apart and copied at the end.
     """
     results = list(graph.results)
     copies: list[Node] = []
     for k, i in aliases.items():
-        if not writes_in_place(graph, results[k], graph.params[i]):
+        if not may(graph, results[k], graph.params[i]):
             copies.append(copy_of(results[k]))
             results[k] = copies[-1].results[0]
     if not copies:
@@ -151,11 +153,15 @@ def separate_aliases(graph: Graph, aliases: Mapping[int, int]) -> Graph:
 
 
 def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
-    """Whether a result may be written where a parameter is, which nothing needs afterwards."""
+    """Whether a result may be written where a parameter is, which nothing needs afterwards.
+
+    That is safe where one kernel reads the parameter last and writes each element after it has read
+    the same element.
+    """
     writer = result.node
     if writer.op is not FUSION and writer.op.kind != "control":
         return False
-    if graph.results.count(result) != 1:
+    if graph.results.count(result) > 1:
         return False
     position = graph.nodes.index(writer)
     if any(parameter in node.operands for node in graph.nodes[position + 1 :]):
@@ -170,10 +176,10 @@ def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
     body = lowered.func.body
     if any(node.op.stored for node in writer.attrs["body"].nodes):
         return _reads_rows_before(body, source, target)
-    return _reads_its_own(body, source, target)
+    return reads_its_own(body, source, target)
 
 
-def _reads_its_own(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:
+def reads_its_own(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:
     """Whether each element of the target is written after the same element of the source, the only
     one that it is made of.
     """

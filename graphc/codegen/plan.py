@@ -19,8 +19,9 @@ from ..ir import Graph, Literal, Value
 from ..loops import ir as L
 from ..loops.machine import L2_BYTES, Machine
 from ..types import Dim, Extent
-from .kernels import Chooser, Kernel, Kernels, distinct_results, kernel_name, separate_aliases
+from .kernels import Chooser, Kernel, Kernels, kernel_name, separate_aliases
 from .llvm_values import Isa
+from .overwrite import Overwriting
 from .steps import Launch, Place, Step, launches
 from .walk import Scope, Walk
 
@@ -70,7 +71,8 @@ def plan(
     `check_finite` reports the first op that makes a NaN or an infinity. `choose` is asked for what
     is measured of each kernel that runs in a call.
     """
-    graph = separate_aliases(distinct_results(graph), aliases or {})
+    overwriting = Overwriting()
+    graph = separate_aliases(overwriting.ordered(graph), aliases or {}, overwriting.shares_place)
     slots: dict[str, int] = {s: k for k, s in enumerate(graph.symbols)}
     strides: dict[Value, tuple[L.Index, ...]] = {}
     for k in strided:
@@ -81,8 +83,13 @@ def plan(
     places: dict[Value, Place] = {v: ("buffer", k) for k, v in enumerate(graph.params)}
     for k, value in enumerate(graph.results):
         places[value] = ("buffer", len(graph.params) + k)
-    walk = Walk(Kernels(machine, check_finite), choose)
-    steps = walk.steps(Scope(graph, places, strides))
+    scope = Scope(graph, places, strides)
+    for k, i in (aliases or {}).items():
+        value, given = graph.results[k], graph.params[i]
+        places[given] = places[value]  # the call hands over one array for both
+        scope.join(overwriting.line(graph, value, given) or (), places[value])
+    walk = Walk(Kernels(machine, check_finite), overwriting, choose)
+    steps = walk.steps(scope)
     dims = tuple(e for v in graph.results for e in v.type.shape)
     kept, setup_arena = walk.kept.top, walk.scratch.top
     assert isinstance(kept, int) and isinstance(setup_arena, int)

@@ -11,7 +11,7 @@ How a loop runs:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 
 from graphc_runtime.records import dataclass
@@ -21,7 +21,8 @@ from ..ir import Graph, Literal, Node, Value
 from ..loops import ir as L
 from ..types import Dim, Extent
 from .arena import Arena
-from .kernels import Chooser, Kernel, Kernels, copy_of, distinct_results, writes_in_place
+from .kernels import Chooser, Kernel, Kernels, copy_of
+from .overwrite import Overwriting
 from .steps import Branch, Launch, Loop, Place, Slice, Step, Turn
 
 EMBED_BYTES = 16 << 10
@@ -45,6 +46,13 @@ class Scope:
     strides: dict[Value, tuple[L.Index, ...]] = field(default_factory=dict)
     constants: set[Value] = field(default_factory=set)
     """Values that are the same in every call."""
+    joined: set[Value] = field(default_factory=set)
+    """Values that are where a parameter and a result are."""
+
+    def join(self, values: Iterable[Value], place: Place) -> None:
+        """Puts values on the line between a parameter and a result where these are."""
+        self.joined.update(values)
+        self.places.update(dict.fromkeys(values, place))
 
 
 @dataclass
@@ -52,6 +60,8 @@ class Frame:
     """A loop around: what is the same in all of its iterations, and what is done before it."""
 
     invariant: frozenset[Place]
+    since: int
+    """How many places of the arena had been taken before it."""
     before: list[Step] = field(default_factory=list)
     blocks: list[tuple[Extent, Extent]] = field(default_factory=list)
     """Places of the arena that are taken until the loop ends, and their bytes."""
@@ -61,8 +71,8 @@ class Frame:
 class Walk:
     """Plans one program."""
 
-    def __init__(self, kernels: Kernels, choose: Chooser | None):
-        self.make, self.choose = kernels, choose
+    def __init__(self, kernels: Kernels, overwriting: Overwriting, choose: Chooser | None):
+        self.make, self.overwriting, self.choose = kernels, overwriting, choose
         self.arena, self.kept, self.scratch = Arena(), Arena(), Arena()
         self.kernels: list[Kernel] = []
         self.setup_kernels: list[Kernel] = []
@@ -81,14 +91,16 @@ class Walk:
         for k, node in enumerate(graph.nodes):
             for value in node.operands:
                 last_use[value] = k
-        own = {v for node in graph.nodes for v in node.results}.difference(graph.results)
+        own = {v for node in graph.nodes for v in node.results}
+        own = own.difference(graph.results, scope.joined)
         found: list[Step] = []
         for k, node in enumerate(graph.nodes):
             if node.op.name == "constant":
                 self.constant(node, scope)
                 continue
+            dying = {v for v in node.operands if v in own and last_use[v] == k}
             if node.op.kind == "control":
-                self._take_results(node, scope)
+                own -= self._take_results(node, scope, dying)
                 found += {"scan": self.scan, "while": self.while_, "switch": self.switch}[
                     node.op.name
                 ](node, scope)
@@ -96,7 +108,9 @@ class Walk:
                 early = scope.constants.issuperset(node.operands) and not self.make.check_finite
                 if early and is_kept(graph, node) and self.early(node, scope):
                     continue
-                found.append(self.launch(node, scope))
+                own -= self._take_results(node, scope, dying)
+                if not self._is_there(node, scope):
+                    found.append(self.launch(node, scope))
             for value in dict.fromkeys((*node.operands, *node.results)):
                 place, offset = places[value]
                 if place == "arena" and value in own and last_use.get(value, -1) <= k:
@@ -141,9 +155,13 @@ class Walk:
         if self.frames:
             invariant = self.frames[-1].invariant
             same.update(v for v in node.operands if scope.places[v] in invariant)
-        kernel = self.make.kernel(node, scope.strides, same, self.choose)
+        over = [
+            value.index for value in node.results
+            if (before := self.overwriting.changed(value)) is not None
+            and scope.places[before] == scope.places[value]
+        ]  # fmt: skip
+        kernel = self.make.kernel(node, scope.strides, same, self.choose, over)
         self.kernels.append(kernel)
-        self._take_results(node, scope)
         temps = [(self.arena.take(_nbytes(t)), _nbytes(t)) for t in kernel.scheduled.temps]
         arguments = [scope.places[v] for v in (*node.operands, *node.results)]
         arguments += [("arena", offset) for offset, _ in temps]
@@ -171,7 +189,8 @@ class Walk:
         if (name, inputs) not in frame.packed:
             found: list[Place] = []
             for t in kernel.schedule.packed:
-                offset = self.arena.take(_nbytes(t))
+                # written before the loop, so not where an earlier kernel of the body has something
+                offset = self.arena.take_unused(_nbytes(t), frame.since)
                 frame.blocks.append((offset, _nbytes(t)))
                 found.append(("arena", offset))
             frame.packed[name, inputs] = found
@@ -191,15 +210,38 @@ class Walk:
             self.arena.give(offset, nbytes)
         return [Launch(kernel.name, places, kernel.scheduled.func.symbols)]
 
-    def _take_results(self, node: Node, scope: Scope) -> None:
+    def _take_results(self, node: Node, scope: Scope, dying: Collection[Value]) -> set[Value]:
+        """Places for a node's results. Answers those of the dying operands whose place is now a
+        result's.
+        """
+        given: set[Value] = set()
         for value in node.results:
-            if value not in scope.places:
+            if value in scope.places:
+                continue
+            over = (v for v in self.overwriting.overwritten(value) if v in dying)
+            before = next((v for v in over if scope.places[v][0] == "arena"), None)
+            if before is None:
                 scope.places[value] = ("arena", self.arena.take(value.type.nbytes))
+            else:
+                scope.places[value] = scope.places[before]
+                given.add(before)
+        return given
+
+    def _is_there(self, node: Node, scope: Scope) -> bool:
+        """Whether a kernel would copy values to where they are."""
+        body: Graph = node.attrs["body"]
+        if body.nodes or any(v in scope.strides for v in node.operands):
+            return False
+        source = dict(zip(body.params, node.operands, strict=True))
+        return all(
+            scope.places[source[own]] == scope.places[value]
+            for own, value in zip(body.results, node.results, strict=True)
+        )
 
     # ------------------------------------------------------------------------------------ loops
     def scan(self, node: Node, scope: Scope) -> list[Step]:
         """A loop of so many iterations."""
-        body = distinct_results(node.attrs["body"])
+        body = self.overwriting.ordered(node.attrs["body"])
         carries, scanned = node.attrs["carries"], node.attrs["scanned"]
         inside = self._inner(node, body, scope, carries + scanned)
         slices: list[Slice] = []
@@ -224,7 +266,7 @@ class Walk:
 
     def while_(self, node: Node, scope: Scope) -> list[Step]:
         """A loop that ends when its condition does not hold."""
-        body, cond = distinct_results(node.attrs["body"]), node.attrs["cond"]
+        body, cond = self.overwriting.ordered(node.attrs["body"]), node.attrs["cond"]
         carries = node.attrs["carries"]
         inside = self._inner(node, body, scope, carries)
         frame = self._frame(node, scope, carries)
@@ -249,10 +291,13 @@ class Walk:
         """One of several sequences of steps."""
         arms: list[tuple[Step, ...]] = []
         for branch in node.attrs["branches"]:
-            graph = distinct_results(branch)
+            graph = self.overwriting.ordered(branch)
             inside = self._inner(node, graph, scope, 0, first=1)
             for result, value in zip(node.results, graph.results, strict=True):
-                inside.places[value] = scope.places[result]
+                place = inside.places[value] = scope.places[result]
+                for start in graph.params:
+                    if inside.places[start] == place:
+                        inside.join(self.overwriting.line(graph, value, start) or (), place)
             arms.append(self.steps(inside))
         return [Branch(scope.places[node.operands[0]], tuple(arms))]
 
@@ -268,7 +313,8 @@ class Walk:
         return inside
 
     def _frame(self, node: Node, scope: Scope, own: int) -> Frame:
-        return Frame(frozenset(scope.places[v] for v in node.operands[own:]))
+        invariant = frozenset(scope.places[v] for v in node.operands[own:])
+        return Frame(invariant, len(self.arena.taken))
 
     def _leave(self) -> None:
         """Ends a loop: what was taken for it is free again."""
@@ -294,8 +340,10 @@ class Walk:
             init, value, result = node.operands[k], body.params[k], body.results[k]
             home, start = scope.places[node.results[k]], scope.places[init]
             strides = {init: scope.strides[init]} if init in scope.strides else {}
-            if value.type.size == 0 or writes_in_place(body, result, value):
+            between = self.overwriting.line(body, result, value)
+            if value.type.size == 0 or between is not None:
                 inside.places[value] = inside.places[result] = home
+                inside.join(between or (), home)
                 begin += self.copy(init, start, home, strides)
                 continue
             now, following = self._local("now"), self._local("next")

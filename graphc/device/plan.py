@@ -16,7 +16,13 @@ from .. import types as ty
 from ..codegen.arena import Arena
 from ..codegen.cuda import CudaKernel, print_cuda, workspace
 from ..codegen.cuda_refused import refuse_calls, refuse_control
-from ..codegen.kernels import distinct_results, kernel_name, separate_aliases, shifted
+from ..codegen.kernels import (
+    distinct_results,
+    kernel_name,
+    separate_aliases,
+    shifted,
+    writes_in_place,
+)
 from ..codegen.walk import is_kept
 from ..ir import Graph, Literal, Node, Value
 from ..loops import ir as L
@@ -183,5 +189,5 @@ def plan_device(
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
     `codegen.plan.plan`."""
-    graph = separate_aliases(distinct_results(graph), aliases or {})
+    graph = separate_aliases(distinct_results(graph), aliases or {}, writes_in_place)
     return _Planner(graph, strided, check_finite).run()

@@ -125,7 +125,9 @@ class LoadedProgram:
             for launch, cubin in zip(launches, cubins, strict=True):
                 if cubin not in self._modules:
                     self._modules[cubin] = device.load(cubin)
-                functions.append(device.function(self._modules[cubin], launch.kernel.name))
+                kernel = launch.kernel
+                module = self._modules[cubin]
+                functions.append(device.function(module, kernel.name, kernel.dynamic_bytes))
             self._constants = [device_put(literal.array) for literal in plan.constants]
             self._kept = device.allocate(plan.kept)
             self._error = device.allocate(4)
@@ -225,7 +227,9 @@ class LoadedProgram:
                 if kernel.fails:
                     values.append(int(self._error))
                 try:
-                    self.device.launch(function, grid, kernel.block, cuda.pack(values))
+                    self.device.launch(
+                        function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes
+                    )
                 except Exception as error:
                     at = f" ({launch.line})" if launch.line else ""
                     raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None

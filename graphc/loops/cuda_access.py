@@ -290,7 +290,8 @@ def _divisions(index: Index) -> int:
 
 
 def shortened(index: Index, known: Known) -> Index:
-    """The index with a // b as 0 and a % b as a where the bounds of names show that a < b."""
+    """The index with a // b as 0 and a % b as a where the bounds of names show that a < b, and with
+    what is less than a divisor of b outside of divisions of multiples of that divisor by b."""
     if not isinstance(index, Dim):
         return index
     total: Index = 0
@@ -304,10 +305,25 @@ def shortened(index: Index, known: Known) -> Index:
             low, high = ty.bounds(a, known)
             if isinstance(b, int) and low is not None and high is not None and 0 <= low <= high < b:
                 term = term * (0 if sign == "//" else a)
-            else:
-                term = term * (a // b if sign == "//" else a % b)
+                continue
+            whole, rest = _parted(a, b, known) if isinstance(b, int) else (a, 0)
+            term = term * (whole // b if sign == "//" else whole % b + rest)
         total = total + term
     return total
+
+
+def _parted(index: Index, divisor: int, known: Known) -> tuple[Index, Index]:
+    """The index as multiples of a divisor d of `divisor`, and a rest of 0 to d - 1."""
+    if not isinstance(index, Dim):
+        return index, 0
+    for step in sorted({math.gcd(c, divisor) for m, c in index.terms if m} - {1}, reverse=True):
+        rest: Index = sum(
+            (Dim(((m, c),)) if m else c % step for m, c in index.terms if c % step or not m), 0
+        )
+        low, high = ty.bounds(rest, known)
+        if low is not None and high is not None and 0 <= low <= high < step:
+            return index - rest, rest
+    return index, 0
 
 
 def linear(offset: Index, var: str, lanes: int) -> bool:

@@ -14,10 +14,11 @@ Scores and results stay in registers, and the rows of a thread are the same in b
 l and a are numbers of the thread; the lanes that share a row meet in `Combine`. What the nest says:
 attention.py; how slices come to shared memory: cuda_tiles.py. There are two kinds.
 
-16-bit floats are multiplied on tensor cores. A warp has 16 queries, whose fragments it keeps, and
-all keys of the block: what `Mma` leaves of the scores in a lane is, two numbers to a word, what the
-second `Mma` wants of it. Weights are rounded to the dtype of v there, their sum is not. The block
-of k and that of v are each read ahead while the other is multiplied.
+16-bit floats are multiplied on tensor cores. A warp has 32 queries (16 of long rows), whose
+fragments it keeps where there is room, and all keys of the block: what `Mma` leaves of the scores
+in a lane is, two numbers to a word, what the second `Mma` wants of it. Weights are rounded to the
+dtype of v there, their sum is not. The block of k and that of v are each copied, past the registers
+where they can, while the other is multiplied.
 
 Other floats are multiplied in register tiles of 16 by 16 threads. Half a warp shares its rows;
 weights go through shared memory, in an order of the keys that stores them to different banks.
@@ -39,27 +40,48 @@ from . import ir as L
 from .attention import Attention
 from .cuda_nests import WARP, Names, ceil_div, guarded, symbol
 from .cuda_tiles import (
-    PAIRED_TERMS,
-    PITCH,
     Axis,
     Copy,
+    MatrixCopy,
     Operand,
     Place,
+    matrix_copy,
     packed,
-    pair_copy,
     plain_copy,
     vector_lanes,
 )
 from .ir import Accumulate, Alloc, Buffer, Combine, Expr, For, If, Index, Load, Stmt, Store
 
 SHARED_BYTES = 48 * 1024
-WARPS = 4
-"""On tensor cores. Three such blocks of up to 168 registers a thread share a processor; of 8 warps
-it would hold one."""
+PAIRED_BYTES = 96 * 1024
+LOG2_E = L.const(math.log2(math.e), F32)
 REGISTERS = 200
 """32-bit numbers that a thread may hold beside indices."""
 PLAIN_WORDS = 96
 """The same for scores and results in register tiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A kernel on tensor cores: `tall` times 16 queries to a warp, `step` keys to a block."""
+
+    warps: int
+    tall: int
+    step: int
+    keeps: bool
+    """Are the fragments of the queries kept, or read for each block of keys?"""
+
+
+FORMS = (
+    _Form(4, 2, 64, True),
+    _Form(4, 2, 64, False),
+    _Form(8, 1, 64, True),
+    _Form(8, 1, 64, False),
+    _Form(8, 1, 32, False),
+)
+"""Two blocks of 4 warps share a processor. The fragments of k and v serve all queries of a warp."""
+FEW_FORMS = tuple(_Form(2, 1, step, keeps) for step in (64, 32) for keeps in (True, False))
+"""For up to 64 queries."""
 
 
 def attention_cuda(names: Names, loop: For) -> For | None:
@@ -78,9 +100,9 @@ def _writers(names: Names, nest: Attention) -> list[_Writer]:
     found: list[_Writer] = []
     dtypes = {nest.q.dtype, nest.k.dtype, nest.v.dtype}
     if len(dtypes) == 1 and dtypes <= {F16, BF16} and nest.inner is nest.outer is F32:
-        few = isinstance(nest.queries, int) and nest.queries <= 32
-        warps = 2 if few else WARPS
-        found += [_Paired(names, nest, warps, keys) for keys in (64, 32)]
+        few = isinstance(nest.queries, int) and nest.queries <= 64
+        forms = FEW_FORMS if few else FORMS
+        found += [_Paired(names, nest, form) for form in forms]
     wide = nest.inner.bits > 32 or nest.outer.bits > 32
     for u, v in ((4, 4), (4, 2), (2, 2)) if not wide else ((2, 4), (2, 2)):
         found.append(_Plain(names, nest, u, v))
@@ -238,15 +260,15 @@ class _Writer:
         guarded_top = L.Select(
             L.scalar("eq", name(top), least), L.const(0, outer), name(top)
         )  # fmt: skip
-        power = L.scalar("exp", L.scalar("sub", Load(self.weights, at), name(shift)))
+        power = self.power(Load(self.weights, at), name(shift))
         row: tuple[Stmt, ...] = (
             Store(self.best, line, least),
             *self.over(columns, (Accumulate(self.best, line, "max", Load(self.weights, at)),)),
             Combine(self.best, line, "max", self.lanes),
             L.Let(before, Load(self.top, line)),
             L.Let(top, L.scalar("max", name(before), Load(self.best, line))),
-            L.Let(shift, guarded_top),
-            L.Let(factor, L.scalar("exp", L.scalar("sub", name(before), name(shift)))),
+            L.Let(shift, self.scaled(guarded_top)),
+            L.Let(factor, self.power(name(before), name(shift))),
             Store(self.top, line, name(top)),
             Store(self.factor, line, name(factor)),
             Store(self.sum, line, L.scalar("mul", Load(self.sum, line), name(factor))),
@@ -265,6 +287,13 @@ class _Writer:
             *self.over(lines, row),
             *self.over(result.loops, (Store(self.results, (result.at,), scaled),)),
         ]
+
+    def power(self, value: Expr, shift: Expr) -> Expr:
+        """The exponential of a number less a shift, which `scaled` made."""
+        return L.scalar("exp", L.scalar("sub", value, shift))
+
+    def scaled(self, shift: Expr) -> Expr:
+        return shift
 
     def map(self, query: Index, key: Index, at: tuple[Index, ...]) -> tuple[Stmt, ...]:
         """The score of a query and a key."""
@@ -323,140 +352,138 @@ class _Writer:
 
 
 class _Paired(_Writer):
-    """Tensor cores: a warp has 16 queries."""
+    """Tensor cores: a warp has 16 queries, or 32."""
 
     lanes = 4
-    lines = 2
 
-    def __init__(self, names: Names, nest: Attention, warps: int, step: int):
-        super().__init__(names, nest, warps, 16 * warps, step)
+    def __init__(self, names: Names, nest: Attention, form: _Form):
+        self.tall, step = form.tall, form.step
+        self.lines = 2 * self.tall
+        super().__init__(names, nest, form.warps, 16 * self.tall * form.warps, step)
         self.terms = ceil_div(nest.depth, 16)
-        self.groups = ceil_div(nest.width, 8)
+        self.groups = 2 * ceil_div(nest.width, 16)
         first = self.step * symbol(self.b)
-        k = self.operand(nest.k, attention.KEY, nest.keys, attention.PLACE, nest.depth)
+        depth = 16 * self.terms
+        left, k = (
+            self.operand(value, own, extent, attention.PLACE, nest.depth)
+            for value, own, extent in (
+                (nest.q, attention.QUERY, nest.queries), (nest.k, attention.KEY, nest.keys)
+            )
+        )  # fmt: skip
         v = self.operand(nest.v, attention.PLACE, nest.width, attention.KEY, nest.keys)
-        self.k = [
-            pair_copy(names, self.place, k, first, step)
-            for _ in range(ceil_div(nest.depth, PAIRED_TERMS))
-        ]
-        self.v = [
-            pair_copy(names, self.place, v, 0, 8 * self.groups) for _ in range(step // PAIRED_TERMS)
-        ]
-        self.q = self.held("q", U32, 4 * self.terms)
-        self.scores = self.weights = self.held("s", F32, step // 2)
-        self.results = self.held("o", F32, 4 * self.groups)
+        self.left = matrix_copy(names, self.place, left, self.start, self.size, depth, 1)
+        self.k = matrix_copy(names, self.place, k, first, step, depth, 1)
+        self.v = matrix_copy(names, self.place, v, 0, 8 * self.groups, step, 1)
+        self.q = self.held("q", U32, 4 * self.tall * (self.terms if form.keeps else 1))
+        self.keeps = form.keeps
+        self.scores = self.weights = self.held("s", F32, step // 2 * self.tall)
+        self.results = self.held("o", F32, 4 * self.groups * self.tall)
         w, t = symbol(self.warp), symbol(self.lane)
-        h, n, e, m = (names.fresh(s) for s in ("h", "n", "e", "m"))
-        row = 16 * w + 8 * symbol(h) + t // 4
+        i, h, n, e, m = (names.fresh(s) for s in ("i", "h", "n", "e", "m"))
+        row = 16 * (self.tall * w + symbol(i)) + 8 * symbol(h) + t // 4
         self.score_tile, self.result_tile = (
             _Tile(
-                ((h, 2), (var, count), (e, 2)), 1, row,
-                8 * symbol(var) + 2 * (t % 4) + symbol(e), symbol(h),
-                4 * symbol(var) + 2 * symbol(h) + symbol(e),
+                ((i, self.tall), (h, 2), (var, count), (e, 2)), 2, row,
+                8 * symbol(var) + 2 * (t % 4) + symbol(e), 2 * symbol(i) + symbol(h),
+                4 * (count * symbol(i) + symbol(var)) + 2 * symbol(h) + symbol(e),
             ) for var, count in ((n, step // 8), (m, self.groups))
         )  # fmt: skip
 
     @property
     def tiles(self) -> list[Buffer]:
-        return [c.tile for c in (*self.k, *self.v)]
+        return [c.tile for c in (self.left, self.k, self.v)]
 
     @property
     def fits(self) -> bool:
-        ahead = max(sum(_size(c.stage) for c in copies) for copies in (self.k, self.v))
-        words = sum(map(_size, (self.q, self.scores, self.results))) + ahead
-        return self.shared_bytes <= SHARED_BYTES and words <= REGISTERS
+        ahead = max(0 if c.sends else _size(c.stage) for c in (self.k, self.v))
+        words = sum(map(_size, (self.q, self.scores, self.results))) + ahead // 2
+        return self.shared_bytes <= PAIRED_BYTES and words <= REGISTERS
 
-    def fetch(self, copies: list[Copy], first: Index, block: Index) -> list[Stmt]:
-        """Reads the block of k (all slices of its rows) or of v."""
-        out: list[Stmt] = []
-        for number, copy in enumerate(copies):
-            out += copy.fetch(first + PAIRED_TERMS * number, {})
-        return [L.substitute(s, {self.b: block}) for s in out]
+    # -- copies: past the registers, or in two halves
+    def ask(self, copy: MatrixCopy, first: Index, block: Index) -> list[Stmt]:
+        made = copy.send(0, first, {}) if copy.sends else copy.fetch(first, {})
+        return [*(L.substitute(s, {self.b: block}) for s in made), L.CopyCommit()]
+
+    def take(self, copy: MatrixCopy) -> list[Stmt]:
+        """What was asked for is in the tile."""
+        return [L.CopyWait(0), *([] if copy.sends else copy.store(0)), L.Barrier()]
 
     def begin(self) -> list[Stmt]:
-        k, c, h = (self.names.fresh(s) for s in ("k", "c", "h"))
-        w, t = symbol(self.warp), symbol(self.lane)
-        row = self.start + 16 * w + 8 * symbol(h) + t // 4
-        term = 16 * symbol(k) + 8 * symbol(c) + 2 * (t % 4)
-        known = self.place.known | {k: self.terms, c: 2, h: 2}
-
-        def number(at: Index) -> Expr:
-            cond = L.both(
-                self.place.less(row, self.nest.queries, known),
-                self.place.less(at, self.nest.depth, known),
-            )
-            env: dict[str, Index] = {attention.QUERY: row, attention.PLACE: at}
-
-            def leaf(one: Expr) -> Expr:
-                if isinstance(one, Load) and cond is not None:
-                    return Load(one.buffer, one.index, L.both(one.guard, cond))
-                return one
-
-            return L.map_expr(
-                self.nest.q, lambda i: ty.substitute(i, env) if isinstance(i, ty.Dim) else i, leaf
-            )
-
-        place = (4 * symbol(k) + 2 * symbol(c) + symbol(h),)
-        load = Store(self.q, place, packed(number(term), number(term + 1)))
+        k = self.names.fresh("k")
         return [
+            *(Alloc(c.stage) for c in (self.left, self.k, self.v) if not c.sends),
             Alloc(self.q),
-            *self.over(((k, self.terms), (c, 2), (h, 2)), (load,)),
-            *(Alloc(c.stage) for c in (*self.k, *self.v)),
-            *self.fetch(self.k, 0, 0),
+            *self.ask(self.left, 0, 0),
+            *self.ask(self.k, 0, 0),
+            *self.take(self.left),
+            *([For(k, self.terms, "unroll", self.queries(symbol(k)))] if self.keeps else []),
         ]
 
+    def queries(self, k: Index) -> tuple[Stmt, ...]:
+        """The fragments of 16 terms of the warp's queries."""
+        i = self.names.fresh("i")
+        at = 4 * self.tall * k if self.keeps else 0
+        row = 16 * (self.tall * symbol(self.warp) + symbol(i))
+        read = self.left.fragments(
+            self.q, at + 4 * symbol(i), 0, row, 16 * k, symbol(self.lane), True
+        )
+        return self.over(((i, self.tall),), (read,))
+
     def multiply_keys(self) -> list[Stmt]:
-        out: list[Stmt] = [s for c in self.k for s in c.fill()]
-        out += [L.Barrier(), *self.fetch(self.v, self.step * symbol(self.b), symbol(self.b))]
-        for number, copy in enumerate(self.k):
-            k = self.names.fresh("k")
-            steps = min(PAIRED_TERMS // 16, self.terms - PAIRED_TERMS // 16 * number)
-            at = 4 * (PAIRED_TERMS // 16 * number + symbol(k))
-            product = self.products(
-                copy.tile, symbol(k), self.scores, self.step // 8, self.q, at, self.nest.q.dtype
-            )
-            out.append(For(k, steps, "unroll", product))
-        return out
+        k = self.names.fresh("k")
+        at = 4 * self.tall * symbol(k) if self.keeps else 0
+        return [
+            *self.take(self.k),
+            *self.ask(self.v, self.step * symbol(self.b), symbol(self.b)),
+            For(k, self.terms, "unroll", (
+                *(() if self.keeps else self.queries(symbol(k))),
+                *self.products(self.k, symbol(k), self.scores, self.step // 8, self.q, at),
+            )),
+        ]  # fmt: skip
 
     def multiply_values(self) -> list[Stmt]:
-        out: list[Stmt] = [s for c in self.v for s in c.fill()]
-        out.append(L.Barrier())
-        ahead = self.fetch(self.k, 0, symbol(self.b) + 1)
-        out += self.more(symbol(self.b) + 1, self.blocks, self.b, ahead)
-        dtype = self.nest.v.dtype
-        for number, copy in enumerate(self.v):
-            k, c, h = (self.names.fresh(s) for s in ("k", "c", "h"))
-            left = self.held("left", U32, 4)
-            group = 2 * (PAIRED_TERMS // 16 * number + symbol(k)) + symbol(c)
-            pair = (
-                L.cast(Load(self.weights, (4 * group + 2 * symbol(h) + e,)), dtype)
-                for e in range(2)
-            )
-            pack = Store(left, (2 * symbol(c) + symbol(h),), packed(*pair))
-            out.append(For(k, PAIRED_TERMS // 16, "unroll", (
+        ahead = self.ask(self.k, 0, symbol(self.b) + 1)
+        k, i, c, h = (self.names.fresh(s) for s in ("k", "i", "c", "h"))
+        left = self.held("left", U32, 4 * self.tall)
+        group = self.step // 8 * symbol(i) + 2 * symbol(k) + symbol(c)
+        pair = (
+            L.cast(Load(self.weights, (4 * group + 2 * symbol(h) + e,)), self.nest.v.dtype)
+            for e in range(2)
+        )
+        pack = Store(left, (4 * symbol(i) + 2 * symbol(c) + symbol(h),), packed(*pair))
+        return [
+            *self.take(self.v),
+            *self.more(symbol(self.b) + 1, self.blocks, self.b, ahead),
+            For(k, self.step // 16, "unroll", (
                 Alloc(left),
-                *self.over(((c, 2), (h, 2)), (pack,)),
-                *self.products(copy.tile, symbol(k), self.results, self.groups, left, 0, dtype),
-            )))  # fmt: skip
-        return out
+                *self.over(((i, self.tall), (c, 2), (h, 2)), (pack,)),
+                *self.products(self.v, symbol(k), self.results, self.groups, left, 0),
+            )),
+        ]  # fmt: skip
 
     def products(
-        self, tile: Buffer, k: Index, target: Buffer, count: int, left: Buffer, at: Index,
-        dtype: DType,
-    ) -> tuple[Stmt, ...]:  # fmt: skip
-        """16 terms of `count` products of 16 by 8."""
-        n, c = self.names.fresh("n"), self.names.fresh("c")
-        right = self.held("right", U32, 2)
-        t = symbol(self.lane)
-        word = PITCH * (t // 4) + 8 * k + 4 * symbol(c) + t % 4
-        take = Store(right, (symbol(c),), Load(tile, (symbol(n), word)))
-        return (
-            For(n, count, "unroll", (
-                Alloc(right),
-                For(c, 2, "unroll", (take,)),
-                L.Mma(target, (4 * symbol(n),), left, (at,), right, (0,), dtype),
-            )),
+        self, copy: MatrixCopy, k: Index, target: Buffer, count: int, left: Buffer, at: Index
+    ) -> tuple[Stmt, ...]:
+        """16 terms of `count` products of 16 by 8, for each 16 queries of the warp."""
+        n, i, j = (self.names.fresh(s) for s in ("n", "i", "j"))
+        right = self.held("right", U32, 4)
+        read = copy.fragments(
+            right, 0, 0, 16 * symbol(n), 16 * k, symbol(self.lane), False
         )  # fmt: skip
+        place = 4 * (count * symbol(i) + 2 * symbol(n) + symbol(j))
+        product = L.Mma(
+            target, (place,), left, (at + 4 * symbol(i),), right, (2 * symbol(j),),
+            self.nest.v.dtype,
+        )  # fmt: skip
+        body = (Alloc(right), read, *self.over(((i, self.tall), (j, 2)), (product,)))
+        return (For(n, count // 2, "unroll", body),)
+
+    def power(self, value: Expr, shift: Expr) -> Expr:
+        """By exp2, for which the hardware has an instruction: both are multiplied by log2(e)."""
+        return L.scalar("exp2", L.scalar("sub", L.scalar("mul", value, LOG2_E), shift))
+
+    def scaled(self, shift: Expr) -> Expr:
+        return L.scalar("mul", shift, LOG2_E)
 
 
 class _Plain(_Writer):

@@ -19,7 +19,8 @@ cores (`ir.Mma`), 16 or 32 terms at a time.
 Few results of many terms would leave processors without a tile: then the terms are cut into parts,
 tiles of which go to workspace, and a second kernel adds these in order and ends with g.
 
-How slices come to shared memory: cuda_tiles.py. Small products keep their threads: None.
+The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py. How slices come to shared memory:
+cuda_tiles.py. Small products keep their threads: None.
 """
 
 from __future__ import annotations
@@ -27,29 +28,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from graphc_runtime.records import dataclass
-
 from .. import types as ty
-from ..types import BF16, F16, F32, I8, I32, U32, Dim
+from ..types import BF16, F16, F32, I8, I32, Dim
 from . import contraction
 from . import cuda_access as A
 from . import ir as L
 from .contraction import Contraction
-from .cuda_nests import THREADS, WARP, Names, ceil_div, guarded, neutral_of, symbol
-from .cuda_tiles import (
-    PITCH,
-    WORDS,
-    Axis,
-    Copy,
-    Operand,
-    Place,
-    pair_copy,
-    plain_copy,
-    vector_lanes,
-)
-from .ir import Accumulate, Alloc, Buffer, Expr, For, If, Index, Load, Stmt, Store
+from .cuda_nests import Names, ceil_div, neutral_of, symbol
+from .cuda_staged import Staged
+from .cuda_tiles import Axis
+from .cuda_writers import PART, Bytes, Parts, Plain, Writer
+from .ir import Accumulate, Alloc, Expr, For, Index, Load, Stmt, Store
 
-WARPS = THREADS // WARP
 LEAST = 16
 """Rows and columns below this keep one thread for each result."""
 LEAST_TERMS = 8
@@ -58,13 +48,13 @@ PROCESSORS = 108
 EFFICIENCY = {(8, 8): 1.0, (8, 4): 0.8, (4, 8): 0.8, (4, 4): 0.6}
 """Of a tile with so many rows and columns to a thread: what it reads of shared memory for its
 sums."""
+STAGED_EFFICIENCY = {(8, 16): 1.0, (8, 8): 0.8, (8, 4): 0.6, (4, 8): 0.6, (4, 4): 0.45}
+"""The same of 16-bit floats on tensor cores."""
+STAGED_PROCESSORS = 132
 PART_TERMS = 256
 """Terms below this are not worth a part of their own."""
 ACCUMULATORS = 64
 """32-bit registers that a thread sums in."""
-SHARED_BYTES = 48 * 1024
-PART = "_part"
-"""Stands for the part of the terms in what a kernel does at its end."""
 
 
 def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
@@ -73,13 +63,10 @@ def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
     parts = next(filter(None, map(_parts, _nests(names, loop))), None)
     if parts is None:
         return None
-    size = _tile(parts)
-    if size is None:
+    writer = next((w for w in _writers(names, parts) if w.fits), None)
+    if writer is None:
         return None
-    count = _count(parts, *size)
-    writer = (_Paired if parts.paired else _Plain)(names, parts, *size, count)
-    if writer.shared_bytes > SHARED_BYTES:
-        return None
+    count = writer.count
     after: For | None = None
     if count > 1:
         writer.parts, after = _split(names, parts, count)
@@ -87,23 +74,6 @@ def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
 
 
 # ------------------------------------------------------------------------------------- the nest
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """A contraction with its loops sorted into four axes."""
-
-    nest: Contraction
-    batch: tuple[For, ...]
-    rows: Axis
-    columns: Axis
-    terms: Axis
-    starts: dict[str, L.Const]
-    """What each sum begins with."""
-    rest: tuple[Stmt, ...]
-    """Statements of the end: for each result, but for the sums."""
-    paired: ty.DType | None
-    """The dtype of both sides where tensor cores can multiply them."""
 
 
 def _nests(names: Names, loop: For) -> Iterator[Contraction]:
@@ -167,7 +137,7 @@ def _divisors(core: tuple[Stmt, ...], var: str) -> set[int]:
     return found
 
 
-def _parts(nest: Contraction) -> _Parts | None:
+def _parts(nest: Contraction) -> Parts | None:
     """The nest sorted; None where this file has no place for something of it."""
     sides = [
         frozenset().union(*(A.expression_names(o.value) for o in side))
@@ -199,7 +169,7 @@ def _parts(nest: Contraction) -> _Parts | None:
     inner = {loop.var for loop in loops}
     if any(ty.symbols(loop.extent) & inner for loop in loops):
         return None
-    return _Parts(
+    return Parts(
         nest, tuple(batch), Axis((*rows, nest.rows)), Axis((*columns, nest.columns)),
         Axis(nest.reduction), starts, (*rest, *nest.after), _paired(nest),
     )  # fmt: skip
@@ -238,20 +208,30 @@ def _paired(nest: Contraction) -> ty.DType | None:
     return dtype if fits and b.value.dtype is dtype else None
 
 
-def _tile(parts: _Parts) -> tuple[int, int] | None:
-    """Rows and columns of a thread (of 16 by 16 threads): the least time by an estimate; None where
-    the plain schedule is right."""
+def _writers(names: Names, parts: Parts) -> Iterator[Writer]:
+    """The ways to write it, the best first; none where the plain schedule is right."""
+    kind = Staged if parts.paired in (F16, BF16) else Bytes if parts.paired else Plain
+    for u, v in _tiles(parts)[: len(STAGED_EFFICIENCY) if kind is Staged else 1]:
+        yield kind(names, parts, u, v, _count(parts, u, v))
+
+
+def _tiles(parts: Parts) -> list[tuple[int, int]]:
+    """Rows and columns of a thread (of 16 by 16 threads), by the time of an estimate."""
     rows, columns, depth = (axis.extent for axis in (parts.rows, parts.columns, parts.terms))
     if any(isinstance(e, int) and e < LEAST for e in (rows, columns)):
-        return None
+        return []
     if isinstance(depth, int) and depth < LEAST_TERMS:
-        return None
+        return []
+    staged = parts.paired in (F16, BF16)
+    table, processors = EFFICIENCY, PROCESSORS
+    if staged:
+        table, processors = STAGED_EFFICIENCY, STAGED_PROCESSORS
     words = sum(max(1, s.buffer.dtype.nbytes // 4) for s in parts.nest.sums)
     batch = Axis(parts.batch).extent
     count = batch if isinstance(batch, int) else 1
-    best: tuple[float, int, int] | None = None
-    for (u, v), efficiency in EFFICIENCY.items():
-        if u * v * words > ACCUMULATORS:
+    found: list[tuple[float, int, int]] = []
+    for (u, v), efficiency in table.items():
+        if u * v * words > (2 * ACCUMULATORS if staged else ACCUMULATORS):
             continue
         blocks = count
         for extent, size in ((rows, 16 * u), (columns, 16 * v)):
@@ -260,15 +240,15 @@ def _tile(parts: _Parts) -> tuple[int, int] | None:
             elif size > 64:
                 blocks = 0  # of an unknown number of rows there may be few
         if blocks:
-            time = ceil_div(blocks, PROCESSORS) * u * v / efficiency
-            best = min(best or (time, u, v), (time, u, v))
-    return None if best is None else best[1:]
+            time = ceil_div(blocks, processors) * u * v / efficiency
+            found.append((time, u, v))
+    return [(u, v) for _, u, v in sorted(found)]
 
 
 # ------------------------------------------------------------------------------ parts of the terms
 
 
-def _count(parts: _Parts, u: int, v: int) -> int:
+def _count(parts: Parts, u: int, v: int) -> int:
     """How many parts the terms are cut into."""
     rows, columns, depth = (axis.extent for axis in (parts.rows, parts.columns, parts.terms))
     batch = Axis(parts.batch).extent
@@ -280,7 +260,7 @@ def _count(parts: _Parts, u: int, v: int) -> int:
     return max(1, min(PROCESSORS // blocks, depth // PART_TERMS))
 
 
-def _split(names: Names, parts: _Parts, count: int) -> tuple[_Parts, For]:
+def _split(names: Names, parts: Parts, count: int) -> tuple[Parts, For]:
     """The contraction that sums each part into workspace, and the nest that joins them.
 
     The part is the last axis of the grid, so its sums lie behind all of the part before.
@@ -308,352 +288,3 @@ def _split(names: Names, parts: _Parts, count: int) -> tuple[_Parts, For]:
     (after,) = body
     assert isinstance(after, For)
     return replace(parts, starts=starts, rest=tuple(store)), after
-
-
-# ----------------------------------------------------------------------------------- the kernel
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """Some results of a thread that lie beside each other: `lanes` columns."""
-
-    loops: tuple[tuple[str, int], ...]
-    row: Index
-    column: Index
-    place: Index
-    """Where the first one's sum is."""
-    lanes: int
-
-
-class _Writer:
-    """Writes a kernel whose threads have `u` rows and `v` columns."""
-
-    slice: int
-    """Terms of a slice."""
-
-    def __init__(self, names: Names, parts: _Parts, u: int, v: int, count: int):
-        self.names, self.parts, self.u, self.v, self.count = names, parts, u, v, count
-        self.height, self.width = 16 * u, 16 * v
-        self.blocks = [names.fresh(n) for n in ("block_z", "block_y", "block_x")]
-        self.warp, self.lane = names.fresh("warp"), names.fresh("lane")
-        known = {self.warp: WARPS, self.lane: WARP}
-        extents = (
-            Axis(parts.batch).extent * count,
-            ceil_div(parts.rows.extent, self.height),
-            ceil_div(parts.columns.extent, self.width),
-        )
-        self.grid = tuple(zip(self.blocks, extents, strict=True))
-        for name, extent in self.grid:
-            if isinstance(extent, int):
-                known[name] = max(1, extent)
-        self.place = Place(self.warp, self.lane, known)
-        z = symbol(self.blocks[0])
-        self.part: Index = z % count if parts.batch or count > 1 else 0
-        self.around = Axis(parts.batch).at(z // count) if parts.batch else {}
-        self.around |= {PART: self.part}
-        self.row = self.height * symbol(self.blocks[1])
-        self.column = self.width * symbol(self.blocks[2])
-        self.sums = {
-            s.buffer.name: Buffer(names.fresh("sum"), s.buffer.dtype, (u * v,), None, "register")
-            for s in parts.nest.sums
-        }
-        self.left = [
-            self.copy(o.value, parts.rows, self.row, self.height) for o in parts.nest.row_operands
-        ]
-        self.right = [
-            self.copy(o.value, parts.columns, self.column, self.width)
-            for o in parts.nest.column_operands
-        ]
-
-    @property
-    def copies(self) -> list[Copy]:
-        return [*self.left, *self.right]
-
-    @property
-    def shared_bytes(self) -> int:
-        sizes = (ty.product(c.tile.shape) * c.tile.dtype.nbytes for c in self.copies)
-        return sum(n for n in sizes if isinstance(n, int))
-
-    def operand(self, value: Expr, axis: Axis) -> Operand:
-        return Operand(value, axis, self.parts.terms, self.around)
-
-    # -- what the two kinds differ in
-    def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> Copy:
-        raise NotImplementedError
-
-    def multiply(self, first: Index) -> list[Stmt]:
-        """Adds the products of the slice in the tiles, which begins with the term `first`."""
-        raise NotImplementedError
-
-    def result(self) -> _Result:
-        raise NotImplementedError
-
-    # -- what they share
-    def kernel(self) -> For:
-        body: tuple[Stmt, ...] = (
-            For(self.warp, WARPS, "thread", (
-                For(self.lane, WARP, "thread", (*self.begin(), *self.slices(), self.end())),
-            )),
-        )  # fmt: skip
-        body = (*(Alloc(c.tile) for c in self.copies), *body)
-        deep = self.parts.batch or self.count > 1
-        for name, extent in reversed(self.grid if deep else self.grid[1:]):
-            body = (For(name, extent, "block", body),)
-        (kernel,) = body
-        assert isinstance(kernel, For)
-        return kernel
-
-    def begin(self) -> list[Stmt]:
-        out: list[Stmt] = []
-        for name, total in self.sums.items():
-            k = self.names.fresh("k")
-            store = Store(total, (symbol(k),), self.parts.starts[name])
-            out += [Alloc(total), For(k, self.u * self.v, "unroll", (store,))]
-        out += [Alloc(c.stage) for c in self.copies]
-        return out
-
-    def slices(self) -> list[Stmt]:
-        """Tiles are filled from registers, which are read ahead by one slice."""
-        count = ceil_div(self.parts.terms.extent, self.slice * self.count)
-        s = self.names.fresh("s")
-        start = self.slice * count * self.part
-        first = start + self.slice * symbol(s)
-        ahead: dict[str, int] = {}
-        if isinstance(count, int):
-            ahead[s] = max(1, count - 1)
-        fetch = [stmt for c in self.copies for stmt in c.fetch(first + self.slice, ahead)]
-        more = L.less(symbol(s) + 1, count, {s: (0, count - 1)} if isinstance(count, int) else None)
-        body = (
-            *(stmt for c in self.copies for stmt in c.fill()),
-            L.Barrier(),
-            *([] if more == L.FALSE else [If(more, tuple(fetch))]),
-            *self.multiply(first),
-            L.Barrier(),
-        )
-        return [
-            *(stmt for c in self.copies for stmt in c.fetch(start, {})),
-            For(s, count, "serial", body),
-        ]
-
-    def end(self) -> Stmt:
-        """Each result of the thread, where there is one."""
-        one, parts = self.result(), self.parts
-        lane = self.names.fresh("l")
-        whole = parts.columns.inner.extent % one.lanes == 0 and not any(
-            isinstance(s, Alloc) for s in parts.rest
-        )
-        column = one.column + symbol(lane)
-        env = self.around | parts.rows.at(one.row) | parts.columns.at(column)
-
-        def leaf(expr: Expr) -> Expr:
-            if isinstance(expr, Load) and expr.buffer.name in self.sums:
-                return Load(self.sums[expr.buffer.name], (one.place + symbol(lane),))
-            return expr
-
-        body = tuple(L.map_stmt(L.substitute(stmt, env), lambda i: i, leaf) for stmt in parts.rest)
-        known = self.place.known | dict(one.loops) | {lane: one.lanes}
-        if whole:
-            body = (For(lane, one.lanes, "vector", body),)
-            body = guarded(one.column, parts.columns.extent, known, body)
-        else:
-            body = guarded(column, parts.columns.extent, known, body)
-            body = (For(lane, one.lanes, "unroll", body),)
-        body = guarded(one.row, parts.rows.extent, known, body)
-        for name, extent in reversed(one.loops):
-            body = (For(name, extent, "unroll", body),)
-        (stmt,) = body
-        return stmt
-
-
-class _Plain(_Writer):
-    """Multiply-adds, or whatever the sums are made of: 16 by 16 threads, a warp 4 by 8 of them."""
-
-    @property
-    def slice(self) -> int:  # type: ignore[override]
-        nest = self.parts.nest
-        wide = max(o.value.dtype.nbytes for o in (*nest.row_operands, *nest.column_operands))
-        return 16 if wide <= 4 else 8
-
-    @property
-    def at(self) -> tuple[Index, Index]:
-        """The thread's place among the 16 by 16."""
-        w, t = symbol(self.warp), symbol(self.lane)
-        return 4 * (w // 2) + t // 8, 8 * (w % 2) + t % 8
-
-    def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> Copy:
-        operand = self.operand(value, axis)
-        return plain_copy(self.names, self.place, operand, start, extent, self.slice)
-
-    def multiply(self, first: Index) -> list[Stmt]:
-        k = self.names.fresh("k")
-        held: dict[Expr, Load] = {}
-        stmts: list[Stmt] = []
-        u, v = self.names.fresh("u"), self.names.fresh("v")
-        for copies, count, thread, var in (
-            (self.left, self.u, self.at[0], u), (self.right, self.v, self.at[1], v)
-        ):  # fmt: skip
-            lanes = _lanes(copies)
-            for c in copies:
-                dtype = c.operand.value.dtype
-                one = Buffer(self.names.fresh("held"), dtype, (count,), None, "register")
-                held[c.operand.value] = Load(one, (symbol(var),))
-                stmts += [Alloc(one), self.take(c, one, count // lanes, lanes, thread, symbol(k))]
-        adds = tuple(
-            Accumulate(
-                self.sums[s.buffer.name],
-                (self.v * symbol(u) + symbol(v),),
-                s.op,
-                _replaced(term, held),
-            )
-            for s in self.parts.nest.sums
-            for term in _terms(s)
-        )
-        body: tuple[Stmt, ...] = (*stmts, For(u, self.u, "unroll", (
-            For(v, self.v, "unroll", adds),
-        )))  # fmt: skip
-        if not all(_vanishes(s, held.keys()) for s in self.parts.nest.sums):
-            body = guarded(first + symbol(k), self.parts.terms.extent, {k: self.slice}, body)
-        return [For(k, self.slice, "unroll", body)]
-
-    def take(
-        self, copy: Copy, target: Buffer, groups: int, lanes: int, thread: Index, term: Index
-    ) -> Stmt:
-        """A thread's numbers of a term, from the tile: groups of 16 bytes, beside those of the
-        next thread."""
-        h, lane = self.names.fresh("h"), self.names.fresh("l")
-        place = (term, _spread(lanes, symbol(h), thread) + symbol(lane))
-        store = Store(target, (lanes * symbol(h) + symbol(lane),), Load(copy.tile, place))
-        return For(h, groups, "unroll", (For(lane, lanes, "vector", (store,)),))
-
-    def result(self) -> _Result:
-        h, e, g = (self.names.fresh(n) for n in ("h", "e", "g"))
-        lanes = (_lanes(self.left), _lanes(self.right))
-        y, x = self.at
-        return _Result(
-            ((h, self.u // lanes[0]), (e, lanes[0]), (g, self.v // lanes[1])),
-            self.row + _spread(lanes[0], symbol(h), y) + symbol(e),
-            self.column + _spread(lanes[1], symbol(g), x),
-            self.v * (lanes[0] * symbol(h) + symbol(e)) + lanes[1] * symbol(g),
-            lanes[1],
-        )
-
-
-class _Paired(_Writer):
-    """Tensor cores: 2 by 4 warps, each of which has u / 2 by v / 2 products of 16 by 8 results."""
-
-    @property
-    def slice(self) -> int:  # type: ignore[override]
-        assert self.parts.paired is not None
-        return WORDS * 4 // self.parts.paired.nbytes
-
-    def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> Copy:
-        assert isinstance(value, L.Cast)
-        operand = self.operand(value.value, axis)
-        return pair_copy(self.names, self.place, operand, start, extent)
-
-    def multiply(self, first: Index) -> list[Stmt]:
-        assert self.parts.paired is not None
-        down, across = self.u // 2, self.v // 2
-        k, m, n, c, h = (self.names.fresh(s) for s in ("k", "m", "n", "c", "h"))
-        left = Buffer(self.names.fresh("left"), U32, (4 * down,), None, "register")
-        right = Buffer(self.names.fresh("right"), U32, (2 * across,), None, "register")
-        w, t = symbol(self.warp), symbol(self.lane)
-        word = PITCH * (t // 4) + 8 * symbol(k) + 4 * symbol(c) + t % 4
-        row = 2 * down * (w // 4) + 2 * symbol(m) + symbol(h)
-        column = across * (w % 4) + symbol(n)
-        take = (
-            Store(
-                left,
-                (4 * symbol(m) + 2 * symbol(c) + symbol(h),),
-                Load(self.left[0].tile, (row, word)),
-            ),
-            Store(right, (2 * symbol(n) + symbol(c),), Load(self.right[0].tile, (column, word))),
-        )
-        (total,) = self.sums.values()
-        product = L.Mma(
-            total, (4 * (across * symbol(m) + symbol(n)),),
-            left, (4 * symbol(m),), right, (2 * symbol(n),), self.parts.paired,
-        )  # fmt: skip
-        return [
-            For(k, WORDS // 8, "unroll", (
-                Alloc(left),
-                _unrolled(((m, down), (c, 2), (h, 2)), take[0]),
-                Alloc(right),
-                _unrolled(((n, across), (c, 2)), take[1]),
-                _unrolled(((m, down), (n, across)), product),
-            ))
-        ]  # fmt: skip
-
-    def result(self) -> _Result:
-        down, across = self.u // 2, self.v // 2
-        m, n, h = (self.names.fresh(s) for s in ("m", "n", "h"))
-        w, t = symbol(self.warp), symbol(self.lane)
-        return _Result(
-            ((m, down), (h, 2), (n, across)),
-            self.row + 16 * (down * (w // 4) + symbol(m)) + 8 * symbol(h) + t // 4,
-            self.column + 8 * (across * (w % 4) + symbol(n)) + 2 * (t % 4),
-            4 * (across * symbol(m) + symbol(n)) + 2 * symbol(h),
-            2,
-        )
-
-
-def _lanes(copies: list[Copy]) -> int:
-    """Rows (or columns) that are read together for all operands of a side."""
-    return min(vector_lanes(c.operand.value.dtype) for c in copies)
-
-
-def _spread(lanes: int, group: Index, thread: Index) -> Index:
-    """Where a thread's group of rows (or columns) begins."""
-    return 16 * lanes * group + lanes * thread
-
-
-def _unrolled(loops: tuple[tuple[str, int], ...], stmt: Stmt) -> Stmt:
-    for name, extent in reversed(loops):
-        stmt = For(name, extent, "unroll", (stmt,))
-    return stmt
-
-
-def _replaced(value: Expr, held: dict[Expr, Load]) -> Expr:
-    """The expression with operands read from registers."""
-    found = held.get(value)
-    if found is not None:
-        return found
-    if isinstance(value, L.Scalar):
-        return replace(value, args=tuple(_replaced(a, held) for a in value.args))
-    if isinstance(value, (L.Cast, L.Bitcast)):
-        return replace(value, value=_replaced(value.value, held))
-    if isinstance(value, L.Select):
-        return L.Select(*(_replaced(e, held) for e in (value.cond, value.a, value.b)))
-    return value
-
-
-def _terms(total: Accumulate) -> list[Expr]:
-    """What a sum adds, so that each product can be a multiply-add: of complex numbers two."""
-    value = total.value
-    if total.op != "add" or not value.dtype.is_float or not isinstance(value, L.Scalar):
-        return [value]
-    if value.op not in ("add", "sub") or not all(map(_is_product, value.args)):
-        return [value]
-    a, b = value.args
-    assert isinstance(b, L.Scalar)
-    if value.op == "sub":
-        b = replace(b, args=(L.Scalar("neg", (b.args[0],), b.dtype), b.args[1]))
-    return [a, b]
-
-
-def _is_product(value: Expr) -> bool:
-    return isinstance(value, L.Scalar) and value.op == "mul"
-
-
-def _vanishes(total: Accumulate, operands: object) -> bool:
-    """Do operands that are all 0 leave the sum alone? So are they beyond the last term."""
-    names = set(operands)  # type: ignore[call-overload]
-
-    def zero(value: Expr) -> bool:
-        if value in names:
-            return True
-        if isinstance(value, L.Scalar) and value.op in ("mul", "and", "add", "sub", "or", "xor"):
-            return all(map(zero, value.args))
-        return isinstance(value, L.Cast) and zero(value.value)
-
-    return total.op in ("add", "or", "xor") and zero(total.value)

@@ -1,18 +1,22 @@
 """How the operands of a contraction come into shared memory, for CUDA: a slice at a time.
 
     tile[k, i] = x[start + i, slice + k]        numbers, for multiply-adds
-    tile[i, k] = a word of two numbers          pairs of terms, for tensor cores
+    tile[s, i, k] or tile[s, k, i]              16-bit floats, for tensor cores: stage s of a slice
+    tile[i, k] = a word of four numbers         bytes, for tensor cores
 
 A copy has two halves, with the arithmetic of the slice before in between: `fetch` reads a slice
 into the thread's registers (`stage`), `fill` puts it into the tile. What belongs to the operand (a
 cast, a transpose, a window of an image, the guard of its padding) is done by `fetch`. It reads 16
 bytes at once where numbers are contiguous and aligned, either along the operand's own axis (rows
-or columns) or along the terms; what lies outside of the operand is 0 and is not read.
+or columns) or along the terms; what lies outside of the operand is 0 and is not read. Tiles of
+16-bit floats lie as their operand does in memory, for `Fragments` read them either way. Where their
+numbers need no arithmetic, `send` does both halves: an asynchronous copy past the registers.
 
 Banks of shared memory: 32 words side by side. Tiles of numbers have rows 16 bytes longer than they
-need, so 16 rows by two groups of four terms are stored to 32 different banks. Tiles of pairs have
-rows of 20 words and 16 more after each 8 rows: 8 rows by 4 words (a fragment of `Mma`), 8 rows by
-16 bytes, and 16 words of two groups of 8 rows are 32 different banks each.
+need, so 16 rows by two groups of four terms are stored to 32 different banks; in tiles of 16-bit
+floats 16 bytes of each of 8 rows are 32 different banks then. Tiles of words have rows of 20 words
+and 16 more after each 8 rows: 8 rows by 4 words (a fragment of `Mma`), 8 rows by 16 bytes, and 16
+words of two groups of 8 rows are 32 different banks each.
 
 Called by cuda_contract.py; decides nothing about what is computed.
 """
@@ -33,6 +37,8 @@ from .cuda_nests import THREADS, WARP, Names, ceil_div, coordinates, extent_of, 
 from .ir import Alloc, Buffer, Expr, For, If, Index, Load, Stmt, Store
 
 PACK_BYTES = 16
+BANK_BYTES = 128
+"""What all banks of shared memory give at once."""
 WORDS = 16
 """Words of a row in a slice of pairs."""
 PAIRED_TERMS = 2 * WORDS
@@ -169,6 +175,11 @@ class Copy:
             return piece // groups, piece % groups
         return piece % 16 + 16 * (piece // (16 * groups)), self.lanes * (piece // 16 % groups)
 
+    @property
+    def sends(self) -> bool:
+        """Can pieces be copied past the registers?"""
+        return False
+
     # -- the two halves
     def fetch(self, first: Index, known: dict[str, int]) -> list[Stmt]:
         """Reads the slice that begins with the term `first`."""
@@ -220,8 +231,82 @@ class Copy:
         return unguarded(value, lane)
 
 
+class MatrixCopy(Copy):
+    """16-bit floats in stages: tile (stage, row, term) where pieces run along the terms, else
+    (stage, term, row)."""
+
+    __slots__ = ()
+
+    def where(self, piece: Index) -> tuple[Index, Index]:
+        """Pieces go line by line; where a line is no multiple of all banks, 8 lines at once."""
+        long, lines = (self.depth, self.extent) if self.deep else (self.extent, self.depth)
+        groups = long // self.lanes
+        line, place = piece // groups, self.lanes * (piece % groups)
+        if long * self.tile.dtype.nbytes % BANK_BYTES and self.lanes > 1 and lines % 8 == 0:
+            line = piece % 8 + 8 * (piece // (8 * groups))
+            place = self.lanes * (piece // 8 % groups)
+        return (line, place) if self.deep else (place, line)
+
+    def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
+        return (slot, own, term + e) if self.deep else (slot, term, own + e)
+
+    def store(self, slot: Index) -> list[Stmt]:
+        """Puts what was read into a stage of the tile."""
+
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            lane = self.names.fresh("l")
+            e = symbol(lane)
+            value = Load(self.stage, (self.lanes * turn + e,))
+            put = Store(self.tile, self._at(slot, *self.where(piece), e), value)
+            return [For(lane, self.lanes, "vector" if self.lanes > 1 else "unroll", (put,))]
+
+        return self.each(body)
+
+    @property
+    def sends(self) -> bool:
+        """Can pieces be copied past the registers?"""
+        nbytes = self.lanes * self.tile.dtype.nbytes
+        return nbytes >= 4 and isinstance(self.operand.value, Load)
+
+    def send(self, slot: Index, first: Index, known: dict[str, int]) -> list[Stmt]:
+        """Copies the slice that begins with the term `first` to a stage of the tile."""
+
+        def body(piece: Index, turn: Index, turns: dict[str, int]) -> list[Stmt]:
+            own, term = self.where(piece)
+            lane = self.names.fresh("l")
+            e, more = symbol(lane), known | turns
+            row, at = self.start + own, first + term
+            value, guard = self.number(row, at, e, lane)
+            assert isinstance(value, Load)
+            inside = L.both(
+                self.place.less(row, self.operand.own.extent, more),
+                self.place.less(at, self.operand.terms.extent, more),
+            )
+            value = replace(value, guard=L.both(inside, guard))
+            place = self._at(slot, own, term, e)
+            put = Store(self.tile, place, value, asynchronous=True)
+            return [For(lane, self.lanes, "vector", (put,))]
+
+        return self.each(body)
+
+    def fragments(
+        self, target: Buffer, at: Index, slot: Index, own: Index, term: Index, lane: Index,
+        is_left: bool,
+    ) -> Stmt:  # fmt: skip
+        """Reads 16 rows (or columns) by 16 terms as `Mma` wants them: on its left side 4 words, on
+        its right side 2 words for the first 8 columns and 2 for the others."""
+        # matrix m = lane // 8 of the four: on the left, m % 2 is the half of the rows
+        low, high = lane // 8 % 2, lane // 16
+        half, part = (low, high) if is_left else (high, low)
+        if self.deep:
+            place = (slot, own + 8 * half + lane % 8, term + 8 * part)
+        else:
+            place = (slot, term + 8 * part + lane % 8, own + 8 * half)
+        return L.Fragments(target, (at,), self.tile, place, not self.deep)
+
+
 class PairCopy(Copy):
-    """The same with two terms to a word of the tile, or four."""
+    """The same with four terms to a word of the tile."""
 
     __slots__ = ()
 
@@ -309,8 +394,23 @@ def plain_copy(
     return _planned(Copy, names, place, operand, tile, dtype, start, extent, depth, widest)
 
 
+def matrix_copy(
+    names: Names, place: Place, operand: Operand, start: Index, extent: int, depth: int, stages: int
+) -> MatrixCopy:
+    """The copy of 16-bit floats into a tile of several stages."""
+    dtype = operand.value.dtype
+    tile = Buffer(names.fresh("tile"), dtype, (stages, 1, 1), None, "shared", "temp", PACK_BYTES)
+    widest = PACK_BYTES // dtype.nbytes
+    copy = _planned(
+        MatrixCopy, names, place, operand, tile, dtype, start, extent, depth, widest
+    )  # fmt: skip
+    assert isinstance(copy, MatrixCopy)
+    lines, long = (extent, depth) if copy.deep else (depth, extent)
+    return replace(copy, tile=replace(tile, shape=(stages, lines, long + widest)))
+
+
 def pair_copy(names: Names, place: Place, operand: Operand, start: Index, extent: int) -> Copy:
-    """The copy of pairs of 16-bit floats, or of four bytes, into a tile (8 rows, row and word)."""
+    """The copy of four bytes to a word into a tile (8 rows, row and word)."""
     shape = (extent // 8, GROUP)
     nbytes = operand.value.dtype.nbytes
     tile = Buffer(names.fresh("tile"), U32, shape, None, "shared", "temp", PACK_BYTES)

@@ -30,10 +30,13 @@ from .ir import (
     Cast,
     Combine,
     Const,
+    CopyCommit,
+    CopyWait,
     Dim,
     Expr,
     Fail,
     For,
+    Fragments,
     Idx,
     If,
     Index,
@@ -195,6 +198,23 @@ def _mma(
     return [board[-1][q + 8 * (k // 2), 2 * t + k % 2] for k in range(4)]
 
 
+def _fragments(
+    board: dict[int, Any], lane: int, row: list[Any], transposed: bool
+) -> Generator[None, None, list[int]]:
+    """One lane's part in Fragments: it shows its row, and answers its words of the four
+    matrices."""
+    board[lane] = np.array(row).view(np.uint16)
+    yield
+    q, t = divmod(lane, 4)
+    words = []
+    for m in range(4):
+        matrix = np.stack([board[8 * m + i] for i in range(8)])
+        low, high = (matrix.T if transposed else matrix)[q, 2 * t : 2 * t + 2]
+        words.append(np.uint32(int(low) | int(high) << 16))
+    yield
+    return words
+
+
 def _combine(
     board: dict[int, Any], lane: int, lanes: int, op: Callable[..., Any], value: Any
 ) -> Generator[None, None, Any]:
@@ -266,6 +286,7 @@ class _Source:
             "lockstep": _lockstep,
             "mma": _mma,
             "combine": _combine,
+            "fragments": _fragments,
             "stmts": self.stmts,
             "place": _place,
             "call": lapack.call,
@@ -346,6 +367,10 @@ class _Source:
             self.call(stmt, number, indent)
         elif isinstance(stmt, Mma):
             self.mma(stmt, number, indent)
+        elif isinstance(stmt, Fragments):
+            self.fragments(stmt, number, indent)
+        elif isinstance(stmt, (CopyCommit, CopyWait)):
+            self.lines.append(indent + "pass")  # an asynchronous Store is done at once here
         elif isinstance(stmt, Combine):
             self.combine(stmt, number, indent)
         else:
@@ -400,6 +425,16 @@ class _Source:
         a, b = held(stmt.a, stmt.a_index, 4), held(stmt.b, stmt.b_index, 2)
         board, dtype = f"board_{self.lane}", self.shared(stmt.dtype, "d", stmt.dtype)
         call = f"mma({board}, v_{self.lane}, {dtype}, {target}, {a}, {b})"
+        self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
+        place = f"{self.index(stmt.target_index[0])} + k"
+        self.lines.append(f"{indent} store_{stmt.target.name}({number}, x, {place})")
+
+    def fragments(self, stmt: Fragments, number: int, indent: str) -> None:
+        *outer, last = (self.index(i) for i in stmt.source_index)
+        places = (", ".join((*outer, f"{last} + {k}")) for k in range(8))
+        row = ", ".join(f"load_{stmt.source.name}({number}, {place})" for place in places)
+        board = f"board_{self.lane}"
+        call = f"fragments({board}, v_{self.lane}, [{row}], {stmt.transposed})"
         self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
         place = f"{self.index(stmt.target_index[0])} + k"
         self.lines.append(f"{indent} store_{stmt.target.name}({number}, x, {place})")

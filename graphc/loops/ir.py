@@ -14,6 +14,8 @@ Immutable. One screen of grammar:
              | Fail(cond, code)             report error `code` when cond holds; goes on
              | Transpose(target, place, step, source, place, step, size)
              | Mma(target, place, a, place, b, place, dtype)
+             | Fragments(target, place, source, index*, transposed)
+             | CopyCommit | CopyWait(pending)
              | Combine(buffer, index*, op, lanes)
              | Call(routine, (Address | character | Expr)*, work)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
@@ -205,6 +207,10 @@ class Store:
     value: Expr
     streaming: bool = False
     """The line will not be read soon: a non-temporal store where the target has one."""
+    asynchronous: bool = False
+    """A copy of 4, 8 or 16 bytes from global to shared memory, all lanes of the vector loop that
+    this Store is the body of; its value is a Load, whose guard is the same for all lanes. Who wrote
+    it may read it after the CopyWait for its group, others after a barrier behind that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +295,38 @@ class Mma:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragments:
+    """A warp reads four matrices (8, 8) of 16-bit numbers from shared memory into registers.
+
+    What PTX calls `ldmatrix.sync.aligned.m8n8.x4.shared.b16`, with `.trans` where `transposed`. The
+    32 iterations of the innermost thread loop around do it together. Lane 8*m + i names the first
+    of the 8 numbers of row i of matrix m, which are contiguous along the source's last axis and
+    start at a multiple of 16 bytes. Word m of the target, u32[4] from the place on, becomes, with
+    q, t = lane // 4, lane % 4: (q, 2*t) of matrix m and, in its high half, (q, 2*t + 1); where
+    transposed (2*t, q) and (2*t + 1, q).
+    """
+
+    target: Buffer
+    target_index: tuple[Index, ...]
+    source: Buffer
+    source_index: tuple[Index, ...]
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CopyCommit:
+    """The thread's asynchronous Stores since the last CopyCommit are a group (also where there were
+    none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyWait:
+    """Waits until all groups of the thread but the last `pending` are done."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class Combine:
     """Each group of `lanes` neighbouring lanes of a warp joins its numbers; all of them get the
     result.
@@ -325,7 +363,21 @@ class Call:
 
 
 Stmt = (
-    For | Let | Store | Accumulate | Alloc | If | Barrier | Fail | Transpose | Mma | Combine | Call
+    For
+    | Let
+    | Store
+    | Accumulate
+    | Alloc
+    | If
+    | Barrier
+    | Fail
+    | Transpose
+    | Mma
+    | Fragments
+    | CopyCommit
+    | CopyWait
+    | Combine
+    | Call
 )
 
 
@@ -495,7 +547,9 @@ def map_stmt(
     if isinstance(stmt, Let):
         return Let(stmt.name, value(stmt.value))
     if isinstance(stmt, Store):
-        return Store(stmt.buffer, place(stmt.index), value(stmt.value), stmt.streaming)
+        return Store(
+            stmt.buffer, place(stmt.index), value(stmt.value), stmt.streaming, stmt.asynchronous
+        )  # fmt: skip
     if isinstance(stmt, Accumulate):
         return Accumulate(stmt.buffer, place(stmt.index), stmt.op, value(stmt.value))
     if isinstance(stmt, If):
@@ -511,6 +565,11 @@ def map_stmt(
         return Mma(
             stmt.target, place(stmt.target_index), stmt.a, place(stmt.a_index),
             stmt.b, place(stmt.b_index), stmt.dtype,
+        )  # fmt: skip
+    if isinstance(stmt, Fragments):
+        return Fragments(
+            stmt.target, place(stmt.target_index), stmt.source, place(stmt.source_index),
+            stmt.transposed,
         )  # fmt: skip
     if isinstance(stmt, Combine):
         return Combine(stmt.buffer, place(stmt.index), stmt.op, stmt.lanes)

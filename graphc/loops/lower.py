@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from typing import Any
@@ -23,7 +23,7 @@ from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import LoweringError
-from ..ir import PARAM, Graph, Node, Value, reachable
+from ..ir import Graph, Node, Value
 from ..opdef import Attrs
 from ..ops.reduction import wide
 from ..ops.sharing import share
@@ -31,6 +31,7 @@ from ..types import BOOL, I64, Dim, DType, Extent, TensorType
 from . import ir as L
 from .bounds import less, simplify
 from .ir import NON_FINITE, Buffer, Const, Expr, Idx, Index, Load, Name, Pair, Stmt
+from .nests import nests, row_depth
 
 Element = Expr | Pair
 
@@ -124,6 +125,8 @@ class Lowering:
     """Whether such an op asks."""
     ready: dict[tuple[Value, tuple[Index, ...]], Element] = field(default_factory=dict)
     """Elements that stand under no guard and serve every guard."""
+    over: frozenset[Value] = frozenset()
+    """Results whose memory holds operand 0 of the op that makes them."""
     finite: dict[Node, Expr] = field(default_factory=dict)
     """Under check_finite, of a node that reduces: whether all that it read is finite."""
 
@@ -472,6 +475,11 @@ class Context:
             raise LoweringError(f"operand {k} of {self._node.op.name} is not in memory")
         return found
 
+    @property
+    def over(self) -> bool:
+        """Whether the result's buffer holds operand 0 already."""
+        return self._node.results[0] in self._state.over
+
     def result(self, k: int = 0) -> Buffer:
         return self._state.buffers[self._node.results[k]]
 
@@ -558,11 +566,14 @@ def lower(
     name: str,
     strides: dict[int, tuple[Index, ...]] | None = None,
     check_finite: bool = False,
+    over: Collection[int] = (),
 ) -> Lowered:
     """The LoopFunc of a graph whose ops can share one kernel.
 
     `strides` gives element strides of parameters that are not C-contiguous, by position.
     `check_finite` adds a Fail after every op of floats: NaN or infinity out of finite operands.
+    `over` lists results, by position, that are written where operand 0 of their op is: what the op
+    leaves as it was is not written (`OpDef.places`).
     Parameters of the function: the graph's parameters, its results, and temporaries that opaque
     ops asked for.
     """
@@ -571,9 +582,15 @@ def lower(
         buffer_of(v.type, f"x{i}", "in", strides.get(i)) for i, v in enumerate(graph.params)
     )
     outputs = tuple(buffer_of(v.type, f"y{i}", "out") for i, v in enumerate(graph.results))
-    state = Lowering(graph, dict(zip(graph.params, inputs, strict=True)), check_finite)
+    state = Lowering(
+        graph, dict(zip(graph.params, inputs, strict=True)), check_finite,
+        over=frozenset(graph.results[k] for k in over),
+    )  # fmt: skip
     _lower_opaque(state, graph, outputs)
     _lower_kept(state, graph)
+    for k in over:
+        if graph.results[k].node.op.places is not None:
+            _lower_changes(state, graph.results[k], outputs[k])
     whole = any(node.op.written_out for node in graph.nodes)
     for nest in nests(graph.results, state.buffers, whole):
         _lower_nest(state, [(graph.results[k], outputs[k]) for k in nest])
@@ -625,52 +642,23 @@ def _lower_kept(state: Lowering, graph: Graph) -> None:
             state.buffers[value] = buffer
 
 
-def nests(
-    results: Sequence[Value], done: dict[Value, Buffer], whole: bool = False
-) -> list[list[int]]:
-    """Which results share a nest: those of equal shapes,
-    and, unless `whole`, those that are the rows of a larger one.
-
-    They must have something to share: an op, or a parameter that both read. Nests of unrelated
-    results (the updates of an optimizer) would read from too many places at once.
-    """
-    groups: list[tuple[tuple[Extent, ...], list[int], set[Value]]] = []
-    order = sorted(range(len(results)), key=lambda k: -results[k].type.rank)
-    for k in order:
-        if results[k] in done and results[k].node.op is not PARAM:
-            continue  # an opaque op has written it
-        shape, touched = results[k].type.shape, _touched(results[k])
-        for full, members, shared in groups:
-            fits = full == shape if whole else row_depth(full, shape) is not None
-            if fits and not touched.isdisjoint(shared):
-                members.append(k)
-                shared |= touched
-                break
-        else:
-            groups.append((shape, [k], touched))
-    return [sorted(members) for _, members, _ in sorted(groups, key=lambda g: min(g[1]))]
-
-
-def _touched(result: Value) -> set[Value]:
-    """The values that a result needs and that are worth computing or reading once;
-    nothing for a parameter.
-    """
-    found: set[Value] = set()
-    for node in reachable([result]):
-        if node.op.kind not in ("creation", "movement"):
-            found.update(v for v in node.results if v.type.size != 1)
-        found.update(v for v in node.operands if v.node.op is PARAM and v.type.size != 1)
-    return found
-
-
-def row_depth(full: tuple[Extent, ...], shape: tuple[Extent, ...]) -> int | None:
-    """How many outer axes of `full` make up `shape` (its other axes being 1), or None."""
-    if shape == full:
-        return len(full)
-    depth = len(shape)
-    while depth and shape[depth - 1] == 1:
-        depth -= 1
-    return depth if shape[:depth] == full[:depth] and depth <= len(full) else None
+def _lower_changes(state: Lowering, value: Value, buffer: Buffer) -> None:
+    """The elements of operand 1, each at its place in memory that holds operand 0."""
+    card, part = value.node.op, value.node.operands[1]
+    assert card.places is not None
+    state.buffers[value] = buffer
+    if part.type.size == 0:
+        return
+    scopes = [state.open(extent, "i") for extent in part.type.shape]
+    index = tuple(Dim.symbol(s.var) for s in scopes)
+    place = card.places(Context(state, value.node), index)
+    inside: Expr | None = None  # symbolic extents may belie each other
+    for i, n in zip(place, value.type.shape, strict=True):
+        for cond in (less(-1, i, state.extents), less(i, n, state.extents)):
+            inside = inside if cond == L.TRUE else L.both(inside, cond)
+    _store(state.scope, buffer, place, state.element(part, index), inside)
+    for k, scope in reversed(list(enumerate(scopes))):
+        state.close(scope, "parallel" if k == 0 else "serial")
 
 
 def _lower_nest(state: Lowering, members: list[tuple[Value, Buffer]]) -> None:

@@ -31,9 +31,12 @@ from .ir import (
     Cast,
     Combine,
     Const,
+    CopyCommit,
+    CopyWait,
     Expr,
     Fail,
     For,
+    Fragments,
     Idx,
     If,
     Index,
@@ -118,6 +121,7 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
         yield f"{indent}{stmt.name}: {dtype.name} = {_outer(stmt.value, dtype)}"
     elif isinstance(stmt, Store):
         mark = "  # streaming" if stmt.streaming else ""
+        mark += "  # asynchronous" if stmt.asynchronous else ""
         value = _outer(stmt.value, stmt.buffer.dtype)
         yield f"{indent}{_place(stmt.buffer, stmt.index)} = {value}{mark}"
     elif isinstance(stmt, Accumulate):
@@ -139,6 +143,14 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
         a, b = _place(stmt.a, stmt.a_index), _place(stmt.b, stmt.b_index)
         target = _place(stmt.target, stmt.target_index)
         yield f"{indent}{target} += mma_{stmt.dtype.name}({a}, {b})"
+    elif isinstance(stmt, Fragments):
+        target = _place(stmt.target, stmt.target_index)
+        source = _place(stmt.source, stmt.source_index)
+        yield f"{indent}{target} = fragments({source}{', transposed' * stmt.transposed})"
+    elif isinstance(stmt, CopyCommit):
+        yield indent + "commit copies"
+    elif isinstance(stmt, CopyWait):
+        yield f"{indent}wait for copies but the last {stmt.pending}"
     elif isinstance(stmt, Combine):
         place = _place(stmt.buffer, stmt.index)
         yield f"{indent}{place} = {stmt.op} of {stmt.lanes} lanes"

@@ -25,9 +25,12 @@ from .ir import (
     Cast,
     Combine,
     Const,
+    CopyCommit,
+    CopyWait,
     Expr,
     Fail,
     For,
+    Fragments,
     Idx,
     If,
     Index,
@@ -41,6 +44,7 @@ from .ir import (
     Stmt,
     Store,
     Transpose,
+    walk,
 )
 from .scalar import SCALAR_OPS
 from .text import print_stmt
@@ -78,13 +82,18 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - An Mma stands in a thread loop of 32 iterations, in no vector loop, and works on register
       buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16. With i8 the first is i32.
+    - Fragments stand in a thread loop of 32 iterations, in no vector loop; they go from a shared
+      buffer of f16 or bf16 to a register buffer of u32 of one axis.
+    - An asynchronous Store is the whole body of a vector loop, moves 4, 8 or 16 bytes, and goes to
+      a shared buffer from a global one of the same dtype: its value is a Load whose guard the
+      lanes share. CopyCommit and CopyWait stand under a thread loop.
     - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
       buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
     - A Call stands in no vector loop; its places are those of contiguous buffers in memory, and its
       characters are one.
-    Targets: "cpu" has no block, thread, shared, Barrier, Mma or Combine; "cuda" has no parallel
-    loop, no Transpose and no Call.
+    Targets: "cpu" has no block, thread, shared, Barrier, Mma, Fragments, asynchronous Store,
+    CopyCommit, CopyWait or Combine; "cuda" has no parallel loop, no Transpose and no Call.
 
     Raises:
         VerifyError: with the statement.
@@ -104,6 +113,8 @@ class _Checker:
     """The extents of the thread loops around."""
     varying: set[str] = field(default_factory=set)
     """Inside a vector loop: its variable, and the Lets there."""
+    vector: For | None = None
+    """The vector loop around."""
     stmt: Stmt | None = None
 
     def run(self) -> None:
@@ -246,16 +257,16 @@ class _Checker:
         self.require(kind != "block" or "thread" not in outer, "a block loop in a thread loop")
         refused = {"cpu": ("block", "thread"), "cuda": ("parallel",)}.get(self.target or "", ())
         self.require(kind not in refused, f"{self.target} has no {kind} loop")
-        before, lanes = dict(self.bound), self.varying
+        before, lanes, vector = dict(self.bound), self.varying, self.vector
         self.bind(stmt.var, I64)
         if kind == "vector":
-            self.varying = {stmt.var}
+            self.varying, self.vector = {stmt.var}, stmt
         self.loops.append(kind)
         self.threads += [stmt.extent] if kind == "thread" else []
         self.block(stmt.body)
         self.loops.pop()
         del self.threads[len(self.threads) - (kind == "thread") :]
-        self.bound, self.varying = before, lanes
+        self.bound, self.varying, self.vector = before, lanes, vector
 
     def let(self, stmt: Let, top: bool) -> None:
         self.expr(stmt.value)
@@ -266,6 +277,8 @@ class _Checker:
     def store(self, stmt: Store, top: bool) -> None:
         self.place(stmt.buffer, stmt.index, writes=True)
         self.typed(stmt.value, stmt.buffer.dtype, f"the value stored to {stmt.buffer.name}")
+        if stmt.asynchronous:
+            self.asynchronous(stmt)
 
     def accumulate(self, stmt: Accumulate, top: bool) -> None:
         self.require(stmt.op in ACCUMULATE_OPS, f"{stmt.op!r} is not one of {ACCUMULATE_OPS}")
@@ -316,6 +329,44 @@ class _Checker:
             self.require(fits, f"{buffer.name} is no register buffer {dtype}[n], as an Mma needs")
         self.require(stmt.dtype in (F16, BF16, I8), "the numbers of an Mma are f16, bf16 or i8")
 
+    def fragments(self, stmt: Fragments, top: bool) -> None:
+        self.require(self.target != "cpu", "cpu has no Fragments")
+        warp = self.threads[-1:] == [32] and "vector" not in self.loops
+        self.require(warp, "Fragments stand in a thread loop of 32 iterations")
+        self.place(stmt.target, stmt.target_index, writes=True)
+        self.place(stmt.source, stmt.source_index, writes=False)
+        target, source = stmt.target, stmt.source
+        held = target.dtype is U32 and target.space == "register" and len(target.shape) == 1
+        self.require(held, f"{target.name} is no register buffer u32[n], as Fragments need")
+        fits = source.dtype in (F16, BF16) and source.space == "shared"
+        self.require(fits, f"{source.name} is no shared buffer of f16 or bf16, as Fragments need")
+
+    def asynchronous(self, stmt: Store) -> None:
+        self.require(self.target != "cpu", "cpu has no asynchronous Store")
+        vector, value = self.vector, stmt.value
+        alone = vector is not None and vector.body == (stmt,)
+        self.require(alone, "an asynchronous Store is not the whole body of a vector loop")
+        self.require(isinstance(value, Load), "an asynchronous Store moves what is no Load")
+        assert vector is not None and isinstance(value, Load)
+        spaces = f"from {value.buffer.space} to {stmt.buffer.space} memory"
+        self.require(
+            spaces == "from global to shared memory", f"an asynchronous Store goes {spaces}"
+        )
+        moved = vector.extent * stmt.buffer.dtype.nbytes
+        self.require(moved in (4, 8, 16), f"an asynchronous Store moves {moved} bytes")
+        for one in () if value.guard is None else walk(value.guard):
+            names = ty.symbols(one.index) if isinstance(one, Idx) else ()
+            self.require(
+                not self.varying.intersection(names),
+                "the lanes of an asynchronous Store have guards of their own",
+            )
+
+    def copies(self, stmt: CopyCommit | CopyWait, top: bool) -> None:
+        self.require(self.target != "cpu", f"cpu has no {type(stmt).__name__}")
+        self.require("thread" in self.loops, f"a {type(stmt).__name__} outside thread loops")
+        pending = stmt.pending if isinstance(stmt, CopyWait) else 0
+        self.require(0 <= pending <= 7, f"a CopyWait leaves {pending} groups pending")
+
     def combine(self, stmt: Combine, top: bool) -> None:
         self.require(self.target != "cpu", "cpu has no Combine")
         warp = self.threads[-1:] == [32] and "vector" not in self.loops
@@ -353,6 +404,9 @@ _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     Fail: _Checker.fail,
     Transpose: _Checker.transpose,
     Mma: _Checker.mma,
+    Fragments: _Checker.fragments,
+    CopyCommit: _Checker.copies,
+    CopyWait: _Checker.copies,
     Combine: _Checker.combine,
     Call: _Checker.call,
 }

@@ -1,9 +1,9 @@
 """graphc.nn: what neural networks are made of, as pure functions of arrays.
 
 Convolutions (transposed and depthwise ones, and both gradients of them), pooling, resizing, dense
-layers, embeddings, activations, normalization, attention; `losses` and `metrics` in
-modules of their own. They take NumPy arrays and traced values, as `graphc.numpy` does, and
-parameters are arguments.
+layers, embeddings, activations, normalization, attention, recurrent layers; `initializers`,
+`losses` and `metrics` in modules of their own. They take NumPy arrays and traced values, as
+`graphc.numpy` does, and parameters are arguments.
 
 Axes of images are named by layouts: "NHWC" and "HWIO" unless given, where N is the batch, C the
 channels, I and O the channels that a kernel takes and gives, and the other letters are axes of
@@ -16,7 +16,7 @@ Loaded when it is first asked for.
 from __future__ import annotations
 
 from ..numpy.dispatch import Entry, public
-from . import convolutions, losses, metrics, pooling, resizing
+from . import convolutions, initializers, losses, metrics, pooling, resizing
 from .activations import (
     celu,
     elu,
@@ -54,6 +54,18 @@ from .layers import (
     upsample,
 )  # fmt: skip
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .recurrent import (
+    bidirectional,
+    gru,
+    gru_cell,
+    gru_init,
+    lstm,
+    lstm_cell,
+    lstm_init,
+    simple_rnn,
+    simple_rnn_cell,
+    simple_rnn_init,
+)  # fmt: skip
 
 conv = public(Entry("nn.conv", convolutions.conv))
 conv_transpose = public(Entry("nn.conv_transpose", convolutions.conv_transpose))
@@ -68,6 +80,7 @@ __all__ = [
     "attention",
     "avg_pool",
     "batch_norm",
+    "bidirectional",
     "celu",
     "conv",
     "conv_input_gradient",
@@ -84,9 +97,13 @@ __all__ = [
     "global_max_pool",
     "glu",
     "group_norm",
+    "gru",
+    "gru_cell",
+    "gru_init",
     "hard_sigmoid",
     "hard_silu",
     "hard_tanh",
+    "initializers",
     "instance_norm",
     "layer_norm",
     "leaky_relu",
@@ -94,6 +111,9 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "losses",
+    "lstm",
+    "lstm_cell",
+    "lstm_init",
     "max_pool",
     "metrics",
     "mish",
@@ -108,6 +128,9 @@ __all__ = [
     "selu",
     "sigmoid",
     "silu",
+    "simple_rnn",
+    "simple_rnn_cell",
+    "simple_rnn_init",
     "softmax",
     "softplus",
     "softsign",

@@ -239,7 +239,8 @@ def _emit_scatter(c: Any) -> tuple[Stmt, ...]:
     def one(s: tuple[Index, ...]) -> tuple[Stmt, ...]:
         return _scatter_one(c, s)
 
-    return nest(c, x.shape, copy) + nest(c, c.types[2].shape, one, outer="serial")
+    updates = nest(c, c.types[2].shape, one, outer="serial")
+    return updates if c.over else nest(c, x.shape, copy) + updates
 
 
 def _scatter_one(c: Any, s: tuple[Index, ...]) -> tuple[Stmt, ...]:
@@ -537,6 +538,7 @@ SCATTER = register(
         ),
         linear=(0, 1),
         cost=8,
+        changes=True,
         samples=lambda: (
             Sample(
                 (_t("f32[5, 3]"), _t("f32[4, 3]"), _t("i64[4]")),

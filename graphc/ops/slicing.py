@@ -115,6 +115,11 @@ def _lower_update(c: Any, index: tuple[Index, ...]) -> Element:
     return choose(c, cond, lambda: c.operand(1, tuple(inner)), lambda: c.operand(0, tuple(index)))
 
 
+def _places_of_update(c: Any, index: tuple[Index, ...]) -> tuple[Index, ...]:
+    rows = zip(index, c.attrs["start"], c.attrs["step"], strict=True)
+    return tuple(s + i * t for i, s, t in rows)
+
+
 # ---------------------------------------------------------------------------------------- pad
 
 
@@ -245,6 +250,11 @@ def _lower_dynamic_update(c: Any, index: tuple[Index, ...]) -> Element:
     return choose(c, cond, lambda: c.operand(1, tuple(inner)), lambda: c.operand(0, tuple(index)))
 
 
+def _places_of_dynamic_update(c: Any, index: tuple[Index, ...]) -> tuple[Index, ...]:
+    rows = zip(index, c.types[0].shape, c.types[1].shape, strict=True)
+    return tuple(i + _start(c, 2 + k, n - m) for k, (i, n, m) in enumerate(rows))
+
+
 # --------------------------------------------------------------------------------- transposes
 
 
@@ -362,6 +372,7 @@ UPDATE = register(
         infer=_infer_update,
         evaluate=_evaluate_update,
         lower=_lower_update,
+        places=_places_of_update,
         source="NumPy basic indexing, assigned to a copy",
         batching=bt.shifted("update", start=0, step=1),
         derivative=Linear(_transpose_update, joint=True),
@@ -397,6 +408,7 @@ DYNAMIC_UPDATE = register(
         infer=_infer_dynamic_update,
         evaluate=_evaluate_dynamic_update,
         lower=_lower_dynamic_update,
+        places=_places_of_dynamic_update,
         source="XLA DynamicUpdateSlice",
         batching=bt.dynamic_updating,
         derivative=Linear(_transpose_dynamic_update, joint=True),

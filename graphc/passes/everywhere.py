@@ -30,6 +30,11 @@ def everywhere(one: Pass) -> Pass:
 
 def within(graph: Graph, change: Pass) -> Graph:
     """The graph with the sub-graphs of its control nodes changed; the order of nodes stays."""
+    return in_nodes(graph, lambda node, body: change(body))
+
+
+def in_nodes(graph: Graph, change: Callable[[Node, Graph], Graph]) -> Graph:
+    """The same where the change depends on the node, which is the graph's as it was."""
     if not any(node.op.kind == "control" for node in graph.nodes):
         return graph
     new: dict[Any, Any] = {}
@@ -37,7 +42,8 @@ def within(graph: Graph, change: Pass) -> Graph:
     for node in graph.nodes:
         attrs = node.attrs
         if node.op.kind == "control":
-            attrs = {name: _changed(value, change) for name, value in node.attrs.items()}
+            own = functools.partial(change, node)
+            attrs = {name: _changed(value, own) for name, value in node.attrs.items()}
             if all(attrs[name] is node.attrs[name] for name in attrs):
                 attrs = node.attrs
         operands = tuple(new.get(v, v) for v in node.operands)

@@ -24,19 +24,19 @@ it, and is marked with `keep` there: the lowering computes it once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from .. import types as ty
 from ..ir import PARAM, Graph, Node, Value, at, make, param
 from ..loops import ir as L
 from ..loops.bounds import less, simplify
-from ..loops.lower import row_depth
+from ..loops.nests import row_depth
 from ..loops.rowcache import ROW_BYTES
 from ..loops.rowend import LONGEST_ROW
 from ..ops.fusion import FUSION, KEEP
 from ..types import Dim, Extent, TensorType
-from .everywhere import everywhere
+from .everywhere import in_nodes
 from .kernels import MAX_OPS, Branch, Entry, Kernel, about, share_rows
 from .merge import merge
 
@@ -56,13 +56,53 @@ COSTLY_PASSES = 3
 """The same for a costly op whose row is not kept (`loops.rowcache`)."""
 MIN_ROWS = 16
 """Rows that are enough for every worker."""
+MIN_WHOLE, MIN_SHARE = 64, 4
+"""Elements of a state, and how many there are for each that is set, where these are set alone."""
 LARGE = 1 << 30
 
 
-@everywhere
 def fuse(graph: Graph) -> Graph:
     """Graph of ops -> graph of fusions (see the module's docstring)."""
-    return _rebuild(graph, merge(_grow(graph)))
+    return _fuse(graph, frozenset())
+
+
+def _fuse(graph: Graph, states: frozenset[Value]) -> Graph:
+    """The same of a body, of whose parameters some are states of a loop around it."""
+    overwritten = _overwritten(graph, states)
+
+    def inside(node: Node, body: Graph) -> Graph:
+        if node.op.name == "switch":
+            pairs = zip(body.params, node.operands[1:], strict=True)
+            return _fuse(body, frozenset(p for p, v in pairs if v in overwritten))
+        return _fuse(body, frozenset(body.params[: node.attrs["carries"]]))
+
+    graph = in_nodes(graph, inside)
+    overwritten = _overwritten(graph, states)
+    apart = {n for n in graph.nodes if n.op.places and n.operands[0] in overwritten}
+    return _rebuild(graph, merge(_grow(graph, {n for n in apart if _is_small_part(n)})))
+
+
+def _overwritten(graph: Graph, states: Collection[Value]) -> set[Value]:
+    """The states, and what a few changes make of them."""
+    found = set(states)
+    for node in graph.nodes:
+        if node.op.places is not None or node.op.changes:
+            found.update(node.results if node.operands[0] in found else ())
+        elif node.op.name == "switch":
+            types = {v.type for v in node.operands if v in found}
+            found.update(r for r in node.results if r.type in types)
+        elif node.op.kind == "control":
+            pairs = zip(node.operands[: node.attrs["carries"]], node.results, strict=False)
+            found.update(r for v, r in pairs if v in found)
+    return found
+
+
+def _is_small_part(node: Node) -> bool:
+    """Whether it pays that a change of few places has a kernel of its own, which writes these alone
+    (`codegen.overwrite`).
+    """
+    whole, part = (about(v.type.size) for v in node.operands[:2])
+    return whole >= MIN_WHOLE and whole >= MIN_SHARE * part
 
 
 # ------------------------------------------------------------------------------------------ growing
@@ -132,7 +172,8 @@ class Reach:
                     there[one].add(k)
 
 
-def _grow(graph: Graph) -> list[Kernel]:
+def _grow(graph: Graph, apart: Collection[Node] = ()) -> list[Kernel]:
+    """The kernels of a graph; the nodes `apart` share one with no other."""
     kernels: list[Kernel] = []
     member: dict[Node, Kernel] = {}
     inlined: dict[Node, list[Kernel]] = {}
@@ -153,23 +194,24 @@ def _grow(graph: Graph) -> list[Kernel]:
             continue
         users = readers(node)
         is_result = any(v in returned for v in node.results)
-        if users and not is_result and _joins_all(node, users):
+        alone = node.op.kind in ALONE or node in apart
+        if users and not is_result and not alone and _joins_all(node, users):
             inlined[node] = users
             for kernel in users:
                 _add(kernel, node)
             continue
-        if len(users) > 1 and _join(node, users, member, inlined, reach):
+        if len(users) > 1 and not alone and _join(node, users, member, inlined, reach):
             users = readers(node)
         open_to = [k for k in users if node not in endings or not _repeats(k, node)]
         home = None
-        if node.op.kind not in ALONE and not node.op.stored:
+        if not alone and not node.op.stored:
             home = _home(node, open_to, users, is_result, reach)
         if home is None:
             home = Kernel(node.results[0].type.shape)
-            home.opaque = node.op.kind in ALONE
+            home.opaque = alone
             kernels.append(home)
             reach.add(home)
-        if is_result or any(k is not home for k in users) or node.op.kind in ALONE:
+        if is_result or any(k is not home for k in users) or alone:
             for value in node.results:
                 if value not in home.results:
                     home.results.append(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import types as ty
 from ..ir import Node, Value
-from ..loops.lower import row_depth
+from ..loops.nests import row_depth
 from ..types import Dim, Extent
 
 MAX_OPS = 96

@@ -15,7 +15,9 @@ from .. import types as ty
 from ..cell import mark
 from ..numpy.dispatch import is_traced, is_tracing, wrap
 
-STATIC = ("axis", "dtype", "independent", "num", "replace", "shape", "side")
+STATIC = (
+    "axis", "distribution", "dtype", "independent", "mode", "num", "replace", "shape", "side",
+)  # fmt: skip
 """Parameters that decide the program."""
 
 

@@ -225,8 +225,14 @@ def test_kinds() -> None:
     beside each other; no tiles where there is little to share."""
     for dtype in (F16, BF16):
         text = source(product(128, 64, 128, dtype))
-        assert text.count("gc_mma_") == 1 and "gc_pack<unsigned int, 4>" in text
-        assert f"gc_pack<{'__half' if dtype is F16 else '__nv_bfloat16'}, 8>" in text
+        assert text.count("gc_mma_") == 1 and "stage" not in text
+        assert text.count("gc_copy_async<16>") == 4  # of two operands: ahead, and in the loop
+        assert text.count("gc_fragments(") == text.count("gc_fragments_transposed(") == 2
+    ((large,),) = graph_kernels(product(4096, 4096, 4096, F16)).kernels
+    assert large.dynamic_bytes == large.shared_bytes > 48 * 1024
+    assert large.grid == (16 * 8, 32 // 8, 1)  # of 128 by 256, 8 rows of tiles beside each other
+    text = source(product(65, 40, 132, F16))
+    assert "gc_copy_async<16>" in text and "gc_copy_async<8>" in text
     text = source(wider(128, 64, 128, I8, I32, right=True))
     assert text.count("gc_mma_i8") == 1 and text.count("gc_pack<signed char, 16>*>(x") == 2
     assert "gc_mma" not in source(wider(128, 64, 128, U8, I32))
@@ -263,8 +269,10 @@ def test_all_loops_are_spread() -> None:
 
 def test_sizes_of_tiles() -> None:
     """The tile grows with what there is to share among the processors."""
-    for name, grid in (("large", (9, 8)), ("wide", (4, 16)), ("tall", (1, 55))):
-        for dtype in (F16, F32):
+    for name, f32, f16 in (
+        ("large", (9, 8), (9, 8)), ("wide", (4, 16), (7, 16)), ("tall", (1, 55), (1, 110)),
+    ):  # fmt: skip
+        for dtype, grid in ((F32, f32), (F16, f16)):
             ((kernel,),) = graph_kernels(PROGRAMS[f"{name}_{dtype.name}"][0]).kernels
             assert kernel.grid[:2] == grid and kernel.block == (32, 8, 1)
 
@@ -392,6 +400,87 @@ def test_mma_is_verified() -> None:
         print_cuda(replace(func, body=(replace(block, body=(some, *block.body)),)))
 
 
+# ------------------------------------------------------------------------ Fragments and copies
+
+
+def matrices(transposed: bool, guard: L.Expr | None = None) -> L.LoopFunc:
+    """Four matrices go through shared memory; lane k writes its words as row k of the result."""
+    x = L.Buffer("x", F16, (32, 8), None, "global", "in")
+    y = L.Buffer("y", U32, (32, 4), None, "global", "out")
+    tile = L.Buffer("tile", F16, (32, 8), None, "shared", "temp", 16)
+    held = L.Buffer("held", U32, (4,), None, "register")
+    lane, e, m = Dim.symbol("lane"), Dim.symbol("e"), Dim.symbol("m")
+    copy = L.Store(tile, (lane, e), L.Load(x, (lane, e), guard), asynchronous=True)
+    body = (
+        L.For("e", 8, "vector", (copy,)), L.CopyCommit(), L.CopyWait(0), L.Barrier(),
+        L.Alloc(held), L.Fragments(held, (0,), tile, (lane, 0), transposed),
+        L.For("m", 4, "unroll", (L.Store(y, (lane, m), L.Load(held, (m,))),)),
+    )  # fmt: skip
+    warps = L.For("warp", 1, "thread", (L.For("lane", 32, "thread", body),))
+    return L.LoopFunc("move", (x, y), (), (L.For("block", 1, "block", (L.Alloc(tile), warps)),))
+
+
+LATE = L.scalar("lt", L.Idx(Dim.symbol("lane")), L.const(20, ty.I64))
+
+
+@needs_gcc
+@pytest.mark.parametrize("transposed", (False, True))
+@pytest.mark.parametrize("guard", (None, LATE), ids=("all", "some"))
+def test_fragments(transposed: bool, guard: L.Expr | None) -> None:
+    """As the PTX ISA has ldmatrix; a copy whose guard does not hold is 0."""
+    x = np.arange(256, dtype=np.float16).reshape(32, 8)
+    whole = np.where(np.arange(32)[:, None] < 20, x, 0) if guard is not None else x
+    parts = whole.astype(np.float16).reshape(4, 8, 8)
+    parts = parts.transpose(0, 2, 1) if transposed else parts
+    # lane 4q + t has row q, numbers 2t and 2t + 1, of each matrix
+    expected = np.ascontiguousarray(parts.transpose(1, 0, 2)).view(np.uint32)
+    expected = expected.reshape(8, 4, 4).transpose(0, 2, 1).reshape(32, 4)
+    func = verify(matrices(transposed, guard), "cuda")
+    y = np.zeros((32, 4), np.uint32)
+    evaluate(func, {"x": x, "y": y}, {})
+    np.testing.assert_array_equal(y, expected)
+    for reverse in (False, True):
+        y[...] = 0
+        cuda_cpu.run_on_cpu(print_cuda(func), {"x": x, "y": y}, reverse=reverse)
+        np.testing.assert_array_equal(y, expected)
+    assert "held[0] = fragments(tile[lane, 0]" in str(func)
+    assert "# asynchronous" in str(func) and "wait for copies but the last 0" in str(func)
+
+
+def test_copies_are_verified() -> None:
+    func = matrices(False)
+    e = L.scalar("lt", L.Idx(Dim.symbol("e")), L.const(4, ty.I64))
+    with pytest.raises(VerifyError, match="guards of their own"):
+        verify(matrices(False, e))
+    with pytest.raises(VerifyError, match="cpu has no"):
+        verify(func, "cpu")
+
+    def changed(fix: Callable[[L.Stmt], L.Stmt]) -> L.LoopFunc:
+        def inside(stmt: L.Stmt) -> L.Stmt:
+            if isinstance(stmt, L.For):
+                stmt = replace(stmt, body=tuple(map(inside, stmt.body)))
+            return fix(stmt)
+
+        return replace(func, body=tuple(map(inside, func.body)))
+
+    def short(stmt: L.Stmt) -> L.Stmt:
+        return replace(stmt, extent=6) if isinstance(stmt, L.For) and stmt.var == "e" else stmt
+
+    def unrolled(stmt: L.Stmt) -> L.Stmt:
+        is_copy = isinstance(stmt, L.For) and stmt.var == "e"
+        return replace(stmt, kind="unroll") if is_copy else stmt
+
+    with pytest.raises(VerifyError, match="moves 12 bytes"):
+        verify(changed(short))
+    with pytest.raises(VerifyError, match="whole body of a vector loop"):
+        verify(changed(unrolled))
+    with pytest.raises(VerifyError, match="as Fragments need"):
+        verify(changed(lambda s: replace(s, source=s.target, source_index=(0,))
+                       if isinstance(s, L.Fragments) else s))  # fmt: skip
+    with pytest.raises(VerifyError, match="groups pending"):
+        verify(changed(lambda s: L.CopyWait(9) if isinstance(s, L.CopyWait) else s))
+
+
 # -------------------------------------------------------------------------- what can be counted
 
 
@@ -425,13 +514,22 @@ def shared_accesses(func: L.LoopFunc) -> Iterator[Access]:
     def visit(body: tuple[L.Stmt, ...], env: dict[str, L.Index], lane: str, lanes: int) -> Any:
         for stmt in body:
             if isinstance(stmt, L.For):
-                for value in range(2) if stmt.var == "warp" else range(1):
-                    inner = env if stmt.var == "lane" else env | {stmt.var: value}
+                is_lane = stmt.kind == "thread" and stmt.extent == 32
+                for value in range(2) if stmt.kind == "thread" and not is_lane else range(1):
+                    inner = env if is_lane else env | {stmt.var: value}
                     vector = stmt.kind == "vector"
                     width = stmt.extent if vector and isinstance(stmt.extent, int) else lanes
-                    yield from visit(stmt.body, inner, "lane", width)
+                    yield from visit(stmt.body, inner, stmt.var if is_lane else lane, width)
             elif isinstance(stmt, L.If):
                 yield from visit((*stmt.then, *stmt.otherwise), env, lane, lanes)
+            elif isinstance(stmt, L.Fragments):
+                offset = ty.substitute(stmt.source.offset(stmt.source_index), env)
+                places = [ty.substitute(offset, {lane: k}) for k in range(32)]
+                yield Access(
+                    f"{stmt.source.name}[{offset}]",
+                    16,
+                    tuple(2 * p for p in places),  # type: ignore[operator]
+                )
             elif isinstance(stmt, L.Store):
                 found = [(stmt.buffer, stmt.index)]
                 found += [(e.buffer, e.index) for e in L.walk(stmt.value) if isinstance(e, L.Load)]
@@ -535,19 +633,23 @@ def test_scheduled_loops_evaluate_to_the_same(name: str) -> None:
     assert_close([buffers[names[-1]]], expected, tolerances(graph, arrays))
 
 
-def without_barriers(stmt: L.Stmt) -> L.Stmt:
+def without(kind: type, stmt: L.Stmt) -> L.Stmt:
     if isinstance(stmt, L.For):
-        kept = (s for s in stmt.body if not isinstance(s, L.Barrier))
-        return replace(stmt, body=tuple(map(without_barriers, kept)))
+        kept = (s for s in stmt.body if not isinstance(s, kind))
+        return replace(stmt, body=tuple(without(kind, s) for s in kept))
     return stmt
 
 
 @needs_gcc
-@pytest.mark.parametrize("dtype", (F16, F32), ids=str)
-def test_the_tiles_need_their_barriers(dtype: DType) -> None:
-    graph = product(64, 64, 64, dtype)
+@pytest.mark.parametrize(
+    "dtype, kind", ((F16, L.Barrier), (F16, L.CopyWait), (F16, L.CopyCommit), (F32, L.Barrier))
+)
+def test_the_tiles_need_their_barriers(dtype: DType, kind: type) -> None:
+    """And their waits: the stand-in does copies at once in one order of the threads, and as late
+    as may be in the other."""
+    graph = product(64, 256, 64, dtype)
     scheduled = schedule_cuda(lower(graph, "f").func)
-    bare = replace(scheduled, body=tuple(map(without_barriers, scheduled.body)))
+    bare = replace(scheduled, body=tuple(without(kind, s) for s in scheduled.body))
     assert bare != scheduled
     (program,) = cuda_cpu.build([print_cuda(bare)])
     a, b = arguments(graph)

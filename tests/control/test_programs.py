@@ -122,6 +122,29 @@ def test_kernels_of_an_lstm(golden: Callable[[str, str], None]) -> None:
     golden("lstm.txt", "\n".join(lines) + "\n")
 
 
+def test_what_is_packed_before_a_loop_is_where_no_kernel_of_it_writes() -> None:
+    """The third product's weights were packed into the first one's result, which was free again:
+    every iteration wrote over them.
+    """
+    weights = [RNG.normal(0, 0.3, (32, 32)) for _ in range(3)]
+    x = RNG.normal(size=(64, 32))
+
+    def chain(h: Any, weights: Any) -> Any:
+        w, v, u = weights
+        return np.einsum("nk,mk->nm", np.tanh(np.tanh(h @ w) @ v), u)
+
+    def f(x: Any, weights: Any) -> Any:
+        return graphc.scan(lambda h, _: (chain(h, weights), None), x, length=4)[0]
+
+    wanted = x
+    for _ in range(4):
+        wanted = chain(wanted, weights)
+    plan = graphc.jit(f).lower(x, weights).stages.plan  # type: ignore[attr-defined]
+    (loop,) = (s for s in plan.steps if isinstance(s, Loop))
+    assert sum("packing" in launch.kernel for launch in loop.before) == 1
+    np.testing.assert_allclose(graphc.jit(f)(x, weights), wanted, rtol=1e-10)
+
+
 def test_peak_bytes_do_not_grow_with_the_steps() -> None:
     w = np.zeros((64, 64), np.float32)
 

@@ -207,6 +207,9 @@ E CUresult cuModuleGetFunction(Handle* f, Handle m, const char* name) {
   *f = dlsym(m, symbol);
   return *f ? 0 : NOT_FOUND;
 }
+E CUresult cuFuncSetAttribute(Handle f, int a, int v) {
+  return a == 8 && v <= 232448 ? 0 : INVALID_VALUE;  // dynamic shared memory
+}
 E CUresult cuFuncGetAttribute(int* v, int a, Handle f) { *v = a ? 0 : 1024; return 0; }
 
 // ---------------------------------------------------------------------------------------- events

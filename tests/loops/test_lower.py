@@ -14,7 +14,8 @@ from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.bounds import less, simplify
 from graphc.loops.evaluate import evaluate as run_loops
-from graphc.loops.lower import NON_FINITE, Lowering, lower, nests, row_depth
+from graphc.loops.lower import NON_FINITE, Lowering, lower
+from graphc.loops.nests import nests, row_depth
 from graphc.loops.verify import verify
 from graphc.ops import build
 from graphc.types import C64, F16, F32, F64, I64, Dim

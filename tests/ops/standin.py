@@ -116,6 +116,10 @@ class Context:
     def result(self, k: int) -> L.Buffer:
         return self.outputs[k]
 
+    @property
+    def over(self) -> bool:
+        return False
+
     def fresh(self, stem: str) -> str:
         self.count += 1
         return f"{stem}{self.count}"

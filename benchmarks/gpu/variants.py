@@ -1,0 +1,197 @@
+"""Times of kernels whose schedules differ in some numbers: `python -m benchmarks.gpu.variants
+[SECONDS]`, on a device. The numbers that win become the ones of graphc/loops/cuda_staged.py,
+cuda_contract.py and cuda_attention.py; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphc.codegen import cuda
+from graphc.codegen.cuda import CudaKernel
+from graphc.device import build, program
+from graphc.loops import cuda_attention, cuda_contract, cuda_staged
+
+from . import cases
+from .cases import Case
+from .speed import Graphc, checked, host_array, measure, small
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Values of names in modules."""
+
+    name: str
+    staged: dict[str, Any] = field(default_factory=dict)
+    contract: dict[str, Any] = field(default_factory=dict)
+    attention: dict[str, Any] = field(default_factory=dict)
+
+
+KILO = 1024
+ALL = 227 * KILO
+"""What a block may have on an H100."""
+
+
+def only(u: int, v: int) -> dict[str, Any]:
+    return {"STAGED_EFFICIENCY": {(u, v): 1.0}}
+
+
+def form(*numbers: Any) -> dict[str, Any]:
+    return {"FORMS": (cuda_attention._Form(*numbers),), "REGISTERS": 255, "PAIRED_BYTES": ALL}
+
+
+PRODUCTS = (
+    Variant("as it is"),
+    Variant("128x256, 32 terms, 4 stages", {"SHARED_BYTES": ALL, "STAGES": 4}, only(8, 16)),
+    Variant("128x256, 32 terms, 6 stages", {"SHARED_BYTES": ALL, "STAGES": 6}, only(8, 16)),
+    Variant("128x256, 64 terms, 3 stages", {"TERMS": 64, "SHARED_BYTES": ALL, "STAGES": 3},
+            only(8, 16)),
+    Variant("128x256, 64 terms, 4 stages", {"TERMS": 64, "SHARED_BYTES": ALL, "STAGES": 4},
+            only(8, 16)),
+    Variant("128x256, rows of tiles in order", {"GROUPS": ()}, only(8, 16)),
+    Variant("128x256, 16 rows of tiles", {"GROUPS": (16,)}, only(8, 16)),
+    Variant("128x128, 32 terms, 3 stages", {}, only(8, 8)),
+    Variant("128x128, 32 terms, 5 stages", {"SHARED_BYTES_OF_TWO": 112 * KILO, "STAGES": 5,
+            "SHARED_BYTES": ALL}, only(8, 8)),
+    Variant("128x128, 64 terms, 3 stages", {"TERMS": 64, "SHARED_BYTES_OF_TWO": 112 * KILO,
+            "STAGES": 3, "SHARED_BYTES": ALL}, only(8, 8)),
+    Variant("128x64", {}, only(8, 4)),
+    Variant("64x128", {}, only(4, 8)),
+    Variant("64x64", {}, only(4, 4)),
+    Variant("64x64, 64 terms", {"TERMS": 64}, only(4, 4)),
+)  # fmt: skip
+ATTENTIONS = (
+    Variant("as it is"),
+    Variant("4 warps of 32, 64 keys, kept", attention=form(4, 2, 64, True)),
+    Variant("4 warps of 32, 64 keys, read", attention=form(4, 2, 64, False)),
+    Variant("4 warps of 32, 32 keys, kept", attention=form(4, 2, 32, True)),
+    Variant("4 warps of 32, 32 keys, read", attention=form(4, 2, 32, False)),
+    Variant("8 warps of 16, 64 keys, kept", attention=form(8, 1, 64, True)),
+    Variant("8 warps of 16, 128 keys, kept", attention=form(8, 1, 128, True)),
+    Variant("4 warps of 16, 64 keys, kept", attention=form(4, 1, 64, True)),
+    Variant("4 warps of 16, 128 keys, kept", attention=form(4, 1, 128, True)),
+)
+PLAN = (
+    ("product f16 8192", PRODUCTS[:11]), ("attention f16 64", ATTENTIONS),
+    ("attention f16 128", ATTENTIONS), ("product f16 4096", PRODUCTS[:10]),
+    ("conv f16 56 3x3x64x64", (PRODUCTS[0], *PRODUCTS[8:])),
+    ("conv f16 14 3x3x256x256", (PRODUCTS[0], *PRODUCTS[6:])),
+    ("product f16 1024", (PRODUCTS[0], *PRODUCTS[7:])),
+    ("product f16 16 x 8192 x 8192", (PRODUCTS[0], *PRODUCTS[11:])),
+)  # fmt: skip
+
+
+@contextmanager
+def set_to(variant: Variant) -> Iterator[None]:
+    before: list[tuple[Any, str, Any]] = []
+    modules = (
+        (cuda_staged, variant.staged), (cuda_contract, variant.contract),
+        (cuda_attention, variant.attention), (cuda, {"MAX_SHARED_BYTES": ALL}),
+    )  # fmt: skip
+    staged = cuda_staged.Staged.slice
+    for module, values in modules:
+        for name, value in values.items():
+            before.append((module, name, getattr(module, name)))
+            setattr(module, name, value)
+    cuda_staged.Staged.slice = variant.staged.get("TERMS", staged)
+    try:
+        yield
+    finally:
+        cuda_staged.Staged.slice = staged
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+class Collected(Exception):
+    """Raised instead of a build, once the kernels are known."""
+
+
+class Runner:
+    """A case with its arguments on the device, and what some rows of the result should be."""
+
+    def __init__(self, column: Graphc, case: Case):
+        self.column, self.case = column, case
+        self.host = [host_array(*what) for what in case.inputs]
+        self.args = [column.put(what) for what in self.host]
+        self.error: float | None = None
+        self.some = np.zeros(0, np.float32)
+
+    def sources(self, variant: Variant) -> list[str]:
+        """The units that the variant needs."""
+        found: list[CudaKernel] = []
+
+        def collect(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[bytes]:
+            found.extend(kernels)
+            raise Collected
+
+        before, program.build_cubins = program.build_cubins, collect  # type: ignore[assignment]
+        try:
+            with set_to(variant):
+                self.column.make(self.case)(*self.args)
+        except Exception:  # what is wrong shows when it is timed
+            pass
+        finally:
+            program.build_cubins = before
+        return [cuda.translation_unit([kernel]) for kernel in found]
+
+    def time(self, variant: Variant) -> str:
+        with set_to(variant):
+            function = self.column.make(self.case)
+            result = function(*self.args).numpy()
+        rows = [0, len(result) // 2, len(result) - 1]
+        some = result[rows].astype("f4").reshape(-1)
+        if variant.name == "as it is":
+            self.error = checked(self.case, self.host, function(*self.args))
+            self.some = some
+        off = float(np.abs(some - self.some).max() / np.abs(self.some).max())
+        found = measure(self.column, lambda: function(*self.args))
+        (one,) = function.__dict__["_front"]._programs.values()
+        kernel = one.executable._variant(()).plan.launches[0].kernel
+        text = f"{1e3 * found['ms']:10.1f} us {self.case.flops / found['ms'] / 1e9:7.1f} TFLOP/s"
+        text += (
+            f"  grid {kernel.grid} of {kernel.block}, {kernel.shared_bytes} bytes, off {off:.1e}"
+        )
+        return text if variant.name != "as it is" else f"{text}, error {self.error}"
+
+
+def main(seconds: float, tiny: bool, workers: int) -> None:
+    started = time.perf_counter()
+    column, known = Graphc(), {case.name: case for case in cases.every()}
+    plan = [(Runner(column, small(known[n]) if tiny else known[n]), some) for n, some in PLAN]
+    units = {unit: 0 for runner, some in plan for one in some for unit in runner.sources(one)}
+    with ThreadPoolExecutor(workers) as pool:
+        arch, driver = column.device.arch, column.device.driver_version
+        for made in [pool.submit(build._cubin, unit, arch, driver) for unit in units]:
+            made.exception()  # it shows when it is timed
+    print(f"{len(units)} kernels built after {time.perf_counter() - started:.1f} s", flush=True)
+    for runner, some in plan:
+        print(runner.case.name, flush=True)
+        for variant in some:
+            if time.perf_counter() - started > seconds:
+                print("  no time was left")
+                return
+            try:
+                text = runner.time(variant)
+            except Exception as error:  # a form without room for its registers or tiles
+                text = f"{type(error).__name__}: {str(error)[:120]}"
+            print(f"  {variant.name:32s} {text}", flush=True)
+
+
+if __name__ == "__main__":
+    if "--standin" in sys.argv:
+        from tests.device import standin
+
+        standin.install()
+    numbers = [float(a) for a in sys.argv[1:] if not a.startswith("--")]
+    main(*(numbers or [60.0]), "--tiny" in sys.argv, min(14, os.cpu_count() or 1))
+    sys.stdout.flush()
+    os._exit(0)

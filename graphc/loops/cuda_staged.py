@@ -1,0 +1,153 @@
+"""The kernel of a contraction of 16-bit floats on CUDA: tensor cores, slices copied ahead.
+
+    for s < stages - 1: send slice s
+    for s: wait for slice s; barrier; send slice s + stages - 1
+        for k of the slice: read fragments of k + 1; acc[u, v] += left[u, k] right[k, v]
+
+One barrier for each slice: behind it nobody reads the stage of the slice before any more, which is
+the one that is written next. Called by cuda_contract.py.
+"""
+
+from __future__ import annotations
+
+from ..types import U32
+from . import ir as L
+from .cuda_nests import Names, ceil_div, symbol
+from .cuda_tiles import Axis, MatrixCopy, matrix_copy
+from .cuda_writers import Parts, Tensor, unrolled
+from .ir import Alloc, Buffer, Expr, For, If, Index, Stmt
+
+TERMS = 32
+"""Of a slice."""
+SHARED_BYTES = 96 * 1024
+"""Of a block of the largest tile."""
+SHARED_BYTES_OF_TWO = 64 * 1024
+"""Of a block of the others, two of which share a processor."""
+STAGES = 4
+"""Slices in shared memory, at most."""
+LARGE = 64
+"""Results of a thread beyond which a block has a processor for itself."""
+PROCESSORS = 132
+"""Of an H100."""
+GROUPS = (8, 4, 16, 2)
+"""Rows of tiles that are neighbours in the order of blocks: blocks that run at once read the same
+rows and columns, so the second cache serves them."""
+
+
+def _where(cond: Expr, body: list[Stmt]) -> list[Stmt]:
+    """The statements where a condition holds, which may be a constant."""
+    if cond == L.FALSE or not body:
+        return []
+    return body if cond == L.TRUE else [If(cond, tuple(body))]
+
+
+class Staged(Tensor):
+    """16-bit floats: slices are copied ahead by some stages, past the registers where they can."""
+
+    slice = TERMS
+    sends = True
+
+    def __init__(self, names: Names, parts: Parts, u: int, v: int, count: int):
+        nbytes = 2 * (16 * (u + v)) * (TERMS + 8)
+        room = SHARED_BYTES if u * v > LARGE else SHARED_BYTES_OF_TWO
+        slices = ceil_div(parts.terms.extent, TERMS * count)
+        most = min(STAGES, slices) if isinstance(slices, int) else STAGES
+        self.stages = max(2, min(most, room // nbytes))
+        super().__init__(names, parts, u, v, count)
+
+    def group(self, down: Index, across: Index) -> int:
+        if not isinstance(down, int) or not isinstance(across, int):
+            return 1
+        if down * across < 2 * PROCESSORS:
+            return 1
+        return next((g for g in GROUPS if down % g == 0), 1)
+
+    @property
+    def fits(self) -> bool:
+        # what comes through registers would need too many of them beside the largest tile
+        sent = all(c.sends for c in self.copies)
+        return (sent or self.u * self.v <= LARGE) and self.shared_bytes <= SHARED_BYTES
+
+    def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> MatrixCopy:
+        assert isinstance(value, L.Cast)
+        operand = self.operand(value.value, axis)
+        return matrix_copy(
+            self.names, self.place, operand, start, extent, self.slice, self.stages
+        )  # fmt: skip
+
+    @property
+    def matrices(self) -> list[MatrixCopy]:
+        return [c for c in self.copies if isinstance(c, MatrixCopy)]
+
+    def slices(self) -> list[Stmt]:
+        count = ceil_div(self.parts.terms.extent, self.slice * self.count)
+        s = self.names.fresh("s")
+        start = self.slice * count * self.part
+        ahead, last = self.stages - 1, {s: (0, count - 1)} if isinstance(count, int) else None
+        known: dict[str, int] = {}
+        if isinstance(count, int):
+            known[s] = max(1, count - ahead)
+        sent, held = (
+            [c for c in self.matrices if c.sends],
+            [c for c in self.matrices if not c.sends],
+        )
+        out: list[Stmt] = []
+        for k in range(ahead):
+            begin = [stmt for c in sent for stmt in c.send(k, start + self.slice * k, {})]
+            for c in held:
+                begin += [*c.fetch(start + self.slice * k, {}), *c.store(k)]
+            out += _where(L.less(k, count), begin)
+            out.append(L.CopyCommit())
+        more = L.less(symbol(s) + ahead, count, last)
+        first, slot = start + self.slice * (symbol(s) + ahead), (symbol(s) + ahead) % self.stages
+        send = [stmt for c in sent for stmt in c.send(slot, first, known)]
+        send += [stmt for c in held for stmt in c.fetch(first, known)]
+        body = (
+            L.CopyWait(ahead - 1),
+            L.Barrier(),
+            *_where(more, send),
+            L.CopyCommit(),
+            *self.multiply(symbol(s) % self.stages),
+            *_where(more, [stmt for c in held for stmt in c.store(slot)]),
+        )
+        return [*out, For(s, count, "serial", body)]
+
+    def multiply(self, first: Index) -> list[Stmt]:
+        """Adds the products of a stage. Fragments are read ahead by 16 terms."""
+        assert self.parts.paired is not None
+        down, across, steps = self.u // 2, self.v // 2, self.slice // 16
+        a, b = self.matrices
+        k, m, n = (self.names.fresh(s) for s in ("k", "m", "n"))
+        left = Buffer(self.names.fresh("left"), U32, (8 * down,), None, "register")
+        right = Buffer(self.names.fresh("right"), U32, (4 * across,), None, "register")
+        w, t = symbol(self.warp), symbol(self.lane)
+
+        def take(step: Index, half: Index) -> list[Stmt]:
+            row, column = 16 * down * (w // 4), 8 * across * (w % 4)
+            i, j = self.names.fresh("i"), self.names.fresh("j")
+            return [
+                For(i, down, "unroll", (a.fragments(
+                    left, 4 * (down * half + symbol(i)), first, row + 16 * symbol(i), 16 * step, t,
+                    True,
+                ),)),
+                For(j, across // 2, "unroll", (b.fragments(
+                    right, 2 * across * half + 4 * symbol(j), first, column + 16 * symbol(j),
+                    16 * step, t, False,
+                ),)),
+            ]  # fmt: skip
+
+        (total,) = self.sums.values()
+        half = symbol(k) % 2
+        product = L.Mma(
+            total, (4 * (across * symbol(m) + symbol(n)),),
+            left, (4 * (down * half + symbol(m)),), right, (2 * (across * half + symbol(n)),),
+            self.parts.paired,
+        )  # fmt: skip
+        more = L.less(symbol(k) + 1, steps, {k: (0, steps - 1)})
+        return [
+            Alloc(left), Alloc(right), *take(0, 0),
+            For(k, steps, "unroll", (
+                *_where(more, take(symbol(k) + 1, (symbol(k) + 1) % 2)),
+                unrolled(((m, down), (n, across)), product),
+            )),
+        ]  # fmt: skip
