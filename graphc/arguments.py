@@ -124,16 +124,17 @@ class Binder:
             if root not in self.names:
                 raise TypeError(f"dims names {path!r}; the parameters are {', '.join(self.names)}")
         plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self._plain = tuple(n for n, p in parameters.items() if p.kind in plain)
+        self.positional = tuple(n for n, p in parameters.items() if p.kind in plain)
+        """The parameters that may be given by position."""
         rest = [n for n, p in parameters.items() if p.kind is inspect.Parameter.VAR_POSITIONAL]
         self.rest = rest[0] if rest else None
         """The name of *args, if there is one."""
-        needed = [n for n in self._plain if parameters[n].default is inspect.Parameter.empty]
+        needed = [n for n in self.positional if parameters[n].default is inspect.Parameter.empty]
         other = any(
             p.kind is inspect.Parameter.KEYWORD_ONLY and p.default is inspect.Parameter.empty
             for p in parameters.values()
         )
-        self._least = len(self._plain) + 1 if other else len(needed)
+        self._least = len(self.positional) + 1 if other else len(needed)
 
     def _named(self, given: Any, what: str) -> list[str]:
         """Names of parameters, from names and positions."""
@@ -157,8 +158,8 @@ class Binder:
             TypeError: as Python, when the arguments do not fit the parameters.
             TraceError, TypeMismatch: for an argument that is neither an array nor static.
         """
-        if not kwargs and self._least <= len(args) <= len(self._plain):
-            names, values = self._plain[: len(args)], args
+        if not kwargs and self._least <= len(args) <= len(self.positional):
+            names, values = self.positional[: len(args)], args
         else:
             given = self.signature.bind(*args, **kwargs).arguments
             names, values = tuple(given), tuple(given.values())

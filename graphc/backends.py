@@ -178,7 +178,7 @@ class NativeExecutable:
         """What was measured instead of estimated, of every variant."""
         self._aliases = donations(traced)
         self._run = graphc_runtime.compiled_type()(self._refuse, raise_error)
-        self._function: Any = None
+        self._functions: list[Any] = []
         self._variants: set[tuple[int, ...]] = set()
         self._copies = 0
         self._lock = ForkLock()
@@ -204,9 +204,9 @@ class NativeExecutable:
                 self._run, self._spec(built, loaded, strided, plain=True)
             )
             self._variants.add(strided)
-            if self._function is not None:
+            for function in self._functions:
                 spec = self._spec(built, loaded, strided, plain=False)
-                graphc_runtime.add_specialization(self._function, spec)
+                graphc_runtime.add_specialization(function, spec)
             self._last = (built, loaded)
 
     def _tuner(self, strides: Mapping[str, int]) -> Any:
@@ -285,7 +285,7 @@ class NativeExecutable:
         """Calls with the leaves as plain positional arguments are served without Python."""
         if any(r.form == "static" for r in traced.results) or traced.requirements:
             return False
-        self._function = function
+        self._functions.append(function)
         built, loaded = self._last
         graphc_runtime.add_specialization(function, self._spec(built, loaded, (), plain=False))
         return True
@@ -301,4 +301,9 @@ def _result_form(traced: TracedFunction) -> tuple[Any, tuple[int, ...]]:
     if traced.is_single:
         return "single", scalars
     sequence = traced.out_tree.sequence
-    return (traced.unflatten, ()) if sequence is None else (sequence, scalars)
+    if sequence is not None:
+        return sequence, scalars
+    from .unpacking import packer
+
+    pack = packer(traced.out_tree)
+    return (traced.unflatten, ()) if pack is None else (pack, scalars)

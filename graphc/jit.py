@@ -20,6 +20,7 @@ from graphc_runtime.records import dataclass
 from . import specs
 from . import types as ty
 from .arguments import Binder, Call, Static
+from .cell import current_trace
 from .collector import collector_paused
 from .errors import GraphcError, ShapeMismatch, TraceError, TypeMismatch
 from .specs import Spec
@@ -110,6 +111,14 @@ def check_extents(traced: TracedFunction, arrays: Sequence[np.ndarray]) -> None:
             )
 
 
+_MISSED = object()
+
+
+def _missed(*leaves: Any) -> Any:
+    """No program was compiled for such leaves."""
+    return _MISSED
+
+
 class Front:
     """One function with its programs."""
 
@@ -165,15 +174,23 @@ class Front:
         self._tune = tune
         self._backend = backend
         self._programs: dict[Any, Program] = {}
+        self._kinds: dict[Any, Any] = {}
+        self._unpacked: tuple[tuple[int, Callable[..., Any], Any], ...] = ()
+        """Number of arguments, what takes them apart, and what serves their leaves."""
         self._lock = ForkLock()
         self._hits = self._misses = 0
 
     # -- calls
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from .cell import current_trace
-
         if current_trace() is not None:
             return self._inlined(args, kwargs)
+        if not kwargs:
+            for count, unpack, native in self._unpacked:
+                leaves = unpack(*args) if count == len(args) else None
+                if leaves is not None:
+                    found = native(*leaves)
+                    if found is not _MISSED:
+                        return found
         call = self.binder.bind(args, kwargs)
         program = self._programs.get(call.key)
         if program is None or program.executable is None:
@@ -185,7 +202,6 @@ class Front:
     def _inlined(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Inside a trace the function is part of the program that calls it."""
         from .captures import Captures
-        from .cell import current_trace
 
         trace = current_trace()
         assert trace is not None
@@ -216,8 +232,34 @@ class Front:
             with self._lock:
                 self._programs.pop(program.call.key, None)
             raise
-        if self.native is not None and self._is_flat(program.call):
-            program.executable.attach(self.native, program.traced)
+        if self.native is not None:
+            if self._is_flat(program.call):
+                program.executable.attach(self.native, program.traced)
+            self._unpack(program)
+
+    def _unpack(self, program: Program) -> None:
+        """Calls with containers and NumPy scalars find the program without being bound."""
+        call, executable, traced = program.call, program.executable, program.traced
+        assert executable is not None and traced is not None
+        if call.names != self.binder.positional[: len(call.names)]:
+            return
+        if self._is_flat(call) and all(p.type.rank for p in traced.parameters):
+            return  # native code takes such calls as they come
+        from .unpacking import kinds, unpacker
+
+        shape = kinds(call)
+        if shape not in self._kinds:
+            unpack = unpacker(call)
+            if unpack is None:
+                return
+            native = self.backend.callable(_missed)
+            if not executable.attach(native, traced):
+                return
+            with self._lock:
+                self._kinds[shape] = native
+                self._unpacked = (*self._unpacked, (len(call.names), unpack, native))
+        else:
+            executable.attach(self._kinds[shape], traced)
 
     def _is_flat(self, call: Call) -> bool:
         from .pytrees import Leaf, Row
@@ -287,7 +329,8 @@ class Front:
         if self.native is not None:
             import graphc_runtime
 
-            hits += graphc_runtime.call_statistics(self.native)[1]
+            for one in (self.native, *self._kinds.values()):
+                hits += graphc_runtime.call_statistics(one)[1]
         programs = list(self._programs.values())
         return CacheInfo(len(programs), hits, misses, tuple(p.reason for p in programs))
 
@@ -295,6 +338,8 @@ class Front:
         """Forgets all programs."""
         with self._lock:
             self._programs.clear()
+            self._kinds.clear()
+            self._unpacked = ()
             self._hits = self._misses = 0
         if self.native is not None:
             import graphc_runtime
