@@ -97,7 +97,7 @@ def birth_life() -> tuple[np.ndarray, np.ndarray]:
     lines = (folder() / "birth_life/birth_life_2010.txt").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines[1:] if line.strip()]
     table = np.array([row[1:3] for row in rows], np.float32)
-    return table[:, 0], table[:, 1]
+    return table[:, 0].copy(), table[:, 1].copy()
 
 
 def colors() -> tuple[np.ndarray, list[str]]:

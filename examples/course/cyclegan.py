@@ -31,7 +31,7 @@ PATCH = ((3, 16, 2), (16, 32, 2), (32, 1, 1))
 def conv_parameters(
     key: Any, size: int, inside: int, outside: int, norm: bool = True
 ) -> dict[str, Any]:
-    kernel = np.float32(0.02) * random.normal(key, (size, size, inside, outside))
+    kernel = np.float32(0.02) * random.normal(key, (size, size, inside, outside), "float32")
     p = {"kernel": kernel, "bias": np.zeros(outside, np.float32)}
     if norm:
         p |= {"scale": np.ones(outside, np.float32), "shift": np.zeros(outside, np.float32)}

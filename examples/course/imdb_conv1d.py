@@ -27,7 +27,7 @@ def make_parameters(seed: int) -> dict[str, Any]:
     keys = random.split(random.key(seed), 4)
     glorot = nn.initializers.glorot_uniform
     return {
-        "embedding": random.uniform(keys[0], (WORDS, FEATURES), low=-0.05, high=0.05),
+        "embedding": random.uniform(keys[0], (WORDS, FEATURES), "float32", -0.05, 0.05),
         "kernel": glorot(keys[1], (3, FEATURES, FEATURES)),
         "shift": np.zeros(FEATURES, np.float32),
         "w1": glorot(keys[2], (FEATURES, 128)),
@@ -43,7 +43,7 @@ def logits(p: dict[str, Any], words: Any, key: Any = None) -> Any:
     x = nn.relu(nn.conv(x, p["kernel"], padding="valid") + p["shift"])
     x = nn.relu(nn.dense(nn.global_max_pool(x), p["w1"], p["b1"]))
     if key is not None:
-        x = nn.dropout(key, x, 0.2)
+        x = nn.dropout(x, 0.2, key)
     return nn.dense(x, p["w2"], p["b2"])[:, 0]
 
 

@@ -29,7 +29,7 @@ def logits(parameters: list[dict[str, Any]], x: Any, key: Any = None) -> Any:
     for p, k in zip(parameters[:-1], keys, strict=True):
         x = nn.relu(nn.dense(x, p["kernel"], p["bias"]))
         if k is not None:
-            x = nn.dropout(k, x, DROPPED)
+            x = nn.dropout(x, DROPPED, k)
     return nn.dense(x, parameters[-1]["kernel"], parameters[-1]["bias"])
 
 

@@ -47,7 +47,7 @@ def numbered(seed: int) -> tuple[np.ndarray, ...]:
 def make_parameters(seed: int, words: int) -> dict[str, Any]:
     keys = random.split(random.key(seed), 5)
     return {
-        "embedding": random.uniform(keys[0], (words, FEATURES), low=-0.05, high=0.05),
+        "embedding": random.uniform(keys[0], (words, FEATURES), "float32", -0.05, 0.05),
         "forwards": nn.lstm_init(keys[1], FEATURES, 64),
         "backwards": nn.lstm_init(keys[2], FEATURES, 64),
         "w1": nn.initializers.glorot_uniform(keys[3], (128, 64)),
@@ -60,7 +60,8 @@ def make_parameters(seed: int, words: int) -> dict[str, Any]:
 def logits(p: dict[str, Any], words: Any) -> Any:
     """(batch,) scores."""
     x = nn.embedding(p["embedding"], words)
-    x = nn.bidirectional_lstm(p["forwards"], p["backwards"], x)
+    _, ((h, _), (g, _)) = nn.bidirectional(nn.lstm, p["forwards"], p["backwards"], x)
+    x = np.concatenate([h, g], axis=-1)
     x = nn.relu(nn.dense(x, p["w1"], p["b1"]))
     return nn.dense(x, p["w2"], p["b2"])[:, 0]
 
