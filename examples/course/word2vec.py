@@ -75,7 +75,8 @@ def main() -> None:
     number[known] = np.arange(len(known))
     tokens = number[tokens]
     tokens = tokens[tokens >= 0].astype(np.int32)
-    words = [common.imdb_words()[k] for k in known]
+    ranked = common.imdb_words()
+    words = [ranked[k] for k in known]
     share = np.bincount(tokens) / len(tokens)
     kept = np.minimum(1, np.sqrt(1e-4 / share)).astype(np.float32)
     likely = np.cumsum(share**0.75)
