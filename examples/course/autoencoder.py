@@ -76,7 +76,7 @@ def main() -> None:
     adam = optim.adam(1e-3)
     p = make_parameters(given.seed)
     state, step = adam.init(p), make_step(adam)
-    test = graphc.jit(loss, dims={"x": {0: "b"}, "y": {0: "b"}})
+    test = graphc.jit(loss)
     curve = []
     for epoch in range(given.epochs):
         start, values = time.perf_counter(), []
