@@ -1,0 +1,1 @@
+"""The programs of a course on TensorFlow and Keras, as NumPy functions that graphc compiles."""

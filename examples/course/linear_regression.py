@@ -1,0 +1,85 @@
+"""Linear regression, births for each woman -> life expectancy, 190 countries, one at a time.
+
+    python -m examples.course.linear_regression
+
+w = b = 0, rate 0.001, 100 epochs of 190 steps of stochastic gradient descent on (y - (w x + b))^2.
+An epoch is one compiled loop (graphc.scan over the countries); stepping from Python is timed
+beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+import graphc
+
+from . import common
+
+EPOCHS, RATE = 100, np.float32(1e-3)
+
+
+def loss(parameters: tuple[Any, Any], x: Any, y: Any) -> Any:
+    w, b = parameters
+    return (y - (w * x + b)) ** 2
+
+
+def step(parameters: tuple[Any, Any], sample: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
+    """(the parameters after one country, its loss)."""
+    value, gradient = graphc.value_and_grad(loss)(parameters, *sample)
+    w, b = (p - RATE * g for p, g in zip(parameters, gradient, strict=True))
+    return (w, b), value
+
+
+def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any], Any]:
+    """(the parameters after all countries, the mean of the losses on the way)."""
+    parameters, losses = graphc.scan(step, parameters, (x, y))
+    return parameters, losses.mean()
+
+
+def main() -> None:
+    x, y = common.birth_life()
+    start = (np.float32(0), np.float32(0))
+
+    compiled = graphc.jit(epoch)
+    compiled(start, x, y)
+    parameters, mean = start, np.float32(0)
+    begin = time.perf_counter()
+    for _ in range(EPOCHS):
+        parameters, mean = compiled(parameters, x, y)
+    seconds = (time.perf_counter() - begin) / (EPOCHS * len(x))
+
+    one = graphc.jit(step)
+    stepped = start
+    one(stepped, (x[0], y[0]))
+    begin = time.perf_counter()
+    for _ in range(EPOCHS):
+        for sample in zip(x, y, strict=True):
+            stepped, _loss = one(stepped, sample)
+    python = (time.perf_counter() - begin) / (EPOCHS * len(x))
+
+    w, b = parameters
+    print(f"life expectancy = {w:.4f} births + {b:.4f}, mean loss of the last epoch {mean:.3f}")
+    print(f"stepped from Python: {stepped[0]:.4f}, {stepped[1]:.4f}")
+    slope, intercept = np.polyfit(x, y, 1)
+    print(f"least squares:       {slope:.4f}, {intercept:.4f}")
+    print(f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {python * 1e6:.2f} us from Python")
+
+    plt = common.plot()
+    _, axes = plt.subplots(figsize=(5, 4), dpi=100)
+    axes.plot(x, y, ".", label="countries, 2010")
+    ends = np.array([x.min(), x.max()])
+    axes.plot(ends, w * ends + b, label="gradient descent")
+    axes.plot(ends, slope * ends + intercept, "--", label="least squares")
+    axes.set_xlabel("births for each woman")
+    axes.set_ylabel("life expectancy, years")
+    axes.legend()
+    path = common.picture("linear_regression.png")
+    plt.savefig(path, bbox_inches="tight")
+    print("plot:", path.relative_to(common.ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""PCA by the singular value decomposition: X = U S V^T, and the first k columns Y_k = U_k S_k.
+
+    python -m examples.course.pca
+
+2000 MNIST digits in 784 dimensions, to 2 for a picture and to 50 for the nearest neighbour.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import graphc
+
+from . import common
+
+DIGITS, TESTED, KEPT = 2000, 1000, 50
+
+
+@graphc.jit
+def principal(x: Any) -> tuple[Any, Any, Any]:
+    """(mean, the directions (784, rank), the part of the variance along each)."""
+    mean = x.mean(axis=0)
+    _, s, vt = np.linalg.svd(x - mean, full_matrices=False)
+    return mean, vt.T, s**2 / (s**2).sum()
+
+
+@graphc.jit
+def nearest(points: Any, labels: Any, asked: Any) -> Any:
+    """The label of the nearest point."""
+    squared = (asked**2).sum(axis=1)[:, None] - 2 * asked @ points.T + (points**2).sum(axis=1)
+    return labels[np.argmin(squared, axis=1)]
+
+
+def main() -> None:
+    images, labels, test_images, test_labels = common.mnist()
+    x, y = images[:DIGITS].reshape(DIGITS, 784), labels[:DIGITS]
+    t, u = test_images[:TESTED].reshape(TESTED, 784), test_labels[:TESTED]
+    mean, directions, part = principal(x)
+    exact = np.linalg.svd(x - x.mean(axis=0), compute_uv=False).astype(np.float64)
+    exact = exact**2 / (exact**2).sum()
+    print(f"variance along the first 5 directions: {', '.join(f'{p:.4f}' for p in part[:5])}")
+    print(f"the same by NumPy:                     {', '.join(f'{p:.4f}' for p in exact[:5])}")
+    whole = (nearest(x, y, t) == u).mean()
+    low = (
+        nearest((x - mean) @ directions[:, :KEPT], y, (t - mean) @ directions[:, :KEPT]) == u
+    ).mean()
+    print(f"nearest neighbour: {whole:.4f} in 784 dimensions, {low:.4f} in {KEPT}")
+    plane = (x - mean) @ directions[:, :2]
+    plt = common.plot()
+    _, axes = plt.subplots(figsize=(5, 4), dpi=100)
+    dots = axes.scatter(plane[:, 0], plane[:, 1], c=y, cmap="tab10", s=6)
+    plt.colorbar(dots, ticks=range(10))
+    axes.set_title("2000 digits along two directions")
+    path = common.picture("pca.png")
+    plt.savefig(path, bbox_inches="tight")
+    print("plot:", path.relative_to(common.ROOT))
+
+
+if __name__ == "__main__":
+    main()

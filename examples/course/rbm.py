@@ -1,0 +1,84 @@
+"""A restricted Boltzmann machine on MNIST: contrastive divergence, and what it makes of digits.
+
+    python -m examples.course.rbm
+
+784 visible and 128 hidden units, CD-1, 10 epochs of batches of 100, rate 0.05.
+
+Source: Hinton, Training products of experts by minimizing contrastive divergence, 2002
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+import graphc
+from graphc import nn, random
+
+from . import common
+
+HIDDEN, BATCH, EPOCHS, RATE = 128, 100, 10, np.float32(0.05)
+
+
+def hidden(parameters: tuple[Any, Any, Any], v: Any) -> Any:
+    """P(h = 1 | v)."""
+    w, _, c = parameters
+    return nn.sigmoid(v @ w + c)
+
+
+def visible(parameters: tuple[Any, Any, Any], h: Any) -> Any:
+    """P(v = 1 | h)."""
+    w, b, _ = parameters
+    return nn.sigmoid(h @ w.T + b)
+
+
+@graphc.jit
+def step(parameters: tuple[Any, Any, Any], v: Any, key: Any) -> tuple[tuple[Any, Any, Any], Any]:
+    """(the parameters after one batch, the mean squared error of its reconstruction)."""
+    w, b, c = parameters
+    h = hidden(parameters, v)
+    sample = random.bernoulli(key, h).astype(np.float32)
+    v1 = visible(parameters, sample)
+    h1 = hidden(parameters, v1)
+    rate = RATE / v.shape[0]
+    w = w + rate * (v.T @ h - v1.T @ h1)
+    b = b + rate * (v - v1).sum(axis=0)
+    c = c + rate * (h - h1).sum(axis=0)
+    return (w, b, c), ((v - v1) ** 2).mean()
+
+
+def main() -> None:
+    images, _, test_images, _ = common.mnist()
+    images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
+    rng, key = np.random.default_rng(0), random.key(0)
+    parameters = (
+        (0.01 * rng.standard_normal((784, HIDDEN))).astype(np.float32),
+        np.zeros(784, np.float32),
+        np.zeros(HIDDEN, np.float32),
+    )
+    for epoch in range(EPOCHS):
+        errors, start = [], time.perf_counter()
+        for rows in common.batches(rng, len(images), BATCH):
+            key, used = random.split(key, 2)
+            parameters, error = step(parameters, images[rows], used)
+            errors.append(float(error))
+        seconds = time.perf_counter() - start
+        print(f"epoch {epoch + 1:2}: squared error {np.mean(errors):.4f}, {seconds:.1f} s")
+    rebuilt = np.asarray(visible(parameters, hidden(parameters, test_images[:10])))
+    error = ((rebuilt - test_images[:10]) ** 2).mean()
+    print(f"ten test digits rebuilt: squared error {error:.4f}")
+    plt = common.plot()
+    _, axes = plt.subplots(2, 10, figsize=(10, 2.2), dpi=80)
+    for k in range(10):
+        for row, image in zip(axes, (test_images[k], rebuilt[k]), strict=True):
+            row[k].imshow(image.reshape(28, 28), cmap="gray")
+            row[k].axis("off")
+    path = common.picture("rbm.png")
+    plt.savefig(path, bbox_inches="tight")
+    print("pictures:", path.relative_to(common.ROOT))
+
+
+if __name__ == "__main__":
+    main()

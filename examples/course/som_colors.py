@@ -1,0 +1,74 @@
+"""A self-organising map of 16 colours: 30 x 30 neurons, 400 rounds, a picture.
+
+    python -m examples.course.som_colors
+
+For a colour x the nearest neuron c wins, d = sqrt(sum (W - x)^2), and every neuron moves towards x
+by eta exp(-dist(neuron, c)^2 / sigma^2) (x - W); eta = 0.5 and sigma = 10 shrink with 1 - i / N.
+
+Source: Kohonen, Self-organized formation of topologically correct feature maps, 1982
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+import graphc
+
+from . import common
+
+SIDE, ROUNDS = 30, 400
+RATE, RADIUS = 0.5, 10.0
+
+
+def show(weights: Any, color: Any, rate: Any, radius: Any) -> Any:
+    """The map (SIDE, SIDE, 3) after one colour was shown to it."""
+    distance = np.sqrt(((weights - color) ** 2).sum(axis=-1))
+    winner = np.argmin(distance.reshape(-1))
+    row, column = winner // SIDE, winner % SIDE
+    y, x = np.arange(SIDE)[:, None], np.arange(SIDE)[None, :]
+    squared = ((y - row) ** 2 + (x - column) ** 2).astype(np.float32)
+    near = rate * np.exp(-squared / (radius * radius))
+    return weights + near[..., None] * (color - weights)
+
+
+def quantisation_error(weights: Any, colors: Any) -> Any:
+    """The mean distance of a colour to its winner."""
+    apart = ((colors[:, None, :] - weights.reshape(-1, 3)[None]) ** 2).sum(axis=-1)
+    return np.sqrt(apart.min(axis=1)).mean()
+
+
+def train(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """(the map, the colours, seconds of a step)."""
+    colors, _ = common.colors()
+    rng = np.random.default_rng(seed)
+    weights = rng.random((SIDE, SIDE, 3), dtype=np.float32)
+    step = graphc.jit(show)
+    step(weights, colors[0], np.float32(0.5), np.float32(10))
+    start = time.perf_counter()
+    for i in range(ROUNDS):
+        left = np.float32(1 - i / ROUNDS)
+        for k in rng.permutation(len(colors)):
+            weights = step(weights, colors[k], np.float32(RATE) * left, np.float32(RADIUS) * left)
+    return weights, colors, (time.perf_counter() - start) / (ROUNDS * len(colors))
+
+
+def main() -> None:
+    weights, colors, seconds = train(0)
+    error = graphc.jit(quantisation_error)(weights, colors)
+    print(f"{ROUNDS} rounds of {len(colors)} colours, {seconds * 1e6:.1f} us a step")
+    print(f"mean distance of a colour to its neuron: {error:.4f}")
+    plt = common.plot()
+    _, axes = plt.subplots(figsize=(4, 4), dpi=100)
+    axes.imshow(weights)
+    axes.set_title("SOM, 30 x 30, 16 colours")
+    axes.axis("off")
+    path = common.picture("som_colors.png")
+    plt.savefig(path, bbox_inches="tight")
+    print("map:", path.relative_to(common.ROOT))
+
+
+if __name__ == "__main__":
+    main()
