@@ -1,15 +1,15 @@
 """A denoising convolutional autoencoder on MNIST: 28 -> 14 -> 7 -> 4 -> 8 -> 16 -> 14 -> 28.
 
     python -m examples.course.autoencoder --epochs 5
-    python -m examples.course.autoencoder                50 epochs, batches of 128
+    python -m examples.course.autoencoder                    50 epochs of batches of 128
+    python -m examples.course.autoencoder --device cuda      on the GPU
 
-Noise 0.5 N(0, 1), cut to 0..1; binary cross-entropy; Adam. The course prints 0.0985 on the test
-images after 50 epochs.
+Noise 0.5 N(0, 1), cut to 0..1; binary cross-entropy; Adam. The course prints 0.1497 on the test
+images after the first epoch and 0.0985 after 50.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
@@ -20,7 +20,7 @@ from graphc import nn, optim, random
 
 from . import common
 
-BATCH = 128
+BATCH, TEST_BATCH = 128, 500
 CHANNELS = ((1, 32), (32, 32), (32, 16), (16, 16), (16, 32), (32, 32), (32, 1))
 
 
@@ -45,17 +45,9 @@ def logits(p: list[dict[str, Any]], x: Any) -> Any:
     return nn.conv(x, p[6]["kernel"], padding="same") + p[6]["bias"]
 
 
-def loss(p: list[dict[str, Any]], x: Any, y: Any) -> Any:
-    return nn.losses.binary_cross_entropy(logits(p, x), y, from_logits=True)
-
-
-def make_step(adam: optim.Optimizer) -> Any:
-    def step(p: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-        value, gradient = graphc.value_and_grad(loss)(p, x, y)
-        p, state = adam.update(p, gradient, state)
-        return p, state, value
-
-    return graphc.jit(step, donate=("p", "state"))
+def loss(p: list[dict[str, Any]], noised: Any, clean: Any, rows: Any) -> Any:
+    """Of the images of these rows: the network gets the noised ones, and clean ones are wanted."""
+    return nn.losses.binary_cross_entropy(logits(p, noised[rows]), clean[rows], from_logits=True)
 
 
 def noisy(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
@@ -63,52 +55,60 @@ def noisy(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
     return np.clip(images + np.float32(0.5) * noise, 0, 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=11)
-    given = parser.parse_args()
-    rng = np.random.default_rng(given.seed)
-    images, _, test_images, _ = (a[..., None] for a in common.mnist())
-    x, x_test = noisy(rng, images), noisy(rng, test_images)
+def run(
+    seed: int, epochs: int, limit: int, device: str | None = None
+) -> tuple[list[tuple[float, float]], np.ndarray]:
+    """((training loss, test loss) of each epoch, ten test images: clean, noised and rebuilt)."""
+    rng = np.random.default_rng(seed)
+    images, _, test_images, _ = (a[:limit, ..., None] for a in common.mnist())
+    clean, noised = (common.put(a, device) for a in (images, noisy(rng, images)))
+    test_noised = noisy(rng, test_images)
+    tested = [common.put(a, device) for a in (test_noised, test_images)]
     adam = optim.adam(1e-3)
-    p = make_parameters(given.seed)
-    state, step = adam.init(p), make_step(adam)
-    test = graphc.jit(loss)
+    p = make_parameters(seed)
+    state = adam.init(p)
+
+    def step(p: Any, state: Any, noised: Any, clean: Any, rows: Any) -> tuple[Any, Any, Any]:
+        value, gradient = graphc.value_and_grad(loss)(p, noised, clean, rows)
+        return *adam.update(p, gradient, state), value
+
+    train = graphc.jit(step, donate=("p", "state"), device=device)
+    test = graphc.jit(loss, device=device)
+    blocks = np.arange(len(test_images) // TEST_BATCH * TEST_BATCH).reshape(-1, TEST_BATCH)
     curve = []
-    for epoch in range(given.epochs):
+    for epoch in range(epochs):
         start, values = time.perf_counter(), []
         for rows in common.batches(rng, len(images), BATCH):
-            p, state, value = step(p, state, x[rows], images[rows])
-            values.append(float(value))
+            p, state, value = train(p, state, noised, clean, rows)
+            values.append(value.item())
         seconds = time.perf_counter() - start
-        parts = [
-            test(p, x_test[k : k + 500], test_images[k : k + 500]) for k in range(0, 10_000, 500)
-        ]
-        curve.append((np.mean(values), np.mean(parts)))
+        parts = [test(p, *tested, rows).item() for rows in blocks]
+        curve.append((float(np.mean(values)), float(np.mean(parts))))
         print(
             f"epoch {epoch + 1:2}: loss {curve[-1][0]:.4f}, on test images {curve[-1][1]:.4f}, "
             f"{seconds / len(values) * 1e3:.1f} ms a step",
             flush=True,
         )
-    plt = common.plot()
-    rebuilt = np.asarray(nn.sigmoid(logits(p, x_test[:10])))
-    _, axes = plt.subplots(3, 10, figsize=(10, 3.2), dpi=80)
-    for k in range(10):
-        for row, image in zip(axes, (test_images[k], x_test[k], rebuilt[k]), strict=True):
-            row[k].imshow(image[..., 0], cmap="gray")
-            row[k].axis("off")
-    path = common.picture("autoencoder.png")
-    plt.savefig(path, bbox_inches="tight")
-    _, axes = plt.subplots(figsize=(5, 3), dpi=100)
-    axes.plot(range(1, len(curve) + 1), curve, label=("training", "test"))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("binary cross-entropy")
-    axes.legend()
-    plt.savefig(common.picture("autoencoder_loss.png"), bbox_inches="tight")
-    print("pictures:", path.relative_to(common.ROOT))
+    rebuild = graphc.jit(lambda p, x: nn.sigmoid(logits(p, x)), device=device)
+    rebuilt = common.fetched(rebuild(p, test_noised[:10]))
+    return curve, np.stack([test_images[:10], test_noised[:10], rebuilt])[..., 0]
+
+
+def main() -> None:
+    parser = common.options(__doc__)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--limit", type=int, default=60_000, help="so many images, at least 500")
+    common.device_option(parser)
+    common.picture_option(parser)
+    given = parser.parse_args()
+    curve, shown = run(given.seed, given.epochs, given.limit, given.device)
+    common.save_image(given.pictures / "autoencoder.png", common.grid(shown))
+    training, test = zip(*curve, strict=True)
+    curves = {"training": training, "test": test}
+    common.save_curves(
+        given.pictures / "autoencoder_loss.png", curves, "epoch", "binary cross-entropy"
+    )
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def run(seed: int) -> dict[str, float]:
 
 
 def main() -> None:
+    common.options(__doc__).parse_args()
     for seed in range(3):
         found = run(seed)
         print(

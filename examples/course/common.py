@@ -1,4 +1,4 @@
-"""What the course's programs share: where the data is, the data sets, curves and pictures.
+"""What the course's programs share: their options, the data sets, the device, curves and pictures.
 
 The data sets are described in the README of the folder that GRAPHC_DATA names (default:
 ../shared/data beside the repository).
@@ -6,18 +6,57 @@ The data sets are described in the README of the folder that GRAPHC_DATA names (
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
 import re
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import graphc
+
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = Path(__file__).parent / "pictures"
+
+
+# ---------------------------------------------------------------------------------------- options
+def options(text: str | None) -> argparse.ArgumentParser:
+    """A parser that shows the text of the program as its help."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False
+    )
+
+
+def picture_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pictures", type=Path, default=PICTURES, help="the folder for the pictures"
+    )
+
+
+def device_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("cuda",), help="train on the CUDA device instead of the processor"
+    )
+
+
+# ----------------------------------------------------------------------------------------- device
+def put(array: np.ndarray, device: str | None) -> Any:
+    """The array where the programs run: a data set goes to the device once, not with every step."""
+    return array if device is None else graphc.device_put(array)
+
+
+def fetched(array: Any) -> np.ndarray:
+    """A result of a program as a NumPy array."""
+    return array.numpy() if isinstance(array, graphc.DeviceArray) else np.asarray(array)
+
+
+# ------------------------------------------------------------------------------------------- data
 
 
 def folder() -> Path:
@@ -108,24 +147,79 @@ def colors() -> tuple[np.ndarray, list[str]]:
     return table / np.float32(max(1.0, float(table.max()))), [row[3] for row in rows]
 
 
-def picture(name: str) -> Path:
-    """Where a picture goes."""
-    PICTURES.mkdir(exist_ok=True)
-    return PICTURES / name
+def batches(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
+    """(count // size, size) indices in a new order; what is left over waits for another epoch."""
+    return rng.permutation(count)[: count // size * size].reshape(-1, size)
+
+
+# --------------------------------------------------------------------------------------- pictures
+def save_image(path: Path, pixels: Any) -> None:
+    """A PNG of pixels from 0 to 1, (height, width) or (height, width, 3); needs no library."""
+    pixels = np.clip(np.asarray(pixels), 0, 1)
+    rows = np.rint(pixels * 255).astype(np.uint8)
+    height, width = rows.shape[:2]
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)  # 0: the row is not filtered
+    kind = 2 if rows.ndim == 3 else 0  # RGB or grey
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(raw, 9)),
+        (b"IEND", b""),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, data in chunks:
+            sum_of_bytes = struct.pack(">I", zlib.crc32(name + data))
+            file.write(struct.pack(">I", len(data)) + name + data + sum_of_bytes)
+    print("picture:", path)
+
+
+def grid(rows: Any, scale: int = 2) -> np.ndarray:
+    """Rows of grey images (row, image, height, width) as one image with lines between them."""
+    rows = np.asarray(rows, np.float32)
+    rows = np.pad(rows, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0.5)
+    down, across, height, width = rows.shape
+    joined = rows.transpose(0, 2, 1, 3).reshape(down * height, across * width)
+    return enlarged(joined, scale)
+
+
+def enlarged(image: Any, scale: int) -> np.ndarray:
+    """Every pixel as a square of scale x scale."""
+    return np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
 
 
 def plot() -> Any:
-    """Matplotlib's pyplot, which needs no screen; ends the program where it is not installed."""
+    """Matplotlib's pyplot, which needs no screen; None, after saying so, where it is missing."""
     try:
         import matplotlib as mpl
     except ImportError:
-        sys.exit("pictures need Matplotlib: pip install matplotlib")
+        print("no plot: it needs Matplotlib (pip install matplotlib)")
+        return None
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     return plt
 
 
-def batches(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """(count // size, size) indices in a new order; what is left over waits for another epoch."""
-    return rng.permutation(count)[: count // size * size].reshape(-1, size)
+def save_plot(path: Path) -> None:
+    """The current figure as a PNG."""
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plt.savefig(path, bbox_inches="tight")
+    plt.close()
+    print("plot:", path)
+
+
+def save_curves(path: Path, curves: dict[str, Any], x: str, y: str) -> None:
+    """Curves over 1, 2, ... with a label each; nothing where Matplotlib is missing."""
+    plt = plot()
+    if plt is None:
+        return
+    _, axes = plt.subplots(figsize=(5, 3), dpi=90)
+    for label, values in curves.items():
+        axes.plot(range(1, len(values) + 1), values, label=label)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.legend()
+    save_plot(path)

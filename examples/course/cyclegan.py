@@ -12,7 +12,6 @@ networks, 2017
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
@@ -96,9 +95,7 @@ def discriminator_loss(d: dict[str, Any], g: dict[str, Any], a: Any, b: Any) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.options(__doc__)
     parser.add_argument("--steps", type=int, default=40)
     given = parser.parse_args()
     found = common.archive("cifar10_subset/cifar10_subset.npz")

@@ -10,7 +10,6 @@ target by the learning network, as in van Hasselt et al., 2016
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from typing import Any
@@ -89,24 +88,18 @@ def train(seed: int, steps: int) -> tuple[list[float], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.options(__doc__)
     parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--seed", type=int, default=0)
+    common.picture_option(parser)
     given = parser.parse_args()
-    returns, seconds = train(0, given.steps)
+    returns, seconds = train(given.seed, given.steps)
     print(f"{len(returns)} episodes; {seconds * 1e6:.0f} us a step of learning")
     first, last = np.mean(returns[:20]), np.mean(returns[-20:])
     print(f"mean return of the first 20: {first:.1f}, of the last 20: {last:.1f}")
-    plt = common.plot()
-    _, axes = plt.subplots(figsize=(5, 3), dpi=100)
-    axes.plot(returns, ".", markersize=3)
-    axes.plot([np.mean(returns[max(0, k - 19) : k + 1]) for k in range(len(returns))])
-    axes.set_xlabel("episode")
-    axes.set_ylabel("return")
-    path = common.picture("dqn.png")
-    plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    means = [np.mean(returns[max(0, k - 19) : k + 1]) for k in range(len(returns))]
+    curves = {"return": returns, "mean of 20": means}
+    common.save_curves(given.pictures / "dqn.png", curves, "episode", "return")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import numpy as np
 
 import graphc
 
+from . import common
+
 
 def add_multiply_pow(x: Any, y: Any) -> Any:
     """(x y) ** (x + y): with 2 and 3, 6 ** 5."""
@@ -38,6 +40,7 @@ def drop_two(x: Any) -> Any:
 
 
 def main() -> None:
+    common.options(__doc__).parse_args()
     two, three = np.int32(2), np.int32(3)
     print("add, multiply, pow:", graphc.jit(add_multiply_pow)(two, three))
     print("quiz:              ", graphc.jit(quiz)(two, three))

@@ -40,6 +40,9 @@ def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any],
 
 
 def main() -> None:
+    parser = common.options(__doc__)
+    common.picture_option(parser)
+    given = parser.parse_args()
     x, y = common.birth_life()
     start = (np.float32(0), np.float32(0))
 
@@ -68,7 +71,9 @@ def main() -> None:
     print(f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {python * 1e6:.2f} us from Python")
 
     plt = common.plot()
-    _, axes = plt.subplots(figsize=(5, 4), dpi=100)
+    if plt is None:
+        return
+    _, axes = plt.subplots(figsize=(5, 4), dpi=80)
     axes.plot(x, y, ".", label="countries, 2010")
     ends = np.array([x.min(), x.max()])
     axes.plot(ends, w * ends + b, label="gradient descent")
@@ -76,9 +81,7 @@ def main() -> None:
     axes.set_xlabel("births for each woman")
     axes.set_ylabel("life expectancy, years")
     axes.legend()
-    path = common.picture("linear_regression.png")
-    plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    common.save_plot(given.pictures / "linear_regression.png")
 
 
 if __name__ == "__main__":

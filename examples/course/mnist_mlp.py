@@ -8,7 +8,6 @@ The course prints loss 0.0738 and accuracy 0.9780 on the test images, and 118 28
 
 from __future__ import annotations
 
-import argparse
 import time
 from itertools import pairwise
 from typing import Any
@@ -61,11 +60,13 @@ def make_parameters(
     ]
 
 
-def run(seed: int, epochs: int, adam: optim.Optimizer) -> tuple[float, float, float]:
+def run(
+    seed: int, epochs: int, adam: optim.Optimizer, limit: int = 48_000
+) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
     images, labels, test_images, test_labels = common.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
-    images, labels = images[:48000], labels[:48000]
+    images, labels = images[:limit], labels[:limit]
     rng = np.random.default_rng(seed)
     parameters = make_parameters(seed)
     state = adam.init(parameters)
@@ -87,17 +88,16 @@ def run(seed: int, epochs: int, adam: optim.Optimizer) -> tuple[float, float, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.options(__doc__)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=48_000, help="so many images")
     parser.add_argument("--as-printed", action="store_true", help="no bias correction, beta2 0.99")
     given = parser.parse_args()
     adam = optim.course.adam(RATE) if given.as_printed else optim.adam(RATE)
     found = []
     for seed in range(given.seeds):
-        value, accuracy, seconds = run(seed, given.epochs, adam)
+        value, accuracy, seconds = run(seed, given.epochs, adam, given.limit)
         found.append((value, accuracy))
         print(
             f"seed {seed}: loss {value:.4f}, accuracy {accuracy:.4f}, {seconds * 1e3:.2f} ms a step"

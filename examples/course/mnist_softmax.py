@@ -8,7 +8,6 @@ The course prints loss 0.2778 and accuracy 0.9215 on the test images, and 7 850 
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
@@ -44,11 +43,11 @@ def epoch(
     return parameters, losses.mean()
 
 
-def run(seed: int, epochs: int) -> tuple[float, float, float]:
+def run(seed: int, epochs: int, limit: int = 48_000) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
     images, labels, test_images, test_labels = common.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
-    images, labels = images[:48000], labels[:48000]
+    images, labels = images[:limit], labels[:limit]
     rng = np.random.default_rng(seed)
     limit = np.sqrt(6 / (784 + 10))
     parameters = {
@@ -70,15 +69,14 @@ def run(seed: int, epochs: int) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.options(__doc__)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=48_000, help="so many images")
     given = parser.parse_args()
     found = []
     for seed in range(given.seeds):
-        value, accuracy, seconds = run(seed, given.epochs)
+        value, accuracy, seconds = run(seed, given.epochs, given.limit)
         found.append((value, accuracy))
         print(
             f"seed {seed}: loss {value:.4f}, accuracy {accuracy:.4f}, {seconds * 1e6:.0f} us a step"

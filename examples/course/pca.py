@@ -34,6 +34,9 @@ def nearest(points: Any, labels: Any, asked: Any) -> Any:
 
 
 def main() -> None:
+    parser = common.options(__doc__)
+    common.picture_option(parser)
+    given = parser.parse_args()
     images, labels, test_images, test_labels = common.mnist()
     x, y = images[:DIGITS].reshape(DIGITS, 784), labels[:DIGITS]
     t, u = test_images[:TESTED].reshape(TESTED, 784), test_labels[:TESTED]
@@ -49,13 +52,13 @@ def main() -> None:
     print(f"nearest neighbour: {whole:.4f} in 784 dimensions, {low:.4f} in {KEPT}")
     plane = (x - mean) @ directions[:, :2]
     plt = common.plot()
-    _, axes = plt.subplots(figsize=(5, 4), dpi=100)
+    if plt is None:
+        return
+    _, axes = plt.subplots(figsize=(5, 4), dpi=80)
     dots = axes.scatter(plane[:, 0], plane[:, 1], c=y, cmap="tab10", s=6)
     plt.colorbar(dots, ticks=range(10))
     axes.set_title("2000 digits along two directions")
-    path = common.picture("pca.png")
-    plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    common.save_plot(given.pictures / "pca.png")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from graphc import nn, random
 
 from . import common
 
-HIDDEN, BATCH, EPOCHS, RATE = 128, 100, 10, np.float32(0.05)
+HIDDEN, BATCH, RATE = 128, 100, np.float32(0.05)
 
 
 def hidden(parameters: tuple[Any, Any, Any], v: Any) -> Any:
@@ -50,34 +50,35 @@ def step(parameters: tuple[Any, Any, Any], v: Any, key: Any) -> tuple[tuple[Any,
 
 
 def main() -> None:
+    parser = common.options(__doc__)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--limit", type=int, default=60_000, help="so many images")
+    common.picture_option(parser)
+    given = parser.parse_args()
     images, _, test_images, _ = common.mnist()
-    images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
+    images, test_images = images[: given.limit].reshape(-1, 784), test_images.reshape(-1, 784)
     rng, key = np.random.default_rng(0), random.key(0)
     parameters = (
         (0.01 * rng.standard_normal((784, HIDDEN))).astype(np.float32),
         np.zeros(784, np.float32),
         np.zeros(HIDDEN, np.float32),
     )
-    for epoch in range(EPOCHS):
+    for epoch in range(given.epochs):
         errors, start = [], time.perf_counter()
         for rows in common.batches(rng, len(images), BATCH):
             key, used = random.split(key, 2)
             parameters, error = step(parameters, images[rows], used)
             errors.append(float(error))
         seconds = time.perf_counter() - start
-        print(f"epoch {epoch + 1:2}: squared error {np.mean(errors):.4f}, {seconds:.1f} s")
+        print(
+            f"epoch {epoch + 1:2}: squared error {np.mean(errors):.4f}, "
+            f"{seconds / len(errors) * 1e3:.2f} ms a step"
+        )
     rebuilt = np.asarray(visible(parameters, hidden(parameters, test_images[:10])))
     error = ((rebuilt - test_images[:10]) ** 2).mean()
     print(f"ten test digits rebuilt: squared error {error:.4f}")
-    plt = common.plot()
-    _, axes = plt.subplots(2, 10, figsize=(10, 2.2), dpi=80)
-    for k in range(10):
-        for row, image in zip(axes, (test_images[k], rebuilt[k]), strict=True):
-            row[k].imshow(image.reshape(28, 28), cmap="gray")
-            row[k].axis("off")
-    path = common.picture("rbm.png")
-    plt.savefig(path, bbox_inches="tight")
-    print("pictures:", path.relative_to(common.ROOT))
+    shown = np.stack([test_images[:10], rebuilt]).reshape(2, 10, 28, 28)
+    common.save_image(given.pictures / "rbm.png", common.grid(shown))
 
 
 if __name__ == "__main__":

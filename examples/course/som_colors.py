@@ -19,7 +19,7 @@ import graphc
 
 from . import common
 
-SIDE, ROUNDS = 30, 400
+SIDE = 30
 RATE, RADIUS = 0.5, 10.0
 
 
@@ -40,7 +40,7 @@ def quantisation_error(weights: Any, colors: Any) -> Any:
     return np.sqrt(apart.min(axis=1)).mean()
 
 
-def train(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+def train(seed: int, rounds: int) -> tuple[np.ndarray, np.ndarray, float]:
     """(the map, the colours, seconds of a step)."""
     colors, _ = common.colors()
     rng = np.random.default_rng(seed)
@@ -48,26 +48,23 @@ def train(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     step = graphc.jit(show)
     step(weights, colors[0], np.float32(0.5), np.float32(10))
     start = time.perf_counter()
-    for i in range(ROUNDS):
-        left = np.float32(1 - i / ROUNDS)
+    for i in range(rounds):
+        left = np.float32(1 - i / rounds)
         for k in rng.permutation(len(colors)):
             weights = step(weights, colors[k], np.float32(RATE) * left, np.float32(RADIUS) * left)
-    return weights, colors, (time.perf_counter() - start) / (ROUNDS * len(colors))
+    return weights, colors, (time.perf_counter() - start) / (rounds * len(colors))
 
 
 def main() -> None:
-    weights, colors, seconds = train(0)
+    parser = common.options(__doc__)
+    parser.add_argument("--rounds", type=int, default=400)
+    common.picture_option(parser)
+    given = parser.parse_args()
+    weights, colors, seconds = train(0, given.rounds)
     error = graphc.jit(quantisation_error)(weights, colors)
-    print(f"{ROUNDS} rounds of {len(colors)} colours, {seconds * 1e6:.1f} us a step")
+    print(f"{given.rounds} rounds of {len(colors)} colours, {seconds * 1e6:.1f} us a step")
     print(f"mean distance of a colour to its neuron: {error:.4f}")
-    plt = common.plot()
-    _, axes = plt.subplots(figsize=(4, 4), dpi=100)
-    axes.imshow(weights)
-    axes.set_title("SOM, 30 x 30, 16 colours")
-    axes.axis("off")
-    path = common.picture("som_colors.png")
-    plt.savefig(path, bbox_inches="tight")
-    print("map:", path.relative_to(common.ROOT))
+    common.save_image(given.pictures / "som_colors.png", common.enlarged(weights, 10))
 
 
 if __name__ == "__main__":

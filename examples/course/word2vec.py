@@ -10,7 +10,6 @@ Source: Mikolov et al., Distributed representations of words and phrases, 2013
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
@@ -63,12 +62,11 @@ def nearest(vectors: np.ndarray, words: list[str], word: str, count: int = 5) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.options(__doc__)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="so many words of the text; all")
     given = parser.parse_args()
-    tokens = common.archive("imdb/imdb.npz")["train_tokens"].astype(np.int64)
+    tokens = common.archive("imdb/imdb.npz")["train_tokens"][: given.limit].astype(np.int64)
     counts = np.bincount(tokens)
     known = np.flatnonzero(counts >= LEAST)
     number = np.full(len(counts), -1)
@@ -104,7 +102,8 @@ def main() -> None:
             flush=True,
         )
     for word in ("good", "terrible", "man", "war", "funny", "king"):
-        print(f"{word}: {nearest(inside, words, word)}")
+        if word in words:
+            print(f"{word}: {nearest(inside, words, word)}")
 
 
 if __name__ == "__main__":
