@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 BATCH = 128
 CHANNELS = ((1, 32), (32, 32), (32, 16), (16, 16), (16, 32), (32, 32), (32, 1))
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
-    images, _, test_images, _ = (a[..., None] for a in common.mnist())
+    images, _, test_images, _ = (a[..., None] for a in material.mnist())
     x, x_test = noisy(rng, images), noisy(rng, test_images)
     adam = optim.adam(1e-3)
     p = make_parameters(given.seed)
@@ -80,7 +80,7 @@ def main() -> None:
     curve = []
     for epoch in range(given.epochs):
         start, values = time.perf_counter(), []
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             p, state, value = step(p, state, x[rows], images[rows])
             values.append(float(value))
         seconds = time.perf_counter() - start
@@ -93,22 +93,22 @@ def main() -> None:
             f"{seconds / len(values) * 1e3:.1f} ms a step",
             flush=True,
         )
-    plt = common.plot()
+    plt = material.plot()
     rebuilt = np.asarray(nn.sigmoid(logits(p, x_test[:10])))
     _, axes = plt.subplots(3, 10, figsize=(10, 3.2), dpi=80)
     for k in range(10):
         for row, image in zip(axes, (test_images[k], x_test[k], rebuilt[k]), strict=True):
             row[k].imshow(image[..., 0], cmap="gray")
             row[k].axis("off")
-    path = common.picture("autoencoder.png")
+    path = material.picture("autoencoder.png")
     plt.savefig(path, bbox_inches="tight")
     _, axes = plt.subplots(figsize=(5, 3), dpi=100)
     axes.plot(range(1, len(curve) + 1), curve, label=("training", "test"))
     axes.set_xlabel("epoch")
     axes.set_ylabel("binary cross-entropy")
     axes.legend()
-    plt.savefig(common.picture("autoencoder_loss.png"), bbox_inches="tight")
-    print("pictures:", path.relative_to(common.ROOT))
+    plt.savefig(material.picture("autoencoder_loss.png"), bbox_inches="tight")
+    print("pictures:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":

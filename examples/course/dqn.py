@@ -20,7 +20,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim
 
-from . import common
+from . import material
 from .mnist_mlp import make_parameters
 
 DISCOUNT, BATCH, KEPT = np.float32(0.99), 64, 20_000
@@ -98,15 +98,15 @@ def main() -> None:
     print(f"{len(returns)} episodes; {seconds * 1e6:.0f} us a step of learning")
     first, last = np.mean(returns[:20]), np.mean(returns[-20:])
     print(f"mean return of the first 20: {first:.1f}, of the last 20: {last:.1f}")
-    plt = common.plot()
+    plt = material.plot()
     _, axes = plt.subplots(figsize=(5, 3), dpi=100)
     axes.plot(returns, ".", markersize=3)
     axes.plot([np.mean(returns[max(0, k - 19) : k + 1]) for k in range(len(returns))])
     axes.set_xlabel("episode")
     axes.set_ylabel("return")
-    path = common.picture("dqn.png")
+    path = material.picture("dqn.png")
     plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    print("plot:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 WORDS, LENGTH, FEATURES, BATCH = 10_000, 200, 256, 500
 
@@ -72,7 +72,7 @@ def accuracy_of(scores: Any, p: Any, x: np.ndarray, y: np.ndarray) -> float:
 
 def run(seed: int, epochs: int) -> list[float]:
     """The accuracy on the test reviews after each epoch."""
-    x, y, x_test, y_test = common.imdb(WORDS, LENGTH)
+    x, y, x_test, y_test = material.imdb(WORDS, LENGTH)
     rng, key = np.random.default_rng(seed), random.key(seed + 1)
     adam = optim.adam(1e-3)
     p = make_parameters(seed)
@@ -80,7 +80,7 @@ def run(seed: int, epochs: int) -> list[float]:
     found = []
     for epoch in range(epochs):
         start, values = time.perf_counter(), []
-        for rows in common.batches(rng, len(x), BATCH):
+        for rows in material.batches(rng, len(x), BATCH):
             key, used = random.split(key, 2)
             p, state, value = step(p, state, x[rows], y[rows], used)
             values.append(float(value))

@@ -16,7 +16,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 EPOCHS, RATE = 100, np.float32(1e-3)
 
@@ -40,7 +40,7 @@ def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any],
 
 
 def main() -> None:
-    x, y = common.birth_life()
+    x, y = material.birth_life()
     start = (np.float32(0), np.float32(0))
 
     compiled = graphc.jit(epoch)
@@ -67,7 +67,7 @@ def main() -> None:
     print(f"least squares:       {slope:.4f}, {intercept:.4f}")
     print(f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {python * 1e6:.2f} us from Python")
 
-    plt = common.plot()
+    plt = material.plot()
     _, axes = plt.subplots(figsize=(5, 4), dpi=100)
     axes.plot(x, y, ".", label="countries, 2010")
     ends = np.array([x.min(), x.max()])
@@ -76,9 +76,9 @@ def main() -> None:
     axes.set_xlabel("births for each woman")
     axes.set_ylabel("life expectancy, years")
     axes.legend()
-    path = common.picture("linear_regression.png")
+    path = material.picture("linear_regression.png")
     plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    print("plot:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 BATCH, RATE, DROPPED = 512, 1e-3, 0.3
 
@@ -63,7 +63,7 @@ def make_parameters(
 
 def run(seed: int, epochs: int, adam: optim.Optimizer) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
     images, labels = images[:48000], labels[:48000]
     rng = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def run(seed: int, epochs: int, adam: optim.Optimizer) -> tuple[float, float, fl
     step, key = make_step(adam), random.key(seed + 1000)
     steps, seconds = 0, 0.0
     for k in range(epochs):
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             x, y = images[rows], labels[rows]
             key, used = random.split(key, 2)
             start = time.perf_counter()

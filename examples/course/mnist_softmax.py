@@ -17,7 +17,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim
 
-from . import common
+from . import material
 
 BATCH = 128
 
@@ -46,7 +46,7 @@ def epoch(
 
 def run(seed: int, epochs: int) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
     images, labels = images[:48000], labels[:48000]
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def run(seed: int, epochs: int) -> tuple[float, float, float]:
     train = graphc.jit(lambda p, x, y, order: epoch(p, x, y, order, sgd))
     seconds = 0.0
     for k in range(epochs):
-        order = common.batches(rng, len(images), BATCH)
+        order = material.batches(rng, len(images), BATCH)
         start = time.perf_counter()
         parameters, _ = train(parameters, images, labels, order)
         seconds += (time.perf_counter() - start) / len(order) if k else 0.0

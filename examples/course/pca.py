@@ -13,7 +13,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 DIGITS, TESTED, KEPT = 2000, 1000, 50
 
@@ -34,7 +34,7 @@ def nearest(points: Any, labels: Any, asked: Any) -> Any:
 
 
 def main() -> None:
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     x, y = images[:DIGITS].reshape(DIGITS, 784), labels[:DIGITS]
     t, u = test_images[:TESTED].reshape(TESTED, 784), test_labels[:TESTED]
     mean, directions, part = principal(x)
@@ -48,14 +48,14 @@ def main() -> None:
     ).mean()
     print(f"nearest neighbour: {whole:.4f} in 784 dimensions, {low:.4f} in {KEPT}")
     plane = (x - mean) @ directions[:, :2]
-    plt = common.plot()
+    plt = material.plot()
     _, axes = plt.subplots(figsize=(5, 4), dpi=100)
     dots = axes.scatter(plane[:, 0], plane[:, 1], c=y, cmap="tab10", s=6)
     plt.colorbar(dots, ticks=range(10))
     axes.set_title("2000 digits along two directions")
-    path = common.picture("pca.png")
+    path = material.picture("pca.png")
     plt.savefig(path, bbox_inches="tight")
-    print("plot:", path.relative_to(common.ROOT))
+    print("plot:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import graphc
 from graphc import nn, random
 
-from . import common
+from . import material
 
 HIDDEN, BATCH, EPOCHS, RATE = 128, 100, 10, np.float32(0.05)
 
@@ -50,7 +50,7 @@ def step(parameters: tuple[Any, Any, Any], v: Any, key: Any) -> tuple[tuple[Any,
 
 
 def main() -> None:
-    images, _, test_images, _ = common.mnist()
+    images, _, test_images, _ = material.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
     rng, key = np.random.default_rng(0), random.key(0)
     parameters = (
@@ -60,7 +60,7 @@ def main() -> None:
     )
     for epoch in range(EPOCHS):
         errors, start = [], time.perf_counter()
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             key, used = random.split(key, 2)
             parameters, error = step(parameters, images[rows], used)
             errors.append(float(error))
@@ -69,15 +69,15 @@ def main() -> None:
     rebuilt = np.asarray(visible(parameters, hidden(parameters, test_images[:10])))
     error = ((rebuilt - test_images[:10]) ** 2).mean()
     print(f"ten test digits rebuilt: squared error {error:.4f}")
-    plt = common.plot()
+    plt = material.plot()
     _, axes = plt.subplots(2, 10, figsize=(10, 2.2), dpi=80)
     for k in range(10):
         for row, image in zip(axes, (test_images[k], rebuilt[k]), strict=True):
             row[k].imshow(image.reshape(28, 28), cmap="gray")
             row[k].axis("off")
-    path = common.picture("rbm.png")
+    path = material.picture("rbm.png")
     plt.savefig(path, bbox_inches="tight")
-    print("pictures:", path.relative_to(common.ROOT))
+    print("pictures:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":

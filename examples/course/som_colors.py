@@ -17,7 +17,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 SIDE, ROUNDS = 30, 400
 RATE, RADIUS = 0.5, 10.0
@@ -42,7 +42,7 @@ def quantisation_error(weights: Any, colors: Any) -> Any:
 
 def train(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     """(the map, the colours, seconds of a step)."""
-    colors, _ = common.colors()
+    colors, _ = material.colors()
     rng = np.random.default_rng(seed)
     weights = rng.random((SIDE, SIDE, 3), dtype=np.float32)
     step = graphc.jit(show)
@@ -60,14 +60,14 @@ def main() -> None:
     error = graphc.jit(quantisation_error)(weights, colors)
     print(f"{ROUNDS} rounds of {len(colors)} colours, {seconds * 1e6:.1f} us a step")
     print(f"mean distance of a colour to its neuron: {error:.4f}")
-    plt = common.plot()
+    plt = material.plot()
     _, axes = plt.subplots(figsize=(4, 4), dpi=100)
     axes.imshow(weights)
     axes.set_title("SOM, 30 x 30, 16 colours")
     axes.axis("off")
-    path = common.picture("som_colors.png")
+    path = material.picture("som_colors.png")
     plt.savefig(path, bbox_inches="tight")
-    print("map:", path.relative_to(common.ROOT))
+    print("map:", path.relative_to(material.ROOT))
 
 
 if __name__ == "__main__":
