@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 BATCH, TEST_BATCH = 128, 500
 CHANNELS = ((1, 32), (32, 32), (32, 16), (16, 16), (16, 32), (32, 32), (32, 1))
@@ -60,10 +60,10 @@ def run(
 ) -> tuple[list[tuple[float, float]], np.ndarray]:
     """((training loss, test loss) of each epoch, ten test images: clean, noised and rebuilt)."""
     rng = np.random.default_rng(seed)
-    images, _, test_images, _ = (a[:limit, ..., None] for a in common.mnist())
-    clean, noised = (common.put(a, device) for a in (images, noisy(rng, images)))
+    images, _, test_images, _ = (a[:limit, ..., None] for a in material.mnist())
+    clean, noised = (material.put(a, device) for a in (images, noisy(rng, images)))
     test_noised = noisy(rng, test_images)
-    tested = [common.put(a, device) for a in (test_noised, test_images)]
+    tested = [material.put(a, device) for a in (test_noised, test_images)]
     adam = optim.adam(1e-3)
     p = make_parameters(seed)
     state = adam.init(p)
@@ -78,7 +78,7 @@ def run(
     curve = []
     for epoch in range(epochs):
         start, values = time.perf_counter(), []
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             p, state, value = train(p, state, noised, clean, rows)
             values.append(value.item())
         seconds = time.perf_counter() - start
@@ -90,23 +90,23 @@ def run(
             flush=True,
         )
     rebuild = graphc.jit(lambda p, x: nn.sigmoid(logits(p, x)), device=device)
-    rebuilt = common.fetched(rebuild(p, test_noised[:10]))
+    rebuilt = material.fetched(rebuild(p, test_noised[:10]))
     return curve, np.stack([test_images[:10], test_noised[:10], rebuilt])[..., 0]
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--limit", type=int, default=60_000, help="so many images, at least 500")
-    common.device_option(parser)
-    common.picture_option(parser)
+    material.device_option(parser)
+    material.picture_option(parser)
     given = parser.parse_args()
     curve, shown = run(given.seed, given.epochs, given.limit, given.device)
-    common.save_image(given.pictures / "autoencoder.png", common.grid(shown))
+    material.save_image(given.pictures / "autoencoder.png", material.grid(shown))
     training, test = zip(*curve, strict=True)
     curves = {"training": training, "test": test}
-    common.save_curves(
+    material.save_curves(
         given.pictures / "autoencoder_loss.png", curves, "epoch", "binary cross-entropy"
     )
 

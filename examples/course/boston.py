@@ -14,7 +14,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 EPOCHS, RATE = 2000, 0.05
 
@@ -42,7 +42,7 @@ def r2(y: np.ndarray, predicted: np.ndarray) -> float:
 
 def run(seed: int) -> dict[str, float]:
     """R2 on the test rows, of gradient descent and of least squares."""
-    x, y = common.boston()
+    x, y = material.boston()
     order = np.random.default_rng(seed).permutation(len(x))
     train, test = order[:404], order[404:]
     mean, deviation = x[train].mean(axis=0), x[train].std(axis=0)
@@ -61,7 +61,7 @@ def run(seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    common.options(__doc__).parse_args()
+    material.options(__doc__).parse_args()
     for seed in range(3):
         found = run(seed)
         print(

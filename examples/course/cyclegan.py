@@ -20,7 +20,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 DOWN = ((3, 16), (16, 32), (32, 64))
 UP = ((64, 32), (64, 16), (32, 16))
@@ -95,10 +95,10 @@ def discriminator_loss(d: dict[str, Any], g: dict[str, Any], a: Any, b: Any) -> 
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--steps", type=int, default=40)
     given = parser.parse_args()
-    found = common.archive("cifar10_subset/cifar10_subset.npz")
+    found = material.archive("cifar10_subset/cifar10_subset.npz")
     images = found["x_train"].astype(np.float32) / np.float32(127.5) - 1
     labels = found["y_train"][:, 0]
     heaps = images[labels == 8], images[labels == 1]

@@ -19,7 +19,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim
 
-from . import common
+from . import material
 from .mnist_mlp import make_parameters
 
 DISCOUNT, BATCH, KEPT = np.float32(0.99), 64, 20_000
@@ -88,10 +88,10 @@ def train(seed: int, steps: int) -> tuple[list[float], float]:
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
-    common.picture_option(parser)
+    material.picture_option(parser)
     given = parser.parse_args()
     returns, seconds = train(given.seed, given.steps)
     print(f"{len(returns)} episodes; {seconds * 1e6:.0f} us a step of learning")
@@ -99,7 +99,7 @@ def main() -> None:
     print(f"mean return of the first 20: {first:.1f}, of the last 20: {last:.1f}")
     means = [np.mean(returns[max(0, k - 19) : k + 1]) for k in range(len(returns))]
     curves = {"return": returns, "mean of 20": means}
-    common.save_curves(given.pictures / "dqn.png", curves, "episode", "return")
+    material.save_curves(given.pictures / "dqn.png", curves, "episode", "return")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 
 def add_multiply_pow(x: Any, y: Any) -> Any:
@@ -40,7 +40,7 @@ def drop_two(x: Any) -> Any:
 
 
 def main() -> None:
-    common.options(__doc__).parse_args()
+    material.options(__doc__).parse_args()
     two, three = np.int32(2), np.int32(3)
     print("add, multiply, pow:", graphc.jit(add_multiply_pow)(two, three))
     print("quiz:              ", graphc.jit(quiz)(two, three))

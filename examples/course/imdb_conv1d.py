@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 WORDS, LENGTH, FEATURES, BATCH = 10_000, 200, 256, 500
 
@@ -58,9 +58,9 @@ def right(p: dict[str, Any], words: Any, y: Any, rows: Any) -> Any:
 
 def run(seed: int, epochs: int, limit: int = 25_000, device: str | None = None) -> list[float]:
     """The accuracy on the test reviews after each epoch."""
-    data = [a[:limit] for a in common.imdb(WORDS, LENGTH)]
+    data = [a[:limit] for a in material.imdb(WORDS, LENGTH)]
     count, tested = len(data[0]), len(data[2]) // BATCH * BATCH
-    x, y, x_test, y_test = (common.put(a, device) for a in data)
+    x, y, x_test, y_test = (material.put(a, device) for a in data)
     rng, key = np.random.default_rng(seed), random.key(seed + 1)
     adam = optim.adam(1e-3)
     p = make_parameters(seed)
@@ -76,7 +76,7 @@ def run(seed: int, epochs: int, limit: int = 25_000, device: str | None = None) 
     found = []
     for epoch in range(epochs):
         start, values = time.perf_counter(), []
-        for rows in common.batches(rng, count, BATCH):
+        for rows in material.batches(rng, count, BATCH):
             key, used = random.split(key, 2)
             p, state, value = train(p, state, x, y, rows, used)
             values.append(value.item())
@@ -91,12 +91,12 @@ def run(seed: int, epochs: int, limit: int = 25_000, device: str | None = None) 
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=25_000, help="so many reviews, at least 500")
-    common.device_option(parser)
+    material.device_option(parser)
     given = parser.parse_args()
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     runs = [run(seed, given.epochs, given.limit, given.device) for seed in seeds]

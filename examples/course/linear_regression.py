@@ -16,7 +16,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 EPOCHS, RATE = 100, np.float32(1e-3)
 
@@ -40,10 +40,10 @@ def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any],
 
 
 def main() -> None:
-    parser = common.options(__doc__)
-    common.picture_option(parser)
+    parser = material.options(__doc__)
+    material.picture_option(parser)
     given = parser.parse_args()
-    x, y = common.birth_life()
+    x, y = material.birth_life()
     start = (np.float32(0), np.float32(0))
 
     compiled = graphc.jit(epoch)
@@ -70,7 +70,7 @@ def main() -> None:
     print(f"least squares:       {slope:.4f}, {intercept:.4f}")
     print(f"a step: {seconds * 1e6:.3f} us in a compiled epoch, {python * 1e6:.2f} us from Python")
 
-    plt = common.plot()
+    plt = material.plot()
     if plt is None:
         return
     _, axes = plt.subplots(figsize=(5, 4), dpi=80)
@@ -81,7 +81,7 @@ def main() -> None:
     axes.set_xlabel("births for each woman")
     axes.set_ylabel("life expectancy, years")
     axes.legend()
-    common.save_plot(given.pictures / "linear_regression.png")
+    material.save_plot(given.pictures / "linear_regression.png")
 
 
 if __name__ == "__main__":

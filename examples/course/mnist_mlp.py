@@ -17,7 +17,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 BATCH, RATE, DROPPED = 512, 1e-3, 0.3
 
@@ -64,7 +64,7 @@ def run(
     seed: int, epochs: int, adam: optim.Optimizer, limit: int = 48_000
 ) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
     images, labels = images[:limit], labels[:limit]
     rng = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def run(
     step, key = make_step(adam), random.key(seed + 1000)
     steps, seconds = 0, 0.0
     for k in range(epochs):
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             x, y = images[rows], labels[rows]
             key, used = random.split(key, 2)
             start = time.perf_counter()
@@ -88,7 +88,7 @@ def run(
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=48_000, help="so many images")

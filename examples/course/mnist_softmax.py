@@ -16,7 +16,7 @@ import numpy as np
 import graphc
 from graphc import nn, optim
 
-from . import common
+from . import material
 
 BATCH = 128
 
@@ -45,7 +45,7 @@ def epoch(
 
 def run(seed: int, epochs: int, limit: int = 48_000) -> tuple[float, float, float]:
     """(loss and accuracy on the test images, seconds of a step)."""
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     images, test_images = images.reshape(-1, 784), test_images.reshape(-1, 784)
     images, labels = images[:limit], labels[:limit]
     rng = np.random.default_rng(seed)
@@ -58,7 +58,7 @@ def run(seed: int, epochs: int, limit: int = 48_000) -> tuple[float, float, floa
     train = graphc.jit(lambda p, x, y, order: epoch(p, x, y, order, sgd))
     seconds = 0.0
     for k in range(epochs):
-        order = common.batches(rng, len(images), BATCH)
+        order = material.batches(rng, len(images), BATCH)
         start = time.perf_counter()
         parameters, _ = train(parameters, images, labels, order)
         seconds += (time.perf_counter() - start) / len(order) if k else 0.0
@@ -69,7 +69,7 @@ def run(seed: int, epochs: int, limit: int = 48_000) -> tuple[float, float, floa
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=48_000, help="so many images")

@@ -13,7 +13,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 DIGITS, TESTED, KEPT = 2000, 1000, 50
 
@@ -34,10 +34,10 @@ def nearest(points: Any, labels: Any, asked: Any) -> Any:
 
 
 def main() -> None:
-    parser = common.options(__doc__)
-    common.picture_option(parser)
+    parser = material.options(__doc__)
+    material.picture_option(parser)
     given = parser.parse_args()
-    images, labels, test_images, test_labels = common.mnist()
+    images, labels, test_images, test_labels = material.mnist()
     x, y = images[:DIGITS].reshape(DIGITS, 784), labels[:DIGITS]
     t, u = test_images[:TESTED].reshape(TESTED, 784), test_labels[:TESTED]
     mean, directions, part = principal(x)
@@ -51,14 +51,14 @@ def main() -> None:
     ).mean()
     print(f"nearest neighbour: {whole:.4f} in 784 dimensions, {low:.4f} in {KEPT}")
     plane = (x - mean) @ directions[:, :2]
-    plt = common.plot()
+    plt = material.plot()
     if plt is None:
         return
     _, axes = plt.subplots(figsize=(5, 4), dpi=80)
     dots = axes.scatter(plane[:, 0], plane[:, 1], c=y, cmap="tab10", s=6)
     plt.colorbar(dots, ticks=range(10))
     axes.set_title("2000 digits along two directions")
-    common.save_plot(given.pictures / "pca.png")
+    material.save_plot(given.pictures / "pca.png")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import graphc
 from graphc import nn, random
 
-from . import common
+from . import material
 
 HIDDEN, BATCH, RATE = 128, 100, np.float32(0.05)
 
@@ -50,12 +50,12 @@ def step(parameters: tuple[Any, Any, Any], v: Any, key: Any) -> tuple[tuple[Any,
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--limit", type=int, default=60_000, help="so many images")
-    common.picture_option(parser)
+    material.picture_option(parser)
     given = parser.parse_args()
-    images, _, test_images, _ = common.mnist()
+    images, _, test_images, _ = material.mnist()
     images, test_images = images[: given.limit].reshape(-1, 784), test_images.reshape(-1, 784)
     rng, key = np.random.default_rng(0), random.key(0)
     parameters = (
@@ -65,7 +65,7 @@ def main() -> None:
     )
     for epoch in range(given.epochs):
         errors, start = [], time.perf_counter()
-        for rows in common.batches(rng, len(images), BATCH):
+        for rows in material.batches(rng, len(images), BATCH):
             key, used = random.split(key, 2)
             parameters, error = step(parameters, images[rows], used)
             errors.append(float(error))
@@ -78,7 +78,7 @@ def main() -> None:
     error = ((rebuilt - test_images[:10]) ** 2).mean()
     print(f"ten test digits rebuilt: squared error {error:.4f}")
     shown = np.stack([test_images[:10], rebuilt]).reshape(2, 10, 28, 28)
-    common.save_image(given.pictures / "rbm.png", common.grid(shown))
+    material.save_image(given.pictures / "rbm.png", material.grid(shown))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ import numpy as np
 import graphc
 from graphc import nn, optim, random
 
-from . import common
+from . import material
 
 LENGTH, FEATURES, BATCH, TESTED = 64, 64, 64, 600
 
 
 def numbered(seed: int) -> tuple[np.ndarray, ...]:
     """(x_train, y_train, x_test, y_test, words): 0 pads behind, 1 is an unknown word."""
-    texts, labels = common.sentences()
+    texts, labels = material.sentences()
     rng = np.random.default_rng(seed)
     groups: dict[str, list[int]] = {}
     for k, words in enumerate(texts):
@@ -86,7 +86,7 @@ def run(seed: int, epochs: int, limit: int = 2400) -> tuple[float, np.ndarray]:
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
         start, values = time.perf_counter(), []
-        for rows in common.batches(rng, len(x), BATCH):
+        for rows in material.batches(rng, len(x), BATCH):
             p, state, value = compiled(p, state, x[rows], y[rows])
             values.append(float(value))
         seconds = time.perf_counter() - start
@@ -103,7 +103,7 @@ def run(seed: int, epochs: int, limit: int = 2400) -> tuple[float, np.ndarray]:
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=2400, help="so many sentences to train on")

@@ -17,7 +17,7 @@ import numpy as np
 
 import graphc
 
-from . import common
+from . import material
 
 SIDE = 30
 RATE, RADIUS = 0.5, 10.0
@@ -42,7 +42,7 @@ def quantisation_error(weights: Any, colors: Any) -> Any:
 
 def train(seed: int, rounds: int) -> tuple[np.ndarray, np.ndarray, float]:
     """(the map, the colours, seconds of a step)."""
-    colors, _ = common.colors()
+    colors, _ = material.colors()
     rng = np.random.default_rng(seed)
     weights = rng.random((SIDE, SIDE, 3), dtype=np.float32)
     step = graphc.jit(show)
@@ -56,15 +56,15 @@ def train(seed: int, rounds: int) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--rounds", type=int, default=400)
-    common.picture_option(parser)
+    material.picture_option(parser)
     given = parser.parse_args()
     weights, colors, seconds = train(0, given.rounds)
     error = graphc.jit(quantisation_error)(weights, colors)
     print(f"{given.rounds} rounds of {len(colors)} colours, {seconds * 1e6:.1f} us a step")
     print(f"mean distance of a colour to its neuron: {error:.4f}")
-    common.save_image(given.pictures / "som_colors.png", common.enlarged(weights, 10))
+    material.save_image(given.pictures / "som_colors.png", material.enlarged(weights, 10))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 import graphc
 from graphc import nn
 
-from . import common
+from . import material
 
 SIZE, WINDOW, NEGATIVE, BATCH, LEAST = 100, 5, 5, 1024, 20
 
@@ -62,18 +62,18 @@ def nearest(vectors: np.ndarray, words: list[str], word: str, count: int = 5) ->
 
 
 def main() -> None:
-    parser = common.options(__doc__)
+    parser = material.options(__doc__)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--limit", type=int, help="so many words of the text; all")
     given = parser.parse_args()
-    tokens = common.archive("imdb/imdb.npz")["train_tokens"][: given.limit].astype(np.int64)
+    tokens = material.archive("imdb/imdb.npz")["train_tokens"][: given.limit].astype(np.int64)
     counts = np.bincount(tokens)
     known = np.flatnonzero(counts >= LEAST)
     number = np.full(len(counts), -1)
     number[known] = np.arange(len(known))
     tokens = number[tokens]
     tokens = tokens[tokens >= 0].astype(np.int32)
-    ranked = common.imdb_words()
+    ranked = material.imdb_words()
     words = [ranked[k] for k in known]
     share = np.bincount(tokens) / len(tokens)
     kept = np.minimum(1, np.sqrt(1e-4 / share)).astype(np.float32)
