@@ -39,9 +39,10 @@ def conv_parameters(
 
 def make_generator(key: Any) -> dict[str, Any]:
     keys = random.split(key, len(DOWN) + len(UP) + 1)
-    down = [conv_parameters(k, 4, a, b) for k, (a, b) in zip(keys[:3], DOWN, strict=True)]
-    up = [conv_parameters(k, 3, a, b) for k, (a, b) in zip(keys[3:6], UP, strict=True)]
-    return {"down": down, "up": up, "last": conv_parameters(keys[6], 3, 16, 3, norm=False)}
+    n, last = len(DOWN), UP[-1][1]
+    down = [conv_parameters(k, 4, a, b) for k, (a, b) in zip(keys[:n], DOWN, strict=True)]
+    up = [conv_parameters(k, 3, a, b) for k, (a, b) in zip(keys[n:-1], UP, strict=True)]
+    return {"down": down, "up": up, "last": conv_parameters(keys[-1], 3, last, 3, norm=False)}
 
 
 def make_discriminator(key: Any) -> list[dict[str, Any]]:
@@ -60,10 +61,11 @@ def generate(p: dict[str, Any], x: Any) -> Any:
     for one in p["down"]:
         x = nn.leaky_relu(layer(one, x, 2), 0.2)
         kept.append(x)
-    for k, one in enumerate(p["up"]):
+    kept.pop()
+    for one in p["up"]:
         x = nn.relu(layer(one, nn.upsample(x, 2)))
-        if k < 2:
-            x = np.concatenate([x, kept[1 - k]], axis=-1)
+        if kept:
+            x = np.concatenate([x, kept.pop()], axis=-1)
     return np.tanh(layer(p["last"], x))
 
 

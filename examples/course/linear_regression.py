@@ -1,6 +1,7 @@
 """Linear regression, births for each woman -> life expectancy, 190 countries, one at a time.
 
     python -m examples.course.linear_regression
+    python -m examples.course.linear_regression --show      the graph of a step, with its gradient
 
 w = b = 0, rate 0.001, 100 epochs of 190 steps of stochastic gradient descent on (y - (w x + b))^2.
 An epoch is one compiled loop (graphc.scan over the countries); stepping from Python is timed
@@ -41,10 +42,13 @@ def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any],
 
 def main() -> None:
     parser = material.options(__doc__)
+    parser.add_argument("--show", action="store_true", help="print the graph of one step")
     material.picture_option(parser)
     given = parser.parse_args()
     x, y = material.birth_life()
     start = (np.float32(0), np.float32(0))
+    if given.show:
+        print(graphc.jit(step).lower(start, (x[0], y[0])).text("graph"))
 
     compiled = graphc.jit(epoch)
     compiled(start, x, y)

@@ -59,20 +59,24 @@ def fetched(array: Any) -> np.ndarray:
 # ------------------------------------------------------------------------------------------- data
 
 
-def folder() -> Path:
-    """The folder of the data; ends the program, saying what is missing, where there is none."""
-    found = Path(os.environ.get("GRAPHC_DATA") or ROOT.parent / "shared" / "data")
-    if not found.is_dir():
-        sys.exit(f"no data at {found}: set GRAPHC_DATA to the folder that holds mnist, imdb, ...")
-    return found
+def place() -> Path:
+    """The folder of the data, whether it is there or not."""
+    return Path(os.environ.get("GRAPHC_DATA") or ROOT.parent / "shared" / "data")
+
+
+def file(name: str) -> Path:
+    """A file of the data folder; ends the program, saying what is missing, where it is not."""
+    if not place().is_dir():
+        sys.exit(f"no data at {place()}: set GRAPHC_DATA to the folder that holds mnist, imdb, ...")
+    path = place() / name
+    if not path.is_file():
+        sys.exit(f"{path} is missing: examples/course/README.md says where the data comes from")
+    return path
 
 
 def archive(name: str) -> dict[str, np.ndarray]:
     """The arrays of one .npz of the data folder."""
-    path = folder() / name
-    if not path.is_file():
-        sys.exit(f"{path} is missing: see the README of the data folder")
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(file(name), allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}
 
 
@@ -104,7 +108,7 @@ def imdb(words: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 def imdb_words() -> list[str]:
     """The words by rank; rank 1 is the most frequent, and 0 is no word."""
-    index = json.loads((folder() / "imdb/imdb_word_index.json").read_text(encoding="utf-8"))
+    index = json.loads(file("imdb/imdb_word_index.json").read_text(encoding="utf-8"))
     words = [""] * (len(index) + 1)
     for word, rank in index.items():
         words[rank] = word
@@ -115,7 +119,7 @@ def sentences() -> tuple[list[list[str]], np.ndarray]:
     """3000 sentences of reviews, in words, and whether they are positive."""
     texts, labels = [], []
     for name in ("amazon_cells", "imdb", "yelp"):
-        path = folder() / f"sentiment/{name}_labelled.txt"
+        path = file(f"sentiment/{name}_labelled.txt")
         for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
             text, label = line.rsplit("\t", 1)
             texts.append(re.findall(r"[a-z0-9']+", text.lower()))
@@ -125,15 +129,15 @@ def sentences() -> tuple[list[list[str]], np.ndarray]:
 
 def boston() -> tuple[np.ndarray, np.ndarray]:
     """(506, 13) features, and the median price in thousands of dollars."""
-    with (folder() / "boston/BostonHousing.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))[1:]
+    with file("boston/BostonHousing.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.reader(lines))[1:]
     table = np.array(rows, np.float32)
     return table[:, :13], table[:, 13]
 
 
 def birth_life() -> tuple[np.ndarray, np.ndarray]:
     """Births for each woman and life expectancy in years, of 190 countries."""
-    lines = (folder() / "birth_life/birth_life_2010.txt").read_text(encoding="utf-8").splitlines()
+    lines = file("birth_life/birth_life_2010.txt").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines[1:] if line.strip()]
     table = np.array([row[1:3] for row in rows], np.float32)
     return table[:, 0].copy(), table[:, 1].copy()
@@ -141,8 +145,8 @@ def birth_life() -> tuple[np.ndarray, np.ndarray]:
 
 def colors() -> tuple[np.ndarray, list[str]]:
     """(16, 3) colours from 0 to 1, and their names."""
-    with (folder() / "colors/colors.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))[1:]
+    with file("colors/colors.csv").open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.reader(lines))[1:]
     table = np.array([row[:3] for row in rows], np.float32)
     return table / np.float32(max(1.0, float(table.max()))), [row[3] for row in rows]
 
@@ -166,11 +170,11 @@ def save_image(path: Path, pixels: Any) -> None:
         (b"IEND", b""),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
+    with path.open("wb") as out:
+        out.write(b"\x89PNG\r\n\x1a\n")
         for name, data in chunks:
             sum_of_bytes = struct.pack(">I", zlib.crc32(name + data))
-            file.write(struct.pack(">I", len(data)) + name + data + sum_of_bytes)
+            out.write(struct.pack(">I", len(data)) + name + data + sum_of_bytes)
     print("picture:", path)
 
 

@@ -15,7 +15,7 @@ import graphc
 
 from . import material
 
-DIGITS, TESTED, KEPT = 2000, 1000, 50
+TESTED, KEPT = 1000, 50
 
 
 @graphc.jit
@@ -35,10 +35,11 @@ def nearest(points: Any, labels: Any, asked: Any) -> Any:
 
 def main() -> None:
     parser = material.options(__doc__)
+    parser.add_argument("--digits", type=int, default=2000, help="so many, at least 50")
     material.picture_option(parser)
     given = parser.parse_args()
     images, labels, test_images, test_labels = material.mnist()
-    x, y = images[:DIGITS].reshape(DIGITS, 784), labels[:DIGITS]
+    x, y = images[: given.digits].reshape(-1, 784), labels[: given.digits]
     t, u = test_images[:TESTED].reshape(TESTED, 784), test_labels[:TESTED]
     mean, directions, part = principal(x)
     exact = np.linalg.svd(x - x.mean(axis=0), compute_uv=False).astype(np.float64)
@@ -57,7 +58,7 @@ def main() -> None:
     _, axes = plt.subplots(figsize=(5, 4), dpi=80)
     dots = axes.scatter(plane[:, 0], plane[:, 1], c=y, cmap="tab10", s=6)
     plt.colorbar(dots, ticks=range(10))
-    axes.set_title("2000 digits along two directions")
+    axes.set_title(f"{given.digits} digits along two directions")
     material.save_plot(given.pictures / "pca.png")
 
 
