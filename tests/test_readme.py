@@ -12,7 +12,11 @@ from graphc.cli import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "examples/course/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def block(marker: str) -> str:

@@ -1,8 +1,10 @@
 """Deep Q-learning on gymnasium's CartPole: 4-64-64-2, a target network, a replay buffer.
 
-    python -m examples.course.dqn                   (needs: pip install gymnasium)
+    python -m examples.course.dqn                   10 000 steps (needs: pip install gymnasium)
 
 Steps of the environment are Python; choosing an action and a step of learning are compiled calls.
+Chance plays with a return of 24; after 10 000 steps it is 128 to 245 by the seed. It goes down again
+in some runs: the targets come from the network that learns.
 
 Source: Mnih et al., Human-level control through deep reinforcement learning, 2015; actions of the
 target by the learning network, as in van Hasselt et al., 2016
@@ -89,15 +91,17 @@ def train(seed: int, steps: int) -> tuple[list[float], float]:
 
 def main() -> None:
     parser = material.options(__doc__)
-    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     material.picture_option(parser)
     given = parser.parse_args()
     returns, seconds = train(given.seed, given.steps)
     print(f"{len(returns)} episodes; {seconds * 1e6:.0f} us a step of learning")
-    first, last = np.mean(returns[:20]), np.mean(returns[-20:])
-    print(f"mean return of the first 20: {first:.1f}, of the last 20: {last:.1f}")
     means = [np.mean(returns[max(0, k - 19) : k + 1]) for k in range(len(returns))]
+    print(
+        f"mean return of the first 20: {np.mean(returns[:20]):.1f}, of the last 20: "
+        f"{means[-1]:.1f}, of the best 20 in a row: {max(means[19:], default=means[-1]):.1f}"
+    )
     curves = {"return": returns, "mean of 20": means}
     material.save_curves(given.pictures / "dqn.png", curves, "episode", "return")
 

@@ -4,6 +4,7 @@
 
 For a colour x the nearest neuron c wins, d = sqrt(sum (W - x)^2), and every neuron moves towards x
 by eta exp(-dist(neuron, c)^2 / sigma^2) (x - W); eta = 0.5 and sigma = 10 shrink with 1 - i / N.
+In the picture neighbours are alike, and each of the 16 colours of colors.csv has its place.
 
 Source: Kohonen, Self-organized formation of topologically correct feature maps, 1982
 """
