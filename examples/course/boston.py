@@ -3,8 +3,8 @@
     python -m examples.course.boston
 
 506 districts, 13 features. 2000 steps of the whole data reach what least squares finds: R2 of 0.67
-to 0.79 on the test rows, by the split. The features are brought to mean 0 and deviation 1 by the training rows; 404 rows train, 102
-test.
+to 0.79 on the test rows, by the split. The features are brought to mean 0 and deviation 1 by the
+training rows; 404 rows train, 102 test.
 """
 
 from __future__ import annotations

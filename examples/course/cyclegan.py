@@ -2,7 +2,8 @@
 
     python -m examples.course.cyclegan --steps 40
 
-The course's networks take 256 x 256 and 50 epochs; these take 32 x 32, so only the losses compare.
+The course's networks take 256 x 256 and 50 epochs; these take 32 x 32, and no figure is
+to be compared.
 Two heaps of pictures that do not belong together: ships (A) and automobiles (B) of CIFAR-10.
 Generators: MSE(D_A(fake), 1) + MSE(D_B(fake), 1) + 10 MSE(cycle A) + 10 MSE(cycle B)
             + 0.1 MSE(id A) + 0.1 MSE(id B); discriminators: (d_A + d_B) / 2. Adam(1e-4, 0.5).

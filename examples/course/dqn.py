@@ -3,8 +3,8 @@
     python -m examples.course.dqn                   10 000 steps (needs: pip install gymnasium)
 
 Steps of the environment are Python; choosing an action and a step of learning are compiled calls.
-Chance plays with a return of 24; after 10 000 steps it is 128 to 245 by the seed. It goes down again
-in some runs: the targets come from the network that learns.
+Chance plays with a return of 24; after 10 000 steps it is 128 to 245 by the seed. It goes down
+again in some runs: the targets come from the network that learns.
 
 Source: Mnih et al., Human-level control through deep reinforcement learning, 2015; actions of the
 target by the learning network, as in van Hasselt et al., 2016

@@ -2,8 +2,8 @@
 
     python -m examples.course.graph_quizzes
 
-No data. The course prints 6 ** 5 = 7776, 5 ** 6 = 15625, 48 and 8; the product behind the sum is not
-in the printed graph, and a shape that depends on the argument has a letter until the run.
+No data. The course prints 6 ** 5 = 7776, 5 ** 6 = 15625, 48 and 8; the product behind the sum is
+not in the printed graph, and a shape that depends on the argument has a letter until the run.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python -m examples.course.pca
 
-2000 MNIST digits in 784 dimensions, to 2 for a picture and to 50 for the nearest neighbour: 0.873 of
-1000 test digits are right in 784 dimensions, 0.891 in 50. The variances are those of NumPy's svd.
+2000 MNIST digits in 784 dimensions, to 2 for a picture and to 50 for the nearest neighbour: 0.873
+of 1000 test digits are right in 784 dimensions, 0.891 in 50. The variances are those of NumPy's
+svd.
 """
 
 from __future__ import annotations

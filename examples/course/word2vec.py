@@ -3,8 +3,8 @@
     python -m examples.course.word2vec                    3 epochs, 100 numbers a word
 
 Windows of up to 5 words, 5 negative samples by frequency ** 0.75, frequent words left out at random
-(threshold 1e-4), words that occur 20 times or more. The rate falls from 0.025 to 0.0001.
-The course's similarities are of text8, another text; here one epoch finds man: himself, woman, girl.
+(threshold 1e-4), words that occur 20 times or more. The rate falls from 0.025 to 0.0001. The
+course's similarities are of text8, another text; here one epoch finds man: himself, woman, girl.
 
 Source: Mikolov et al., Distributed representations of words and phrases, 2013
 """
