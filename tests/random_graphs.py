@@ -44,7 +44,7 @@ EXACT = {
     "sign", "select", "cast", "real", "imag", "complex", "conj", "bitcast", "nextafter", "ldexp",
 }  # fmt: skip
 
-ADDED = ("barrier", "stop_gradient", "attention_gradient")
+ADDED = ("barrier", "stop_gradient", "attention_gradient", "sparse_product")
 EXTREMES = {"min", "max", "fmin", "fmax"}
 
 

@@ -176,7 +176,11 @@ class Scheduler:
     def block(self, body: Sequence[L.Stmt]) -> list[L.Stmt]:
         out: list[L.Stmt] = []
         for stmt in body:
-            out.extend(self.inner(stmt) if isinstance(stmt, L.For) else [stmt])
+            if isinstance(stmt, L.If):
+                then, otherwise = self.block(stmt.then), self.block(stmt.otherwise)
+                out.append(replace(stmt, then=tuple(then), otherwise=tuple(otherwise)))
+            else:
+                out.extend(self.inner(stmt) if isinstance(stmt, L.For) else [stmt])
         return out
 
     def inner(self, loop: L.For) -> list[L.Stmt]:
@@ -573,7 +577,7 @@ def is_map(loop: L.For) -> bool:
                     read.setdefault(one.buffer.name, []).append(one.buffer.offset(one.index))
     for stmt in L.statements(loop.body):
         if isinstance(stmt, (L.Store, L.Accumulate)) and stmt.buffer.name not in own:
-            if isinstance(stmt, L.Accumulate):
+            if isinstance(stmt, L.Accumulate) and not _adds_apart(stmt, loop, read):
                 return False
             places = [stmt.buffer.offset(stmt.index), *read.get(stmt.buffer.name, ())]
             if len(places) > 1 and not all(_is_column(place, loop) for place in places):
@@ -581,6 +585,16 @@ def is_map(loop: L.For) -> bool:
             if coefficient(stmt.buffer.offset(stmt.index), loop.var) in (0, None):
                 return False
     return True
+
+
+def _adds_apart(stmt: L.Accumulate, loop: L.For, read: Collection[str]) -> bool:
+    """Whether every iteration adds to another place, of which nothing else is known to the loop."""
+    offset = stmt.buffer.offset(stmt.index)
+    if has_loops(loop.body) or stmt.buffer.name in read:
+        return False
+    return coefficient(offset, loop.var) == 1 and not ty.symbols(offset) & (
+        _bound(loop) - {loop.var}
+    )
 
 
 def _is_column(offset: L.Index, loop: L.For) -> bool:

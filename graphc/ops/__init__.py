@@ -37,3 +37,4 @@ for _name in ("eigh", "svd", "eig"):
     later(_name, "opaque", lambda: import_module(".spectral", __name__))
 later("attention", "opaque", lambda: import_module(".attention", __name__))
 later("attention_gradient", "opaque", lambda: import_module(".attention_gradient", __name__))
+later("sparse_product", "opaque", lambda: import_module(".sparse_products", __name__))

@@ -28,6 +28,7 @@ from .joins import joins
 from .order import order
 from .prune import prune
 from .small_matrices import small_matrices
+from .sparse_cotangents import sparse_cotangents
 from .stability import stability
 from .winograd import Edge, winograd, winograd_by
 
@@ -75,6 +76,7 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     prune,  # what the program computed and did not return costs every later pass
     SIMPLIFY,  # shows the formulas that stability knows
     stability,  # before fuse, which hides formulas in bodies; once: what it makes is stable
+    sparse_cotangents,  # of single ops; turns and reverses operands that are turned already
     SIMPLIFY,  # what stability made has constants, and values the program may have had already
     layouts,  # of single ops in their last form; makes what winograd is for
     winograd,  # what it makes is in canonical form, and has nothing that the others know
@@ -84,8 +86,10 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
     order,  # barriers keep apart what fuse would compute once
 )
 
-DIRECT: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
-"""The pipeline without the rewrite that trades digits for speed."""
+DIRECT: tuple[Pass | Repeat, ...] = tuple(
+    step for step in PIPELINE if step not in (winograd, sparse_cotangents)
+)
+"""The pipeline without the rewrites that trade digits, or where a NaN shows, for speed."""
 
 WHOLE: tuple[Pass | Repeat, ...] = (
     expand,  # first: it writes constants to derivatives, which inline takes away

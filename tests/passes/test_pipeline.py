@@ -31,6 +31,7 @@ from graphc.passes.pipeline import (
 )  # fmt: skip
 from graphc.passes.prune import prune
 from graphc.passes.small_matrices import small_matrices
+from graphc.passes.sparse_cotangents import sparse_cotangents
 from graphc.passes.stability import stability
 from graphc.passes.winograd import winograd
 from graphc.verify import verify
@@ -48,12 +49,12 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_order() -> None:
     assert SIMPLIFY.passes == (canonicalize, fold, control, cse, algebraic)
     assert NO_FUSION == (
-        inline, small_matrices, prune, SIMPLIFY, stability, SIMPLIFY, layouts, winograd, attention,
-        joins,
+        inline, small_matrices, prune, SIMPLIFY, stability, sparse_cotangents, SIMPLIFY, layouts,
+        winograd, attention, joins,
     )  # fmt: skip
     assert [p.__name__ for p in PIPELINE[-2:]] == ["fuse", "order"]
     assert not {stability, attention} & set(EXACT)
-    assert [step for step in PIPELINE if step not in DIRECT] == [winograd]
+    assert [step for step in PIPELINE if step not in DIRECT] == [sparse_cotangents, winograd]
     assert [step for step in DIRECT if step not in WHOLE] == [attention]
     assert EXACT == (
         expand, inline, small_matrices, prune, SIMPLIFY, SIMPLIFY, layouts, *PIPELINE[-3:],
