@@ -291,12 +291,31 @@ class _Disturbance:
         unsigned = dtype.is_float and (node.op.kind == "contraction" or extreme)
         if unsigned and self.rng.random() < 0.5:
             results = tuple(np.where(a == 0, -a, a) for a in results)
+        if dtype.kind in "fc" and _adds(node):
+            # finite terms that overflow: an infinity, or a NaN where an infinite term has the other
+            # sign, as the order decides and how wide the sum is kept
+            too_large = [~np.isfinite(a) for a in _of_finite_magnitudes(node, operands)]
+            other = self.rng.choice([np.nan, np.inf, -np.inf])
+            pairs = zip(too_large, results, strict=True)
+            results = tuple(np.where(at, a.dtype.type(other), a) for at, a in pairs)
         return results
 
 
 def _sums(node: Node) -> bool:
     products = node.op.kind == "contraction" or node.op.name == "attention"
     return products or node.attrs.get("kind") in ("sum", "prod")
+
+
+def _adds(node: Node) -> bool:
+    return node.op.kind == "contraction" or node.attrs.get("kind") == "sum"
+
+
+def _of_finite_magnitudes(node: Node, operands: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The node of its operands' magnitudes, without those that are not finite."""
+    sizes = [np.where(np.isfinite(a), np.abs(a), 0).astype(a.dtype) for a in operands]
+    found = node.op.evaluate(sizes, node.attrs)
+    arrays = found if isinstance(found, tuple) else (found,)
+    return tuple(map(np.asarray, arrays))
 
 
 def _disturbed(

@@ -75,6 +75,13 @@ def test_tolerances_know_other_orders_and_branches() -> None:
     big = np.array([1e30, 1.0, -1e30], np.float32)
     total = expression("f32[3]", 'reduce(x, kind="sum", axes=(0,))')
     assert tolerances(total, (big,), thorough=True)[0] >= 1.0  # 0 or 1, by the order
+    square = np.array([1e30, np.inf], np.float32), np.array([1e30, -1.0], np.float32)
+    both = expression(
+        "f32[2];f32[2]", "dot(x, y, contract=((0,), (0,)), batch=((), ()), dtype=f32)"
+    )
+    assert tolerances(both, square)[0] == np.inf  # -inf in f64; NaN in f32, where 1e60 is infinite
+    tame = np.array([1e3, np.inf], np.float32), np.array([1e3, -1.0], np.float32)
+    assert tolerances(both, tame)[0] < 1e-30
     below_one = np.array([np.nextafter(1.0, 0.0)])
     step = expression("f64[1]", "floor(tanh(atanh(x)))")
     assert tolerances(step, (below_one,), thorough=True)[0] >= 1.0

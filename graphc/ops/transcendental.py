@@ -34,6 +34,13 @@ def _within_one(a: Formula) -> Formula:
     return (-(a - 1) * (a - (-1))).f("sqrt")  # 1 + a would make 0i of -0i
 
 
+def _root_of_square_and_one(a: Formula) -> Formula:
+    """√(a² + 1); along a cut, on the side that the sign of a zero says."""
+    if not a.value.dtype.is_complex:
+        return (a * a + 1).f("sqrt")
+    return (a * a - (-1)).f("sqrt")  # + 1 would make 0i of -0i
+
+
 def _beyond_one(a: Formula) -> Formula:
     """√(a² - 1), also near 1 and for the complex branch of acosh."""
     return (a - 1).f("sqrt") * (a + 1).f("sqrt")
@@ -136,7 +143,7 @@ TANH = elementwise(
 )  # fmt: skip
 ASINH = elementwise(
     "asinh", "ln(a + √(a² + 1))", "fc", (np.arcsinh,), pairs=ct.asinh, cost=24,
-    derivative=partials(lambda g, a, y: g / (a * a + 1).f("sqrt")),
+    derivative=partials(lambda g, a, y: g / _root_of_square_and_one(a)),
 )  # fmt: skip
 ACOSH = elementwise(
     "acosh", "ln(a + √(a² - 1))", "fc", (np.arccosh,), pairs=ct.acosh, cost=24, low=1.0,
