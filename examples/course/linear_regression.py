@@ -26,21 +26,21 @@ from . import material
 EPOCHS, RATE = 100, np.float32(1e-3)
 
 
-def loss(parameters: tuple[Any, Any], x: Any, y: Any) -> Any:
+def loss(parameters: Any, sample: Any) -> Any:
     w, b = parameters
+    x, y = sample
     return (y - (w * x + b)) ** 2
 
 
-def step(parameters: tuple[Any, Any], sample: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
-    """(the parameters after one country, its loss)."""
-    value, gradient = graphc.value_and_grad(loss)(parameters, *sample)
-    w, b = (p - RATE * g for p, g in zip(parameters, gradient, strict=True))
-    return (w, b), value
+def step(parameters: Any, sample: Any) -> tuple[Any, Any]:
+    """(the parameters (w, b) after one country, its loss)."""
+    value, gradient = graphc.value_and_grad(loss)(parameters, sample)
+    return parameters - RATE * gradient, value
 
 
-def epoch(parameters: tuple[Any, Any], x: Any, y: Any) -> tuple[tuple[Any, Any], Any]:
+def epoch(parameters: Any, samples: Any) -> tuple[Any, Any]:
     """(the parameters after all countries, the mean of the losses on the way)."""
-    parameters, losses = graphc.scan(step, parameters, (x, y))
+    parameters, losses = graphc.scan(step, parameters, samples)
     return parameters, losses.mean()
 
 
@@ -50,24 +50,25 @@ def main() -> None:
     material.picture_option(parser)
     given = parser.parse_args()
     x, y = material.birth_life()
-    start = (np.float32(0), np.float32(0))
+    samples = np.stack([x, y], axis=1)
+    start = np.zeros(2, np.float32)
     if given.show:
-        print(graphc.jit(step).lower(start, (x[0], y[0])).text("graph"))
+        print(graphc.jit(step).lower(start, samples[0]).text("graph"))
 
     compiled = graphc.jit(epoch)
-    compiled(start, x, y)
+    compiled(start, samples)
     parameters, mean = start, np.float32(0)
     begin = time.perf_counter()
     for _ in range(EPOCHS):
-        parameters, mean = compiled(parameters, x, y)
+        parameters, mean = compiled(parameters, samples)
     seconds = (time.perf_counter() - begin) / (EPOCHS * len(x))
 
     one = graphc.jit(step)
     stepped = start
-    one(stepped, (x[0], y[0]))
+    one(stepped, samples[0])
     begin = time.perf_counter()
     for _ in range(EPOCHS):
-        for sample in zip(x, y, strict=True):
+        for sample in samples:
             stepped, _loss = one(stepped, sample)
     python = (time.perf_counter() - begin) / (EPOCHS * len(x))
 
