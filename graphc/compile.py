@@ -37,7 +37,7 @@ from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "24"
+FORMAT = "28"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")

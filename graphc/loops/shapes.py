@@ -45,6 +45,8 @@ BLOCKS = 8
 """Blocks of rows that are enough to share between workers."""
 SHARED_WORK = 1 << 16
 """Terms of all sums together that are worth a second worker."""
+PAGE = 4096
+"""Bytes: lines that are a multiple of it apart share a place in the first cache."""
 FAR = 0.6
 """The part of a tile's time that reading its panel from the third cache takes."""
 
@@ -110,6 +112,7 @@ def choose(
         width, height = next(iter(tallest(nest, registers).items()))
         lanes = width * vector
     pack_rows = not readable or (not flat and _conflicts(nest, lanes, height))
+    pack_rows = pack_rows or _is_scattered(nest, height)
     if pack_rows and not readable and _is_short(nest, lanes):
         pack_rows = False
     if choice.rows and readable:
@@ -357,6 +360,18 @@ def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
         for o in nest.row_operands
     ]
     return often and height > 2 and any(bytes_ % 2048 == 0 for bytes_ in apart)
+
+
+def _is_scattered(nest: Contraction, height: int) -> bool:
+    """Whether the terms of several tiles of rows lie in lines that push each other out of the
+    caches: a whole number of pages apart.
+    """
+    rows = nest.rows.extent
+    several = not isinstance(rows, int) or rows > height
+    return several and any(
+        o.along == 1 and isinstance(o.deep, int) and o.deep and o.deep * o.dtype_bytes % PAGE == 0
+        for o in nest.row_operands
+    )
 
 
 def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:

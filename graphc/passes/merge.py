@@ -43,8 +43,8 @@ def merge(kernels: list[Kernel]) -> list[Kernel]:
         for candidate in open_by_row.get((level, kernel.shape[:1]), ())[-RECENT:]:
             if len(candidate.nodes) + len(kernel.nodes) > MAX_OPS:
                 continue
-            if candidate.contracts and kernel.contracts:
-                continue
+            if (candidate.contracts or kernel.contracts) and candidate.reduces and kernel.reduces:
+                continue  # a contraction is a nest of tiles only where no row is reduced beside it
             if share_rows(candidate, kernel) and not own.isdisjoint(inputs[id(candidate)]):
                 target = candidate
                 break
