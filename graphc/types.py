@@ -12,7 +12,7 @@ Grammar of the text forms:
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -175,11 +175,19 @@ class Dim:
     to its coefficient.
     """
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_names", "terms")
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]):
         self.terms = terms
         self._hash = hash(terms)
+        self._names: frozenset[str] | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that it depends on."""
+        if self._names is None:
+            self._names = frozenset(_names(self))
+        return self._names
 
     @staticmethod
     def symbol(name: str) -> Dim:
@@ -313,8 +321,17 @@ def _normal(terms: Mapping[Monomial, int]) -> Extent:
     if len(kept) == 1:
         return Dim(tuple(kept)) if kept[0][0] else kept[0][1]
     # names first in alphabetical order, higher degree first, the constant last
-    kept.sort(key=lambda mc: (mc[0] == (), -len(mc[0]), tuple(_atom_key(a) for a in mc[0])))
+    kept.sort(key=_term_key)
     return Dim(tuple(kept))
+
+
+def _term_key(term: tuple[Monomial, int]) -> tuple[bool, int, tuple[str, ...]]:
+    return _monomial_key(term[0])
+
+
+@lru_cache(maxsize=1 << 14)
+def _monomial_key(monomial: Monomial) -> tuple[bool, int, tuple[str, ...]]:
+    return monomial == (), -len(monomial), tuple(_atom_key(a) for a in monomial)
 
 
 def _terms(extent: Extent) -> dict[Monomial, int]:
@@ -434,51 +451,87 @@ def _walk(tree: ast.expr) -> Extent:
 
 def symbols(extent: Extent) -> frozenset[str]:
     """The names that an extent depends on."""
-    if not isinstance(extent, Dim):
-        return frozenset()
-    found: set[str] = set()
+    return extent.names if isinstance(extent, Dim) else _NO_NAMES
+
+
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+def _names(extent: Dim) -> Iterator[str]:
     for monomial, _ in extent.terms:
         for atom in monomial:
             if isinstance(atom, str):
-                found.add(atom)
+                yield atom
             else:
-                found |= symbols(atom[1]) | symbols(atom[2])
-    return frozenset(found)
+                yield from symbols(atom[1])
+                yield from symbols(atom[2])
 
 
 def substitute(extent: Extent, env: Mapping[str, Extent]) -> Extent:
     """The extent with names replaced by other extents; names that `env` lacks stay."""
-    if not isinstance(extent, Dim):
-        return extent
-    if not _mentions(extent, env):
+    if not isinstance(extent, Dim) or not any(name in env for name in extent.names):
         return extent
     total: dict[Monomial, int] = {}
     for monomial, coefficient in extent.terms:
-        product: Extent = coefficient
+        kept: list[Atom] = []
+        factors: list[Dim] = []
         for atom in monomial:
-            if isinstance(atom, str):
-                factor = env.get(atom)
-                product = product * (Dim.symbol(atom) if factor is None else factor)
+            new = _substituted(atom, env)
+            if new is None:
+                kept.append(atom)
+            elif isinstance(new, Dim):
+                factors.append(new)
             else:
-                left, right = substitute(atom[1], env), substitute(atom[2], env)
-                product = product * (left // right if atom[0] == "//" else left % right)
+                coefficient *= new
+        if not coefficient:
+            continue
+        if not factors:
+            term = tuple(kept)
+            total[term] = total.get(term, 0) + coefficient
+            continue
+        product: Extent = factors[0]
+        for factor in factors[1:]:
+            product = product * factor
+        if kept:
+            product = product * Dim(((tuple(kept), 1),))
         for term, count in _terms(product).items():
-            total[term] = total.get(term, 0) + count
+            total[term] = total.get(term, 0) + count * coefficient
     return _normal(total)
 
 
-def _mentions(extent: Extent, names: Container[str]) -> bool:
-    """Whether an extent depends on one of some names."""
-    if not isinstance(extent, Dim):
-        return False
-    for monomial, _ in extent.terms:
-        for atom in monomial:
-            if isinstance(atom, str):
-                if atom in names:
-                    return True
-            elif _mentions(atom[1], names) or _mentions(atom[2], names):
-                return True
-    return False
+def _substituted(atom: Atom, env: Mapping[str, Extent]) -> Extent | None:
+    """What an atom becomes; None where it stays."""
+    if isinstance(atom, str):
+        return env.get(atom)
+    left, right = substitute(atom[1], env), substitute(atom[2], env)
+    if left is atom[1] and right is atom[2]:
+        return None
+    return left // right if atom[0] == "//" else left % right
+
+
+def linear(extent: Extent, name: str) -> tuple[Extent, Extent] | None:
+    """(step, rest) with extent = step * name + rest, neither of which has the name; None where
+    there are none.
+    """
+    if not isinstance(extent, Dim) or name not in extent.names:
+        return 0, extent
+    step: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for monomial, coefficient in extent.terms:
+        if name not in monomial:
+            rest[monomial] = coefficient
+            others = monomial
+        else:
+            place = monomial.index(name)
+            others = monomial[:place] + monomial[place + 1 :]
+            step[others] = coefficient
+        if any(a == name if isinstance(a, str) else _about(a, name) for a in others):
+            return None
+    return _normal(step), _normal(rest)
+
+
+def _about(atom: tuple, name: str) -> bool:
+    return name in symbols(atom[1]) or name in symbols(atom[2])
 
 
 def bounds(

@@ -211,3 +211,24 @@ def test_broadcasting_of_symbols() -> None:
     assert ty.broadcast_shapes((B, 1), (N,)) == (B, N)
     with pytest.raises(ShapeMismatch, match="axis -1 is b in one and n in another"):
         ty.broadcast_shapes((B,), (N,))
+
+
+def test_linear() -> None:
+    i, j, n = (Dim.symbol(name) for name in "ijn")
+    assert ty.linear(7, "i") == (0, 7)
+    assert ty.linear(j + 1, "i") == (0, j + 1)
+    assert ty.linear(3 * i + j, "i") == (3, j)
+    assert ty.linear(i * n + i + j // 2, "i") == (n + 1, j // 2)
+    for index in (i * i, (i + j) // 2 + i, i * (i % n), (i // 3) * j):
+        assert ty.linear(index, "i") is None
+
+
+def test_substitute_keeps_what_does_not_change() -> None:
+    i, j, n = (Dim.symbol(name) for name in "ijn")
+    index = i * n + (j + 1) // 2 + (j % n) * 3
+    assert ty.substitute(index, {"k": 5}) is index
+    assert ty.substitute(index, {"i": 0}) == (j + 1) // 2 + (j % n) * 3
+    assert ty.substitute(index, {"i": j - 1, "j": 2 * i + 1}) == (
+        j * n - n + i + 1 + ((2 * i + 1) % n) * 3
+    )
+    assert ty.substitute(index, {"i": 2, "j": 7, "n": 4}) == 8 + 4 + 9

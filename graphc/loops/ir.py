@@ -35,6 +35,7 @@ false reads nothing and is 0.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -509,23 +510,32 @@ def map_expr(
     """Rebuilds an expression with `index` applied to every Index,
     and `leaf` to every Load, Name and Idx after it.
     """
-    if isinstance(expr, Idx):
-        return leaf(Idx(index(expr.index)))
-    if isinstance(expr, Load):
-        guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
-        place = tuple(index(i) for i in expr.index)
-        return leaf(Load(expr.buffer, place, guard, expr.ahead))
+    if isinstance(expr, Scalar):
+        args = tuple([map_expr(a, index, leaf) for a in expr.args])
+        return expr if _same(args, expr.args) else Scalar(expr.op, args, expr.dtype)
     if isinstance(expr, Name):
         return leaf(expr)
-    if isinstance(expr, Scalar):
-        return Scalar(expr.op, tuple(map_expr(a, index, leaf) for a in expr.args), expr.dtype)
-    if isinstance(expr, Cast):
-        return Cast(map_expr(expr.value, index, leaf), expr.dtype)
-    if isinstance(expr, Bitcast):
-        return Bitcast(map_expr(expr.value, index, leaf), expr.dtype)
+    if isinstance(expr, Load):
+        guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
+        place = tuple([index(i) for i in expr.index])
+        if guard is not expr.guard or not _same(place, expr.index):
+            expr = Load(expr.buffer, place, guard, expr.ahead)
+        return leaf(expr)
+    if isinstance(expr, Idx):
+        found = index(expr.index)
+        return leaf(expr if found is expr.index else Idx(found))
+    if isinstance(expr, (Cast, Bitcast)):
+        value = map_expr(expr.value, index, leaf)
+        return expr if value is expr.value else type(expr)(value, expr.dtype)
     if isinstance(expr, Select):
-        return Select(*(map_expr(e, index, leaf) for e in (expr.cond, expr.a, expr.b)))
+        parts = tuple([map_expr(e, index, leaf) for e in (expr.cond, expr.a, expr.b)])
+        return expr if _same(parts, (expr.cond, expr.a, expr.b)) else Select(*parts)
     return expr
+
+
+def _same(new: tuple[object, ...], old: tuple[object, ...]) -> bool:
+    """Whether all parts are the old ones: then what they are parts of need not be made again."""
+    return all(map(operator.is_, new, old))
 
 
 def map_stmt(

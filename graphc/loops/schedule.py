@@ -646,13 +646,8 @@ def coefficient(index: L.Index, var: str) -> L.Index | None:
     """The stride of an index along a variable:
     0 where it does not appear, None where it is not linear.
     """
-    if not isinstance(index, Dim) or var not in ty.symbols(index):
-        return 0
-    rest = ty.substitute(index, {var: 0})
-    step = ty.substitute(index, {var: 1}) - rest
-    if isinstance(step, Dim) and var in ty.symbols(step):
-        return None
-    return step if index == rest + step * Dim.symbol(var) else None
+    found = ty.linear(index, var)
+    return None if found is None else found[0]
 
 
 def total_work(loop: L.For) -> int | None:
