@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
+from typing import Any
 
 from graphc_runtime.records import dataclass
 
-from ..ir import Graph, Node, Value, make, param
+from ..ir import Graph, Node, Value, make, param, signature
 from ..loops import ir as L
 from ..loops.choice import ESTIMATE, Choice
 from ..loops.lower import Lowered, lower
@@ -51,6 +52,8 @@ class Kernels:
     check_finite: bool = False
     messages: list[str] = field(default_factory=list)
     known: dict[tuple[str, tuple[str, ...]], Kernel] = field(default_factory=dict)
+    lowered: dict[tuple[Any, ...], tuple[Lowered, str]] = field(default_factory=dict)
+    """By bodies, and how their operands and results lie in memory."""
 
     def kernel(
         self,
@@ -63,18 +66,7 @@ class Kernels:
         """The kernel of a fusion; `over` as for `lower`."""
         body = node.attrs["body"]
         own = {k: strides[v] for k, v in enumerate(node.operands) if v in strides}
-        name = f"k{len(self.known)}_{kernel_name(body)}"
-        naive = lower(body, name, own, self.check_finite, over)
-        # error codes are positions in one table for the whole entry
-        first = len(self.messages)
-        self.messages.extend(naive.messages)
-        if naive.messages:
-            func = naive.func
-            moved = tuple(shifted(s, first) for s in func.body)
-            func = L.LoopFunc(func.name, func.params, func.symbols, moved)
-            naive = Lowered(func, naive.inputs, naive.outputs, naive.temps, naive.messages)
-        func = naive.func
-        text = print_loops(L.LoopFunc("kernel", func.params, func.symbols, func.body))
+        naive, text = self._lowered(body, own, over)
         names = tuple(
             b.name for v, b in zip(node.operands, naive.inputs, strict=True) if v in constants
         )
@@ -82,9 +74,32 @@ class Kernels:
         found = self.known.get(key)
         if found is None:
             choice = ESTIMATE if choose is None or over else choose(node, constants, own)
+            name = f"k{len(self.known)}_{kernel_name(body)}"
+            naive = replace(naive, func=replace(naive.func, name=name))
             found = Kernel(name, node, naive, schedule_for(naive, self.machine, names, choice))
             self.known[key] = found
         return Kernel(found.name, node, found.naive, found.schedule)
+
+    def _lowered(
+        self, body: Graph, own: Mapping[int, tuple[L.Index, ...]], over: Collection[int]
+    ) -> tuple[Lowered, str]:
+        """The loops of a body and their text. Equal bodies are lowered once, unless they say where
+        in the program they stand.
+        """
+        key = signature(body), tuple(sorted(own.items())), tuple(sorted(over))
+        found = self.lowered.get(key)
+        if found is not None:
+            return found
+        naive = lower(body, "kernel", dict(own), self.check_finite, over)
+        if not naive.messages:
+            self.lowered[key] = naive, print_loops(naive.func)
+            return self.lowered[key]
+        # error codes are positions in one table for the whole entry
+        first = len(self.messages)
+        self.messages.extend(naive.messages)
+        moved = tuple(shifted(s, first) for s in naive.func.body)
+        naive = replace(naive, func=replace(naive.func, body=moved))
+        return naive, print_loops(naive.func)
 
 
 def shifted(stmt: L.Stmt, first: int) -> L.Stmt:
@@ -152,11 +167,13 @@ def separate_aliases(
     return Graph(graph.name, graph.params, (*graph.nodes, *copies), tuple(results))
 
 
-def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
+def writes_in_place(
+    graph: Graph, result: Value, parameter: Value, known: dict[tuple[Any, ...], bool]
+) -> bool:
     """Whether a result may be written where a parameter is, which nothing needs afterwards.
 
     That is safe where one kernel reads the parameter last and writes each element after it has read
-    the same element.
+    the same element. `known` keeps what was found of kernels.
     """
     writer = result.node
     if writer.op is not FUSION and writer.op.kind != "control":
@@ -170,13 +187,20 @@ def writes_in_place(graph: Graph, result: Value, parameter: Value) -> bool:
         return True
     if writer.op.kind == "control":
         return _continues(writer, result, parameter)
-    lowered = lower(writer.attrs["body"], "probe")
-    source = lowered.inputs[writer.operands.index(parameter)].name
-    target = lowered.outputs[result.index].name
-    body = lowered.func.body
-    if any(node.op.stored for node in writer.attrs["body"].nodes):
-        return _reads_rows_before(body, source, target)
-    return reads_its_own(body, source, target)
+    body, place = writer.attrs["body"], writer.operands.index(parameter)
+    key = signature(body), place, result.index
+    if key not in known:
+        known[key] = _overwrites(body, place, result.index)
+    return known[key]
+
+
+def _overwrites(body: Graph, operand: int, result: int) -> bool:
+    """Whether a kernel has read each element of an operand when it writes that of a result."""
+    lowered = lower(body, "probe")
+    source, target = lowered.inputs[operand].name, lowered.outputs[result].name
+    if any(node.op.stored for node in body.nodes):
+        return _reads_rows_before(lowered.func.body, source, target)
+    return reads_its_own(lowered.func.body, source, target)
 
 
 def reads_its_own(body: tuple[L.Stmt, ...], source: str, target: str) -> bool:

@@ -18,6 +18,7 @@ gave to the operand and to the result are one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..ir import Graph, Node, Value
 from ..loops import ir as L
@@ -33,6 +34,7 @@ class Overwriting:
         self._changed: dict[Value, Value | None] = {}
         self._overwritten: dict[Value, tuple[Value, ...]] = {}
         self._ordered: dict[Graph, Graph] = {}
+        self._in_place: dict[tuple[Any, ...], bool] = {}
 
     # ------------------------------------------------------------------------------------ graphs
     def ordered(self, graph: Graph) -> Graph:
@@ -67,9 +69,9 @@ class Overwriting:
                 return found
             found.append(before)
             value = before
-        if writes_in_place(graph, value, start):
+        if writes_in_place(graph, value, start, self._in_place):
             return found
-        return [] if found and writes_in_place(graph, result, start) else None
+        return [] if found and writes_in_place(graph, result, start, self._in_place) else None
 
     def shares_place(self, graph: Graph, result: Value, start: Value) -> bool:
         """Whether a result may be where a parameter is."""

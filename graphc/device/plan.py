@@ -7,6 +7,7 @@ constants only runs once, when the program is loaded.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -189,5 +190,7 @@ def plan_device(
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
     `codegen.plan.plan`."""
-    graph = separate_aliases(distinct_results(graph), aliases or {}, writes_in_place)
+    graph = separate_aliases(
+        distinct_results(graph), aliases or {}, functools.partial(writes_in_place, known={})
+    )
     return _Planner(graph, strided, check_finite).run()

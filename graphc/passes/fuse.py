@@ -613,7 +613,7 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
         if _is_leaf(node):
             new.update(zip(node.results, node.results, strict=True))
     for kernel in kernels:
-        nodes = sorted(set(kernel.nodes), key=position.__getitem__)
+        nodes = _from_results(kernel, position)
         inside = {v for node in nodes for v in node.results}
         operands: dict[Value, None] = {
             v: None for node in nodes for v in node.operands if v not in inside
@@ -628,6 +628,27 @@ def _rebuild(graph: Graph, kernels: list[Kernel]) -> Graph:
             _fusion([], [value], [value], copied)
             results = [copied[v] if v is value else v for v in results]
     return Graph.of(graph.name, graph.params, [new.get(v, v) for v in results])
+
+
+def _from_results(kernel: Kernel, position: dict[Node, int]) -> list[Node]:
+    """The nodes of a kernel, operands first, in the order in which the results ask for them.
+
+    So kernels that compute the same have equal bodies, wherever their nodes stood in the graph, and
+    are compiled once.
+    """
+    inside = set(kernel.nodes)
+    ordered: dict[Node, None] = {}
+    roots = [v.node for v in kernel.results]
+    roots += sorted(inside.difference(roots), key=position.__getitem__)
+    waiting = [(node, False) for node in reversed(roots)]
+    while waiting:
+        node, ready = waiting.pop()
+        if ready:
+            ordered.setdefault(node)
+        elif node in inside and node not in ordered:
+            waiting.append((node, True))
+            waiting += [(v.node, False) for v in reversed(node.operands)]
+    return list(ordered)
 
 
 def _fusion(
