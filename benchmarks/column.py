@@ -16,9 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from .programs import register as register_programs
-from .training import register as register_training
-
 ROOT = Path(__file__).parent.parent
 NAME = "graphc"
 WORKLOADS = ("elementwise", "calls", "gemm", "conv", "infer")
@@ -41,14 +38,22 @@ def suite_folder() -> Path:
     return folder
 
 
-def register() -> None:
-    """Makes `bench` importable, here and in processes started from here; adds graphc to it."""
+def find_suite() -> None:
+    """Makes `bench` importable, here and in processes started from here."""
     paths = [str(ROOT), str(suite_folder())]
     sys.path[:0] = [p for p in paths if p not in sys.path]
     known = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p not in paths]
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, *known])
     sys.dont_write_bytecode = True  # the suite may lie in a folder that is only read
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def register() -> None:
+    """Makes `bench` importable, here and in processes started from here; adds graphc to it."""
+    from .programs import register as register_programs
+    from .training import register as register_training
+
+    find_suite()
     columns = importlib.import_module("bench.columns")
     if NAME not in columns.COLUMNS:
         columns.COLUMNS[NAME] = column(columns.Column)
