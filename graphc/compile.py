@@ -3,7 +3,7 @@
     graph              --passes-->   graph of fusions
     graph of fusions   --plan-->     loops and places
     loops and places   --emit-->     LLVM IR
-    LLVM IR            --build-->    object
+    LLVM IR            --build-->    object (of a large program's parts, built side by side)
     object             --load-->     an entry that the native call path runs
 
 Every stage is a pure function; `Lowered` keeps what each one made, so that a user can look at it.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +37,7 @@ from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "28"
+FORMAT = "29"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -110,12 +110,15 @@ class Lowered:
     @stored_property
     def plan(self) -> Any:
         """Kernels in running order, and the place of every buffer."""
+        return self._planned()
+
+    def _planned(self, **options: Any) -> Any:
         from .codegen.plan import machine_of, plan
 
         choose = None if self.tuner is None else self.tuner.kernel
         return plan(
             self.optimised.graph, machine_of(self.isa, self.l2_bytes), self.strided,
-            dict(self.aliases), self.check_finite, choose,
+            dict(self.aliases), self.check_finite, choose, **options,
         )  # fmt: skip
 
     @property
@@ -144,54 +147,52 @@ class Lowered:
 
     @property
     def llvm(self) -> str:
-        """LLVM IR text: kernels, the entry, the shapes function, constants."""
-        return self.printed[0]
+        """LLVM IR text: kernels, the entry, the shapes function, constants. A large program has
+        several modules, which are listed one after another.
+        """
+        texts = self.printed.texts
+        if len(texts) == 1:
+            return texts[0]
+        return "\n".join(f"; part {k} of {len(texts)}\n{t}" for k, t in enumerate(texts, 1))
 
     @property
     def scratch(self) -> int:
         """Bytes that each worker needs besides the arena."""
-        return self.printed[1]
+        return self.printed.scratch
 
     @property
     def routines(self) -> tuple[str, ...]:
         """The routines of LAPACK that kernels call."""
-        return self.printed[2]
+        return self.printed.routines
 
     @stored_property
-    def printed(self) -> tuple[str, int, tuple[str, ...]]:
-        """The LLVM IR, the bytes of scratch memory for each worker, and the routines it calls."""
-        from .codegen.entry import print_entry, print_scratch, print_shapes
-        from .codegen.llvm import Module, is_small, print_kernel
-        from .codegen.plan import constant_bytes
-        from .codegen.steps import looped
+    def printed(self) -> Any:
+        """The modules of LLVM IR."""
+        return self._print(lambda text: None)
 
-        plan = self.plan
-        module = Module(self.isa)
-        for k, literal in enumerate(plan.embedded):
-            data = "".join(f"\\{byte:02X}" for byte in constant_bytes(literal))
-            size = literal.array.nbytes
-            text = f'[{max(size, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
-            module.raw_global(f"constant{k}", f"@constant{k} = internal constant {text}")
-        if plan.table:
-            text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
-            module.raw_global("graph_constants", text)
-        module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
-        functions = {f.name: f for k in (*plan.setup_kernels, *plan.kernels) for f in k.functions}
-        repeated = {launch.kernel for launch in looped(plan.steps)}
-        for func in functions.values():
-            print_kernel(module, func, func.name in repeated and is_small(func))
-        scratch = print_scratch(module)
-        print_entry(module, "graph_entry", plan.steps, plan.slots, plan.arena)
-        if plan.setup:
-            module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
-            print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
-        print_shapes(module, "graph_shapes", plan.dims, plan.arena, plan.slots)
-        return module.render(), scratch, module.routines
+    def _print(self, out: Callable[[str], None]) -> Any:
+        """Plans what is not planned yet, and prints kernels meanwhile; `out` takes each module."""
+        from .codegen.parts import Printing
+
+        printing = Printing(self.optimised.graph, self.isa, out)
+        if self.tuner is not None or "plan" in self.__dict__:  # nothing runs beside measurements
+            for func in self.plan.functions:
+                printing.function(func)
+        else:
+            self.__dict__["plan"] = self._planned(made=printing.function)
+        printing.finish(self.plan)
+        self.__dict__["printed"] = printing
+        return printing
 
     @stored_property
     def object(self) -> bytes:
         """Object code."""
-        return builder.build_object(self.llvm, self.machine)
+        if "printed" in self.__dict__:
+            return builder.build_objects(
+                lambda out: list(map(out, self.printed.texts)), self.machine
+            )
+        _ = self.optimised  # before LLVM is taken from other threads
+        return builder.build_objects(self._print, self.machine)
 
     @property
     def peak_bytes(self) -> ty.Extent:
@@ -239,7 +240,8 @@ class Lowered:
         if stage == "llvm":
             return self.llvm
         if stage == "asm":
-            return builder.build_assembly(self.llvm, self.machine)
+            parts = self.printed.texts
+            return "\n".join(builder.build_assembly(part, self.machine) for part in parts)
         if stage == "cuda":
             return self.cuda
         raise GraphcError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")

@@ -19,7 +19,7 @@ from .call import (
     set_threads,
     trim_pool,
 )
-from .loader import Image, LoadedObject, ObjectError, link, load, process_address
+from .loader import Image, LoadedObject, ObjectError, join, link, load, process_address
 from .specialization import (
     RELEASE_GIL_BYTES,
     ArgumentSpec,
@@ -45,6 +45,7 @@ __all__ = [
     "compiled_type",
     "get_threads",
     "install",
+    "join",
     "link",
     "load",
     "native_object",

@@ -1,4 +1,4 @@
-"""Loads an ELF relocatable object (.o) into this process, in pure Python.
+"""Loads ELF relocatable objects (.o) into this process, in pure Python.
 
 Who calls it: `call.py` for the native runtime, and the compiler for every kernel object that the
 cache holds; so a warm process runs compiled code without LLVM. It never writes a file and never
@@ -12,6 +12,9 @@ Refused, with the reason: thread-local storage, IFUNC, constructors, COMMON symb
 relocations, another machine, a truncated or inconsistent file. Unwind tables (.eh_frame) are left
 out: no frame of ours is unwound.
 
+Objects that were compiled apart and refer to each other are one: `join` puts them into one text of
+bytes, which is loaded like a single object.
+
 Source: ELF-64 object file format 1.5.
 """
 
@@ -20,13 +23,13 @@ from __future__ import annotations
 import mmap
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .mapping import MappingError, fill, libc, map_memory, process_address
 from .records import dataclass
 from .relocations import AARCH64, STUB_BYTES, X86_64, Machine
 
-__all__ = ["Image", "LoadedObject", "ObjectError", "link", "load", "process_address"]
+__all__ = ["Image", "LoadedObject", "ObjectError", "join", "link", "load", "process_address"]
 
 
 class ObjectError(Exception):
@@ -48,6 +51,7 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQq")
 _U64 = struct.Struct("<Q")
+_JOINED = b"\x7fOBJECTS"
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ class _Section:
     link: int
     info: int
     align: int
+    symbols: int  # where its object's symbols begin among all
     place: int = -1  # offset in the image; -1: not in it
 
 
@@ -129,6 +134,30 @@ class LoadedObject:
             pass
 
 
+def join(objects: Sequence[bytes]) -> bytes:
+    """Objects that are loaded together; what one lacks may be a global symbol of another."""
+    if len(objects) == 1:
+        return objects[0]
+    sizes = b"".join(_U64.pack(len(one)) for one in objects)
+    return b"".join([_JOINED, _U64.pack(len(objects)), sizes, *objects])
+
+
+def _joined(content: bytes) -> list[tuple[int, int]]:
+    """Where the objects are: begin and end of each."""
+    if content[:8] != _JOINED:
+        return [(0, len(content))]
+    if len(content) < 16 or (count := _U64.unpack_from(content, 8)[0]) > len(content) // 8 - 2:
+        raise ObjectError(f"the objects' sizes are missing from {len(content)} bytes: truncated?")
+    sizes = struct.unpack_from(f"<{count}Q", content, 16)
+    place, found = 16 + 8 * count, []
+    for size in sizes:
+        found.append((place, place + size))
+        place += size
+    if place != len(content):
+        raise ObjectError(f"the objects end at byte {place}, and there are {len(content)}")
+    return found
+
+
 def load(content: bytes, externals: Mapping[str, int] | None = None) -> LoadedObject:
     """Maps and relocates an object for this process.
 
@@ -175,6 +204,7 @@ class _Plan:
     """An object parsed, checked and laid out: `total` bytes are needed at any page border."""
 
     __slots__ = (
+        "_bound",
         "_code_end",
         "_constant_end",
         "_content",
@@ -197,9 +227,21 @@ class _Plan:
 
     # ------------------------------------------------------------------------------------- parse
     def _parse(self) -> None:
-        content = self._content
+        self._sections: list[_Section] = []
+        # name, binding, type, section, value
+        self._symbols: list[tuple[str, int, int, int, int]] = []
+        for start, end in _joined(self._content):
+            self._parse_object(start, end)
+        if len(self._sections) >= _RESERVED:
+            raise ObjectError(f"{len(self._sections)} sections; the limit is {_RESERVED}")
+        self._bind()
+
+    def _parse_object(self, start: int, end: int) -> None:
+        content = memoryview(self._content)[start:end]
         if len(content) < 64 or content[:4] != b"\x7fELF":
-            raise ObjectError(f"not an ELF object: {len(content)} bytes, beginning {content[:4]!r}")
+            raise ObjectError(
+                f"not an ELF object: {len(content)} bytes, beginning {bytes(content[:4])!r}"
+            )
         if content[4] != 2 or content[5] != 1:
             raise ObjectError("not a 64-bit little-endian ELF object")
         kind, machine = struct.unpack_from("<HH", content, 16)
@@ -213,22 +255,29 @@ class _Plan:
         entry, count, names = struct.unpack_from("<HHH", content, 58)
         if entry != _SECTION.size or count == 0:
             raise ObjectError(f"the section table is damaged: {count} entries of {entry} bytes")
-        self._check(table, count * entry, "the section table")
+        self._check(start + table, count * entry, "the section table", end)
         raw = list(_SECTION.iter_unpack(content[table : table + count * entry]))
         if names >= count:
             raise ObjectError(f"section {names} should hold the section names; there are {count}")
-        text = self._slice(raw[names][4], raw[names][5], "the section names")
-        self._sections = [
-            _Section(_name(text, s[0]), s[1], s[2], s[4], s[5], s[6], s[7], max(1, s[8]))
+        at, size = start + raw[names][4], raw[names][5]
+        self._check(at, size, "the section names", end)
+        text = self._content[at : at + size]
+        first, symbols = len(self._sections), len(self._symbols)
+        own = [
+            _Section(
+                _name(text, s[0]), s[1], s[2], start + s[4], s[5], first + s[6], first + s[7],
+                max(1, s[8]), symbols,
+            )
             for s in raw
-        ]
-        for section in self._sections:
-            self._check_section(section)
-        self._parse_symbols()
+        ]  # fmt: skip
+        self._sections += own
+        for section in own:
+            self._check_section(section, end)
+        self._parse_symbols(own, first)
 
-    def _check_section(self, section: _Section) -> None:
+    def _check_section(self, section: _Section, end: int) -> None:
         if section.kind != _NOBITS:
-            self._check(section.offset, section.size, f"section {section.name}")
+            self._check(section.offset, section.size, f"section {section.name}", end)
         if not section.flags & _ALLOC:
             return
         if section.flags & _TLS:
@@ -251,13 +300,11 @@ class _Plan:
         if section.flags & _WRITE and section.flags & _EXEC:
             raise ObjectError(f"section {section.name} is writable and executable")
 
-    def _parse_symbols(self) -> None:
-        tables = [s for s in self._sections if s.kind == _SYMTAB]
+    def _parse_symbols(self, sections: list[_Section], first: int) -> None:
+        """Those of one object, whose sections are these, the first of which has that number."""
+        tables = [s for s in sections if s.kind == _SYMTAB]
         if len(tables) > 1:
             raise ObjectError(f"{len(tables)} symbol tables; an object has one")
-        self._symbols: list[
-            tuple[str, int, int, int, int]
-        ] = []  # name, binding, type, section, value
         if not tables:
             return
         table = tables[0]
@@ -269,18 +316,28 @@ class _Plan:
         text = self._content[strings.offset : strings.offset + strings.size]
         raw = self._content[table.offset : table.offset + table.size]
         for name, info, _, section, value, _ in _SYMBOL.iter_unpack(raw):
+            if section != _UNDEF and section < _RESERVED:
+                section += first
             self._symbols.append((_name(text, name), info >> 4, info & 15, section, value))
 
-    def _check(self, offset: int, size: int, what: str) -> None:
-        if offset + size > len(self._content):
+    def _bind(self) -> None:
+        """Finds the symbols of one object that another one has."""
+        known: dict[str, int] = {}
+        for index, (name, binding, _, section, _) in enumerate(self._symbols):
+            if binding and name and section != _UNDEF and known.setdefault(name, index) != index:
+                raise ObjectError(f"two objects have the symbol {name}")
+        self._bound: dict[int, int] = {
+            index: known[name]
+            for index, (name, binding, _, section, _) in enumerate(self._symbols)
+            if binding and section == _UNDEF and name in known
+        }
+
+    def _check(self, offset: int, size: int, what: str, end: int) -> None:
+        if offset + size > end:
             raise ObjectError(
                 f"{what} spans bytes {offset} to {offset + size}, and the file has "
-                f"{len(self._content)}: truncated?"
+                f"{end}: truncated?"
             )
-
-    def _slice(self, offset: int, size: int, what: str) -> bytes:
-        self._check(offset, size, what)
-        return self._content[offset : offset + size]
 
     # ------------------------------------------------------------------------------------ layout
     def _find_table_entries(self) -> None:
@@ -290,7 +347,7 @@ class _Plan:
         symbols, count = self._symbols, len(self._symbols)
         self._table: dict[int, int] = {}  # symbol index -> number of its table entry
         self._stubs: dict[int, int] = {}
-        self._relocations: list[tuple[_Section, list[tuple[int, int, int]]]] = []
+        self._relocations: list[tuple[_Section, list[tuple[int, int, int, int]]]] = []
         for section in self._sections:
             if section.kind not in (_RELA, _REL):
                 continue
@@ -306,11 +363,14 @@ class _Plan:
             if section.size % _RELOCATION.size:
                 raise ObjectError(f"{section.name} is damaged: {section.size} bytes")
             raw = self._content[section.offset : section.offset + section.size]
-            entries = list(_RELOCATION.iter_unpack(raw))
-            for _, info, _ in entries:
-                index, kind = info >> 32, info & 0xFFFFFFFF
+            entries: list[tuple[int, int, int, int]] = []
+            for offset, info, addend in _RELOCATION.iter_unpack(raw):
+                index, kind = section.symbols + (info >> 32), info & 0xFFFFFFFF
                 if index >= count:
                     raise ObjectError(f"{section.name} names symbol {index}; there are {count}")
+                if index in self._bound:
+                    index = self._bound[index]
+                entries.append((offset, index, kind, addend))
                 if kind in got:
                     self._table.setdefault(index, len(self._table))
                 elif kind in calls and symbols[index][3] == _UNDEF:
@@ -365,8 +425,7 @@ class _Plan:
             if section.place < 0:
                 continue
             start, size = section.place, section.size
-            for offset, info, addend in entries:
-                index, kind = info >> 32, info & 0xFFFFFFFF
+            for offset, index, kind, addend in entries:
                 if kind in got:
                     value = base + self._table_place + 8 * self._table[index]
                 elif kind in calls and index in self._stubs:
@@ -388,7 +447,7 @@ class _Plan:
         """The address of every symbol that a relocation or a caller may ask for."""
         values: list[int] = []
         native = self._machine is _MACHINES.get(platform.machine())
-        used = {info >> 32 for _, entries in self._relocations for _, info, _ in entries}
+        used = {index for _, entries in self._relocations for _, index, _, _ in entries}
         for index, (name, binding, kind, section, value) in enumerate(self._symbols):
             if kind == _STT_TLS:
                 raise ObjectError(f"{name} is thread-local; thread-local storage is not supported")

@@ -229,7 +229,7 @@ def test_doctor_fails_where_the_compiler_does(
     def refuse(*_: object) -> bytes:
         raise graphc.BuildError("no LLVM today")
 
-    monkeypatch.setattr("graphc.codegen.build.build_object", refuse)
+    monkeypatch.setattr("graphc.codegen.build.build_objects", refuse)
     code, out, _ = run(capsys, "doctor")
     assert code == FAILED
     assert "failed  compiler" in out and "no LLVM today" in out

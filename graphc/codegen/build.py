@@ -12,15 +12,24 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
+from graphc_runtime import join
 from graphc_runtime.forking import ForkLock, uninterrupted
 
+from .. import environment
 from ..errors import BuildError
 from .target import Target
 
+T = TypeVar("T")
+
 _lock = ForkLock()
-"""LLVM's global context is not safe for two threads at once."""
+"""One program at a time is built: its parts have all processors."""
+SWITCH_SECONDS = 2e-4
+"""How long a thread that builds waits for the interpreter while kernels are printed. It asks some
+30 times for each part, for a moment; Python's 5 ms would be longer than LLVM's work.
+"""
 _loading = ForkLock()
 _loaded: list[Any] = []
 
@@ -83,7 +92,19 @@ def prefetch() -> None:
         threading.Thread(target=_load, name="graphc-load-llvm", daemon=True).start()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
+def _unlocked() -> Any:
+    """LLVM's long steps without llvmlite's lock, which lets one thread run at a time. Every thread
+    has a context and a machine of its own, which is all that LLVM asks for.
+    """
+    ffi = _llvm().ffi
+    library = ctypes.CDLL(os.path.join(os.path.dirname(ffi.__file__), ffi.get_library_name()))
+    for name in ("LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"):
+        ours, theirs = getattr(library, name), getattr(ffi.lib, name)
+        ours.argtypes, ours.restype = theirs.argtypes, theirs.restype
+    return library
+
+
 def _machine(target: Target, level: int) -> Any:
     llvm = _llvm()
     if target.triple != llvm.get_default_triple():
@@ -95,10 +116,10 @@ def _machine(target: Target, level: int) -> Any:
     )
 
 
-def _parse(text: str, target: Target, machine: Any) -> Any:
+def _parse(text: str, target: Target, machine: Any, context: Any) -> Any:
     llvm = _llvm()
     try:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(text, context)
     except RuntimeError as error:
         raise BuildError(
             f"LLVM does not read the IR that graphc wrote (a bug of graphc): {error}"
@@ -125,7 +146,8 @@ def optimise(module: Any, machine: Any, level: int) -> None:
     passes.add_loop_simplify_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
-    passes.run(module, builder)
+    # that of llvmlite would keep other threads out
+    _unlocked().LLVMPY_RunNewModulePassManager(passes, module, builder)
 
 
 def _alone(build: Callable[[], Any]) -> Any:
@@ -138,32 +160,100 @@ def _alone(build: Callable[[], Any]) -> Any:
         return build()
 
 
+def _built(text: str, target: Target, level: int, emit: Callable[[Any, Any], T]) -> T:
+    """What `emit` makes of a machine and the module, after the passes."""
+    machine = _machine(target, level)
+    with _llvm().create_context() as context, _parse(text, target, machine, context) as module:
+        optimise(module, machine, level)
+        return emit(machine, module)
+
+
+def _emitted(machine: Any, module: Any) -> bytes:
+    """`emit_object` of llvmlite, without its lock."""
+    ffi = _llvm().ffi
+    with ffi.OutputString() as error:
+        held = _unlocked().LLVMPY_TargetMachineEmitToMemory(machine, module, 1, error)
+        if not held:
+            raise BuildError(f"LLVM makes no object: {error}")
+    try:
+        start, size = ffi.lib.LLVMPY_GetBufferStart(held), ffi.lib.LLVMPY_GetBufferSize(held)
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(held)
+
+
 def build_object(text: str, target: Target, level: int = 2) -> bytes:
     """Object code (ELF, position independent) of LLVM IR text.
 
     Raises:
         BuildError: with LLVM's words.
     """
+    return _alone(lambda: _built(text, target, level, _emitted))
 
-    def build() -> bytes:
-        machine = _machine(target, level)
-        module = _parse(text, target, machine)
-        optimise(module, machine, level)
-        return machine.emit_object(module)
 
-    return _alone(build)
+def build_objects(
+    printing: Callable[[Callable[[str], None]], object], target: Target, level: int = 2
+) -> bytes:
+    """Object code of a program in parts, `join`ed. `printing` hands each part on to the function
+    that it is given: meanwhile, those that it gave before are built.
+
+    Raises:
+        BuildError: with LLVM's words.
+    """
+    return _alone(lambda: _Parts(target, level).built(printing))
+
+
+class _Parts:
+    """The parts of one program, which as many threads build as its loops may use."""
+
+    def __init__(self, target: Target, level: int):
+        self.target, self.level = target, level
+        self.given: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
+        self.count = 0
+        self.objects: dict[int, bytes] = {}
+        self.errors: list[BaseException] = []
+        self.threads: list[threading.Thread] = []
+
+    def built(self, printing: Callable[[Callable[[str], None]], object]) -> bytes:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            printing(self.give)
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            sys.setswitchinterval(interval)
+        for _ in self.threads:
+            self.given.put(None)
+        for thread in self.threads:
+            thread.join()
+        if self.errors:
+            raise self.errors[0]
+        return join([self.objects[k] for k in range(self.count)])
+
+    def give(self, text: str) -> None:
+        """Takes a part."""
+        self.given.put((self.count, text))
+        self.count += 1
+        if len(self.threads) == environment.num_threads():
+            return
+        _llvm()  # whoever loads it enters a gate that the caller already is in
+        name = f"graphc-build-{len(self.threads)}"
+        self.threads.append(threading.Thread(target=self.run, name=name, daemon=True))
+        self.threads[-1].start()
+
+    def run(self) -> None:
+        """Builds parts until there are no more, or one is wrong."""
+        while (one := self.given.get()) is not None and not self.errors:
+            try:
+                self.objects[one[0]] = _built(one[1], self.target, self.level, _emitted)
+            except BaseException as error:  # raised where the objects are waited for
+                self.errors.append(error)
 
 
 def build_assembly(text: str, target: Target, level: int = 2) -> str:
     """The assembly of LLVM IR text, as it would be built."""
-
-    def build() -> str:
-        machine = _machine(target, level)
-        module = _parse(text, target, machine)
-        optimise(module, machine, level)
-        return machine.emit_assembly(module)
-
-    return _alone(build)
+    return _alone(lambda: _built(text, target, level, lambda machine, m: machine.emit_assembly(m)))
 
 
 def build_native(text: str, target: Target) -> bytes:
@@ -172,11 +262,11 @@ def build_native(text: str, target: Target) -> bytes:
     def build() -> bytes:
         llvm = _llvm()
         machine = _machine(target, 2)
-        module = _parse(text, target, machine)
-        builder = llvm.create_pass_builder(
-            machine, llvm.create_pipeline_tuning_options(speed_level=2)
-        )
-        builder.getModulePassManager().run(module, builder)
-        return machine.emit_object(module)
+        with llvm.create_context() as context, _parse(text, target, machine, context) as module:
+            builder = llvm.create_pass_builder(
+                machine, llvm.create_pipeline_tuning_options(speed_level=2)
+            )
+            builder.getModulePassManager().run(module, builder)
+            return machine.emit_object(module)
 
     return _alone(build)

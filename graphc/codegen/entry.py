@@ -206,13 +206,12 @@ def _argument(printer: Printer, place: str, where: object) -> str:
     return b._emit(f"load ptr, ptr getelementptr (ptr, ptr @graph_constants, i64 {where}), align 8")
 
 
-def print_scratch(module: Module) -> int:
+def print_scratch(module: Module, linkage: str) -> None:
     """Adds what the kernels, all of which were printed, ask of the scratch memory: the bytes for
-    each worker, which it answers.
+    each worker.
     """
-    text = f"@{SCRATCH} = internal constant i64 {module.scratch}, align 8"
+    text = f"@{SCRATCH} = {linkage} constant i64 {module.scratch}, align 8"
     module.raw_global(SCRATCH, text)
-    return module.scratch
 
 
 def print_shapes(

@@ -28,7 +28,7 @@ from ..loops import ir as L
 from ..loops.cost import body_size, grain_of
 from ..loops.identities import IDENTITY
 from ..loops.lower import expr_names, index_names
-from ..types import BOOL, I64, U8, U16, U32, Dim, DType
+from ..types import BOOL, I64, U8, U16, U32, U64, Dim, DType
 from . import dot_llvm
 from .llvm_builder import Builder, Module, Val, memory_type, routine_symbol
 from .quotient import RANGE, Reciprocal, divide_by_uniform, reciprocal
@@ -72,6 +72,8 @@ class Printer:
         self.streaming = False
         """Whether streaming stores are printed as such; they need aligned results."""
         self.slots: dict[tuple[int, DType], str] = {}
+        self.counters: dict[str, tuple[int | None, int | None]] = {}
+        """The least and the greatest value of the variables of the loops around."""
         self.scratch = 0
         """Bytes of the scratch memory that the blocks around use."""
 
@@ -117,6 +119,7 @@ class Printer:
             raise LoweringError(f"the LLVM printer has no {type(stmt).__name__}")
 
     def loop(self, loop: L.For) -> None:
+        self.counters[loop.var] = (0, loop.extent - 1 if isinstance(loop.extent, int) else None)
         if loop.kind == "vector":
             if self.lane is not None:
                 raise LoweringError(f"vector loop {loop.var} inside vector loop {self.lane}")
@@ -180,6 +183,7 @@ class Printer:
             self.module, self.module.function(symbol, params, linkage="internal"), symbol
         )
         inner.numbers = dict(self.numbers)
+        inner.counters = dict(self.counters)
         inner.streaming = self.streaming
         inner.scratch = self.scratch
         slots = len(values) + len(places) + 3
@@ -297,13 +301,10 @@ class Printer:
         """(stride, rest) with offset = stride * lane + rest; stride None when it is no constant."""
         if self.lane is None or not isinstance(offset, Dim) or self.lane not in ty.symbols(offset):
             return 0, offset
-        rest = ty.substitute(offset, {self.lane: 0})
-        difference = offset - rest
-        if isinstance(difference, Dim) and len(difference.terms) == 1:
-            monomial, coefficient = difference.terms[0]
-            if monomial == (self.lane,):
-                return coefficient, rest
-        return None, offset
+        found = ty.linear(offset, self.lane)
+        if found is None or isinstance(found[0], Dim):
+            return None, offset
+        return found[0], found[1]
 
     def _is_vector(self, index: L.Index) -> bool:
         if not isinstance(index, Dim):
@@ -639,9 +640,21 @@ class Printer:
             return value
         sign, left, right = atom
         a, b = self._level(self.index(left), self.index(right))
-        # Lowered dividends are not negative and divisors are positive,
-        # so that truncation is flooring.
+        if isinstance(right, int) and right > 0 and self._is_natural(left):
+            unsigned = (self.b.view(x, U64) for x in (a, b))
+            found = (self.b.div if sign == "//" else self.b.rem)(*unsigned)
+            return self.b.view(found, I64)
         return emit_scalar(self.b, "floordiv" if sign == "//" else "mod", [a, b], I64)
+
+    def _is_natural(self, index: L.Index) -> bool:
+        """Whether an index is made of counters only, and never negative: its quotients need not be
+        rounded down."""
+        if not isinstance(index, Dim):
+            return index >= 0
+        if any(name not in self.counters for name in ty.symbols(index)):
+            return False
+        low, _ = ty.bounds(index, self.counters)
+        return low is not None and low >= 0
 
 
 def _neutral(b: Builder, op: str, like: Val) -> Val:
@@ -708,8 +721,8 @@ def is_small(func: L.LoopFunc) -> bool:
     return body_size(func.body) <= INLINE_SIZE
 
 
-def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> None:
-    """Adds one kernel to the module:
+def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> Builder:
+    """Adds one kernel to the module, and answers the function that is called:
     `void @name(ptr buffer..., i64 symbol..., ptr error, ptr rt, ptr scratch)`.
 
     `inline`: it is put where it is called.
@@ -723,8 +736,7 @@ def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> None
         if isinstance(s, L.Store) and s.streaming
     }
     if not streamed:
-        _print_body(module, func, func.name, params, False, inline)
-        return
+        return _print_body(module, func, func.name, params, False, inline)
     # two versions: streaming stores need aligned results, and pay only when these are large
     _print_body(module, func, f"{func.name}.plain", params, False)
     _print_body(module, func, f"{func.name}.stream", params, True)
@@ -750,6 +762,7 @@ def print_kernel(module: Module, func: L.LoopFunc, inline: bool = False) -> None
 
     b.branch(good, lambda: call("stream"), lambda: call("plain"))
     b.line("ret void")
+    return b
 
 
 def _printer(
@@ -769,11 +782,12 @@ def _printer(
 def _print_body(
     module: Module, func: L.LoopFunc, name: str, params: Sequence[tuple[str, str]], streaming: bool,
     inline: bool = False,
-) -> None:  # fmt: skip
+) -> Builder:  # fmt: skip
     printer = _printer(module, func, name, params, inline)
     printer.streaming = streaming
     printer.block(func.body)
     printer.finish()
+    return printer.b
 
 
 __all__ = ["Module", "Printer", "is_small", "print_kernel"]

@@ -162,6 +162,11 @@ class Module:
         """The reference (`!3`) of a metadata node such as `!{i32 1}`, numbered once."""
         return f"!{self._metadata.setdefault(text, len(self._metadata))}"
 
+    @property
+    def size(self) -> int:
+        """Lines of the functions, about."""
+        return sum(map(len, (*self._functions, *(m.builder for m in self._math.values()))))
+
     def render(self) -> str:
         """The text of the module."""
         parts = [*self._globals.values()]

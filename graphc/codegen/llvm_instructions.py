@@ -25,6 +25,13 @@ _FLOAT_PREDICATES = {
     "uno": "uno", "ord": "ord",
 }  # fmt: skip
 
+_PURE = frozenset(
+    "add sub mul sdiv udiv srem urem shl lshr ashr and or xor icmp fadd fsub fmul fdiv fneg fcmp "
+    "select getelementptr insertelement extractelement shufflevector trunc zext sext fptrunc fpext "
+    "fptosi fptoui sitofp uitofp ptrtoint inttoptr bitcast".split()
+)
+"""Instructions that answer the same for the same operands, wherever they stand."""
+
 
 class Instructions:
     """Appends instructions to the current block of one function.
@@ -43,6 +50,16 @@ class Instructions:
         self._lines: list[Any] = ["entry:"]
         self._count = 0
         self._phis: dict[str, list[tuple[Val, str]]] = {}
+        self._known: dict[str, str] = {}
+        """The registers that dominate the current block, by the pure instruction that made them."""
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._lines)
+
+    def publish(self) -> None:
+        """Lets other modules call an internal function."""
+        self._head = self._head.replace("define internal", "define hidden", 1)
 
     # -- text
     def render(self, extra: str = "") -> str:
@@ -65,10 +82,26 @@ class Instructions:
         return f"{stem}.{self._count}"
 
     def _emit(self, text: str) -> str:
+        """A pure instruction is written once where its register is known: LLVM would find it out,
+        and takes longer for it than for all else.
+        """
+        pure = text[: text.find(" ")] in _PURE
+        if pure and text in self._known:
+            return self._known[text]
         ref = f"%v{self._count}"
         self._count += 1
         self._lines.append(f"  {ref} = {text}")
+        if pure:
+            self._known[text] = ref
         return ref
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        """What is computed inside is not known afterwards."""
+        before = len(self._known)
+        yield
+        while len(self._known) > before:  # dicts keep their order: the newest go
+            self._known.popitem()
 
     def emit(self, text: str, dtype: DType, lanes: int = 1) -> Val:
         """An instruction written by the caller, whose result has the given dtype and lanes."""
@@ -448,7 +481,8 @@ class Instructions:
         arms = []
         for name, body in zip(names[:2], (then, otherwise), strict=True):
             self.block(name)
-            values = body()
+            with self._scope():
+                values = body()
             arms.append((values, self.label))
             self.br(names[2])
         self.block(names[2])
@@ -470,7 +504,9 @@ class Instructions:
         phis = [self.phi(v.dtype, v.lanes, (v, before)) for v in state]
         self.cond_br(cond(phis), inside, done)
         self.block(inside)
-        for phi, value in zip(phis, body(phis), strict=True):
+        with self._scope():
+            values = body(phis)
+        for phi, value in zip(phis, values, strict=True):
             self.add_incoming(phi, value, "?")
         last = self.label
         for phi in phis:

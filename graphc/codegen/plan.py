@@ -10,7 +10,7 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from graphc_runtime.records import dataclass
@@ -30,6 +30,7 @@ from .walk import Scope, Walk
 class Plan:
     """Everything that is printed for one graph.
 
+    `functions` are the loops of all kernels, each once, in the order in which they were made.
     `setup` and `setup_kernels` are what runs when the code is loaded: it writes `kept` bytes, and
     needs `setup_arena` bytes while it runs. `slots` gives the place of each symbol in the entry's
     extents; `dims` all results' extents one after another; `arena` bytes (perhaps symbolic);
@@ -38,6 +39,7 @@ class Plan:
 
     graph: Graph
     kernels: tuple[Kernel, ...]
+    functions: tuple[L.LoopFunc, ...]
     steps: tuple[Step, ...]
     setup_kernels: tuple[Kernel, ...]
     setup: tuple[Launch, ...]
@@ -63,13 +65,15 @@ def plan(
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
     choose: Chooser | None = None,
+    made: Callable[[L.LoopFunc], None] = lambda func: None,
 ) -> Plan:
     """Lowers and schedules every fusion and places every buffer.
 
     `strided` lists the parameters that may have any strides; these are passed in the extents, after
     the symbols. `aliases` says which results are written over which (donated) parameters.
     `check_finite` reports the first op that makes a NaN or an infinity. `choose` is asked for what
-    is measured of each kernel that runs in a call.
+    is measured of each kernel that runs in a call. `made` is called with each function when its
+    loops are there.
     """
     overwriting = Overwriting()
     graph = separate_aliases(overwriting.ordered(graph), aliases or {}, overwriting.shares_place)
@@ -88,15 +92,15 @@ def plan(
         value, given = graph.results[k], graph.params[i]
         places[given] = places[value]  # the call hands over one array for both
         scope.join(overwriting.line(graph, value, given) or (), places[value])
-    walk = Walk(Kernels(machine, check_finite), overwriting, choose)
+    walk = Walk(Kernels(machine, check_finite), overwriting, choose, made)
     steps = walk.steps(scope)
     dims = tuple(e for v in graph.results for e in v.type.shape)
     kept, setup_arena = walk.kept.top, walk.scratch.top
     assert isinstance(kept, int) and isinstance(setup_arena, int)
     return Plan(
-        graph, tuple(walk.kernels), steps, tuple(walk.setup_kernels), tuple(walk.setup), kept,
-        setup_arena, slots, dims, walk.arena.top, tuple(walk.embedded), tuple(walk.table),
-        tuple(walk.make.messages),
+        graph, tuple(walk.kernels), tuple(walk.functions.values()), steps,
+        tuple(walk.setup_kernels), tuple(walk.setup), kept, setup_arena, slots, dims,
+        walk.arena.top, tuple(walk.embedded), tuple(walk.table), tuple(walk.make.messages),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ How a loop runs:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 
 from graphc_runtime.records import dataclass
@@ -71,8 +71,12 @@ class Frame:
 class Walk:
     """Plans one program."""
 
-    def __init__(self, kernels: Kernels, overwriting: Overwriting, choose: Chooser | None):
-        self.make, self.overwriting, self.choose = kernels, overwriting, choose
+    def __init__(
+        self, kernels: Kernels, overwriting: Overwriting, choose: Chooser | None,
+        made: Callable[[L.LoopFunc], None],
+    ):  # fmt: skip
+        self.make, self.overwriting, self.choose, self.made = kernels, overwriting, choose, made
+        self.functions: dict[str, L.LoopFunc] = {}
         self.arena, self.kept, self.scratch = Arena(), Arena(), Arena()
         self.kernels: list[Kernel] = []
         self.setup_kernels: list[Kernel] = []
@@ -137,7 +141,7 @@ class Walk:
         if kernel.naive.messages:
             return False
         scope.constants.update(node.results)
-        self.setup_kernels.append(kernel)
+        self._use(kernel, self.setup_kernels)
         for value in node.results:
             scope.places[value] = ("kept", self.kept.take(value.type.nbytes))
         temps = [(self.scratch.take(_nbytes(t)), _nbytes(t)) for t in kernel.scheduled.temps]
@@ -149,6 +153,13 @@ class Walk:
         return True
 
     # --------------------------------------------------------------------------------- a kernel
+    def _use(self, kernel: Kernel, among: list[Kernel]) -> None:
+        among.append(kernel)
+        for func in kernel.functions:
+            if func.name not in self.functions:
+                self.functions[func.name] = func
+                self.made(func)
+
     def launch(self, node: Node, scope: Scope) -> Launch:
         """One kernel that runs in a call."""
         same = set(scope.constants)
@@ -161,7 +172,7 @@ class Walk:
             and scope.places[before] == scope.places[value]
         ]  # fmt: skip
         kernel = self.make.kernel(node, scope.strides, same, self.choose, over)
-        self.kernels.append(kernel)
+        self._use(kernel, self.kernels)
         temps = [(self.arena.take(_nbytes(t)), _nbytes(t)) for t in kernel.scheduled.temps]
         arguments = [scope.places[v] for v in (*node.operands, *node.results)]
         arguments += [("arena", offset) for offset, _ in temps]
@@ -203,7 +214,7 @@ class Walk:
         if source == target or value.type.size == 0:
             return []
         kernel = self.make.kernel(copy_of(value), strides, (), None)
-        self.kernels.append(kernel)
+        self._use(kernel, self.kernels)
         temps = [(self.arena.take(_nbytes(t)), _nbytes(t)) for t in kernel.scheduled.temps]
         places = (source, target, *(("arena", offset) for offset, _ in temps))
         for offset, nbytes in temps:

@@ -9,6 +9,9 @@ import pytest
 
 import graphc.ops  # noqa: F401  importing the cards registers them
 from graphc import types as ty
+from graphc.codegen.build import build_object
+from graphc.codegen.llvm_builder import BASELINE, Module, Val
+from graphc.codegen.target import host_target
 from graphc.evaluate import evaluate
 from graphc.ir import PARAM, Graph
 from graphc.opdef import OpDef, cards, lookup
@@ -47,3 +50,22 @@ def test_one_column_left_over_is_all_that_is_written(dtype: ty.DType) -> None:
     arrays = [rng.integers(-3, 4, p.shape).astype(np.float32) for p in graph.params]
     (got,) = compiled(graph)(*arrays)
     np.testing.assert_array_equal(got, (arrays[0] @ arrays[1]).astype(dtype.numpy))
+
+
+def test_what_is_computed_in_an_arm_is_not_known_after_it() -> None:
+    module = Module(BASELINE)
+    b = module.function("f", [("x", "i64"), ("y", "i64")], "i64")
+    x, y = Val("%x", ty.I64), Val("%y", ty.I64)
+    outside = b.add(x, y)
+    inside: list[Val] = []
+
+    def arm() -> list[Val]:
+        inside.extend([b.mul(x, y), b.mul(x, y), b.add(x, y)])
+        return [inside[0]]
+
+    (found,) = b.branch(b.cmp("lt", x, y), arm, lambda: [outside])
+    after = b.mul(x, y)
+    b.ret(b.add(found, after))
+    assert inside[0] == inside[1] != after and inside[2] == outside
+    assert module.render().count(" = mul ") == 2
+    build_object(module.render(), host_target())

@@ -10,10 +10,10 @@ import graphc_runtime as runtime
 import numpy as np
 import pytest
 
-from graphc.codegen.build import build_object
+from graphc.codegen.build import build_objects
 from graphc.codegen.llvm_builder import Isa
 from graphc.codegen.target import Target, host_target
-from graphc.errors import NonFiniteError
+from graphc.errors import BuildError, NonFiniteError
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, SourceLine, Value, at
 from graphc.ops import build
@@ -474,6 +474,76 @@ def test_equal_kernels_are_printed_once() -> None:
     assert lowered.llvm.count(f"define internal void @{lowered.kernels[0].name}(") == 1
 
 
+def test_kernels_are_equal_wherever_their_nodes_stand() -> None:
+    """The second layer's bias is broadcast before its product, for another reader of it."""
+    x, w, v, c = (tensor(F32, *shape) for shape in ((16, 16), (16, 16), (16,), (16,)))
+
+    def layer(x: Value, bias: Value) -> Value:
+        return op("tanh", op("add", dot(x, w), bias))
+
+    early = op("broadcast", c, shape=(16, 16), axes=(1,))
+    first = layer(x, op("broadcast", v, shape=(16, 16), axes=(1,)))
+    results = (op("exp", early), layer(first, early))
+    lowered = lowered_graph(Graph.of("f", (x, w, v, c), results))
+    names = [k.name for k in lowered.kernels if "tanh" in k.name]
+    assert len(names) == 2 and len(set(names)) == 1
+
+
+def many_products(count: int) -> Graph:
+    """Products of different sizes, one after another."""
+    x = value = tensor(F32, 24, 16)
+    weights = []
+    for k in range(count):
+        weights.append(tensor(F32, value.type.shape[1], 17 + k, name=f"w{k}"))
+        value = op("tanh", dot(value, weights[-1]))
+    return Graph.of("f", (x, *weights), (value,))
+
+
+def test_parts_of_a_large_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = many_products(8)
+    lowered = lowered_graph(graph)
+    parts = lowered.printed.texts
+    assert len(parts) > 2
+    assert sum("define i64 @graph_entry" in part for part in parts) == 1
+    assert lowered.text("llvm").count("; part ") == len(parts)
+    assert lowered.text("asm").count("graph_entry:") == 1
+    arrays = arguments(graph, {})
+    close(graph, compiled(graph)(*arrays), arrays)
+    code = lowered.object
+    monkeypatch.setenv("GRAPHC_NUM_THREADS", "1")  # the code does not depend on it
+    planned = lowered_graph(graph)
+    assert planned.object == code and planned.printed.texts == parts
+
+
+def test_an_error_in_a_part_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = host_target()
+    good = "define i64 @f() { ret i64 1 }"
+    for texts in (["nonsense"], [good, "nonsense", good], [good, good, "define"]):
+        with pytest.raises(BuildError, match="LLVM does not read"):
+            build_objects(lambda out, texts=texts: list(map(out, texts)), target)
+
+    for count in range(3):
+
+        def interrupted(out: Callable[[str], None], count: int = count) -> None:
+            for _ in range(count):
+                out(good)
+            raise KeyError("printing")
+
+        with pytest.raises(KeyError, match="printing"):
+            build_objects(interrupted, target)
+
+
+def test_a_quotient_of_counters_is_one_division() -> None:
+    """Of what is never negative; and each index is computed once."""
+    x = tensor(F32, 6, 35)
+    turned = transposed(build.reshape(x, (6, 5, 7)))
+    lowered = lowered_graph(Graph.of("f", (x,), (build.reshape(turned, (7, 30)),)))
+    assert "udiv" in lowered.llvm and "sdiv" not in lowered.llvm
+    for function in lowered.llvm.split("define ")[1:]:
+        divisions = [line.partition(" = ")[2] for line in function.splitlines() if "udiv" in line]
+        assert len(divisions) == len(set(divisions))
+
+
 def test_equal_kernels_with_messages_of_their_own_differ() -> None:
     x, i = tensor(F32, 9), tensor(I64, 9, name="i")
     value: Value = x
@@ -572,7 +642,7 @@ def test_targets(name: str, target: Target) -> None:
         arrays = arguments(graph, {"n": 19})
         close(graph, function(*arrays), arrays, PROGRAMS[name].graph(19, 37))
     else:
-        runtime.load(build_object(lowered_graph(graph, target=target).llvm, target))
+        runtime.load(lowered_graph(graph, target=target).object)
 
 
 @pytest.mark.parametrize("dtype", [F32, F64, I32, C64], ids=str)

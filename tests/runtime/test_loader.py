@@ -173,6 +173,53 @@ def relocation_offsets(content: bytes) -> list[tuple[int, int]]:
     return found
 
 
+FIRST = """
+@step = external hidden global i64
+declare hidden i64 @twice(i64)
+define hidden i64 @once(i64 %x) {
+  %s = load i64, ptr @step
+  %y = add i64 %x, %s
+  ret i64 %y
+}
+define i64 @both(i64 %x) { %y = call i64 @twice(i64 %x) %z = add i64 %y, 1 ret i64 %z }
+"""
+SECOND = """
+@step = hidden global i64 5
+@own = internal constant [2 x i64] [i64 100, i64 1000]
+declare hidden i64 @once(i64)
+define hidden i64 @twice(i64 %x) {
+  %p = getelementptr [2 x i64], ptr @own, i64 0, i64 %x
+  %v = load i64, ptr %p
+  %y = call i64 @once(i64 %v)
+  %z = call i64 @once(i64 %y)
+  ret i64 %z
+}
+"""
+
+
+def test_objects_that_need_each_other(build: Callable[..., bytes]) -> None:
+    objects = [build(FIRST), build(SECOND)]
+    for order in (objects, objects[::-1]):
+        loaded = runtime.load(runtime.join(order))
+        i64 = ctypes.c_int64
+        assert function(loaded, "both", i64, i64)(1) == 1011
+        ctypes.c_int64.from_address(loaded.address("step")).value = 7
+        assert function(loaded, "both", i64, i64)(0) == 115
+    assert runtime.join(objects[:1]) is objects[0]
+
+
+def test_joined_objects_that_are_refused(build: Callable[..., bytes]) -> None:
+    first, second = build(FIRST), build(SECOND)
+    with pytest.raises(runtime.ObjectError, match="two objects have the symbol"):
+        runtime.load(runtime.join([first, second, second]))
+    with pytest.raises(runtime.ObjectError, match="twice is undefined"):
+        runtime.load(first, {"step": 1})
+    whole = runtime.join([first, second])
+    for length in range(0, len(whole), 7):
+        with pytest.raises(runtime.ObjectError):
+            runtime.load(whole[:length])
+
+
 def test_truncated_anywhere(sample: bytes) -> None:
     refused = 0
     for length in range(0, len(sample), 7):
