@@ -302,7 +302,7 @@ class _Disturbance:
 
 
 def _sums(node: Node) -> bool:
-    products = node.op.kind == "contraction" or node.op.name == "attention"
+    products = node.op.kind == "contraction" or node.op.name in ("attention", "sparse_product")
     return products or node.attrs.get("kind") in ("sum", "prod")
 
 

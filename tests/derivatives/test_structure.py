@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphc
+from benchmarks.training import LOSSES
 from graphc import nn
 from graphc.ir import Graph, Node
 from graphc.types import product
@@ -157,6 +158,50 @@ def test_a_gradient_costs_at_most_four_times_the_function(name: str) -> None:
     forward = operations(graphc.jit(f).lower(*args).graph)
     backward = operations(graphc.value_and_grad(f).lower(*args).graph)
     assert backward <= 4 * forward, f"{backward / forward:.2f}"
+
+
+INT = "int64"
+LSTM = s(64, 256), s(64, 256), s(256)
+STEPS: dict[str, tuple[Any, Any, Any]] = {
+    "mlp-512": (
+        [s(784, 128), s(128), s(128, 128), s(128), s(128, 10), s(10)],
+        s(512, 784), graphc.spec((512,), INT),
+    ),
+    "autoencoder": (
+        [
+            spec
+            for a, b in ((1, 32), (32, 32), (32, 16), (16, 16), (16, 32), (32, 32), (32, 1))
+            for spec in (s(3, 3, a, b), s(b))
+        ],
+        s(128, 28, 28, 1), s(128, 28, 28, 1),
+    ),
+    "imdb": (
+        [s(10000, 256), s(3, 256, 256), s(256), s(256, 128), s(128), s(128, 1), s(1)],
+        graphc.spec((500, 200), INT), s(500, 1),
+    ),
+    "bilstm": (
+        [s(5272, 64), *LSTM, *LSTM, s(128, 64), s(64), s(64, 1), s(1)],
+        graphc.spec((64, 64), INT), s(64, 1),
+    ),
+}  # fmt: skip
+"""The benchmarks' steps of training: weights, batch, labels."""
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_gradient_of_the_benchmarks_costs_at_most_four_times_the_function(name: str) -> None:
+    f, args = LOSSES[name], STEPS[name]
+    forward = operations(graphc.jit(f).lower(*args).graph)
+    backward = operations(graphc.value_and_grad(f).lower(*args).graph)
+    assert 2 * forward < backward <= 4 * forward, f"{backward / forward:.2f}"
+
+
+def test_operations_counts_loops() -> None:
+    def f(w: Any, xs: Any) -> Any:
+        h, _ = graphc.scan(lambda h, x: (h @ w + x, None), np.zeros((2, 3), "f4"), xs)
+        return h
+
+    graph = graphc.jit(f).lower(s(3, 3), s(5, 2, 3)).graph
+    assert operations(graph) == 5 * (2 * 2 * 3 * 3 + 6)
 
 
 def test_operations_counts_products() -> None:
