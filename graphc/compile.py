@@ -168,10 +168,13 @@ class Lowered:
     @stored_property
     def printed(self) -> Any:
         """The modules of LLVM IR."""
-        return self._print(lambda text: None)
+        self._print(lambda text: None)
+        return self.__dict__["printed"]
 
-    def _print(self, out: Callable[[str], None]) -> Any:
-        """Plans what is not planned yet, and prints kernels meanwhile; `out` takes each module."""
+    def _print(self, out: Callable[[str], None]) -> str:
+        """Plans what is not planned yet, and prints kernels meanwhile; `out` takes each module but
+        the last, which is answered.
+        """
         from .codegen.parts import Printing
 
         printing = Printing(self.optimised.graph, self.isa, out)
@@ -180,17 +183,22 @@ class Lowered:
                 printing.function(func)
         else:
             self.__dict__["plan"] = self._planned(made=printing.function)
-        printing.finish(self.plan)
+        last = printing.finish(self.plan)
         self.__dict__["printed"] = printing
-        return printing
+        return last
 
     @stored_property
     def object(self) -> bytes:
         """Object code."""
         if "printed" in self.__dict__:
-            return builder.build_objects(
-                lambda out: list(map(out, self.printed.texts)), self.machine
-            )
+
+            def known(out: Callable[[str], None]) -> str:
+                *before, last = self.printed.texts
+                for text in before:
+                    out(text)
+                return last
+
+            return builder.build_objects(known, self.machine)
         _ = self.optimised  # before LLVM is taken from other threads
         return builder.build_objects(self._print, self.machine)
 

@@ -192,10 +192,10 @@ def build_object(text: str, target: Target, level: int = 2) -> bytes:
 
 
 def build_objects(
-    printing: Callable[[Callable[[str], None]], object], target: Target, level: int = 2
+    printing: Callable[[Callable[[str], None]], str], target: Target, level: int = 2
 ) -> bytes:
-    """Object code of a program in parts, `join`ed. `printing` hands each part on to the function
-    that it is given: meanwhile, those that it gave before are built.
+    """Object code of a program in parts, `join`ed. `printing` answers with the last part, and hands
+    those before it on to the function that it is given: they are built meanwhile.
 
     Raises:
         BuildError: with LLVM's words.
@@ -204,7 +204,9 @@ def build_objects(
 
 
 class _Parts:
-    """The parts of one program, which as many threads build as its loops may use."""
+    """The parts of one program, which as many threads build as its loops may use: the caller's is
+    one of them, once everything is printed. A program of one part needs no other.
+    """
 
     def __init__(self, target: Target, level: int):
         self.target, self.level = target, level
@@ -214,28 +216,32 @@ class _Parts:
         self.errors: list[BaseException] = []
         self.threads: list[threading.Thread] = []
 
-    def built(self, printing: Callable[[Callable[[str], None]], object]) -> bytes:
+    def built(self, printing: Callable[[Callable[[str], None]], str]) -> bytes:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
         try:
-            printing(self.give)
+            self.add(printing(self.give))
         except BaseException as error:
             self.errors.append(error)
         finally:
             sys.setswitchinterval(interval)
-        for _ in self.threads:
+        for _ in range(len(self.threads) + 1):
             self.given.put(None)
+        self.run()
         for thread in self.threads:
             thread.join()
         if self.errors:
             raise self.errors[0]
         return join([self.objects[k] for k in range(self.count)])
 
-    def give(self, text: str) -> None:
-        """Takes a part."""
+    def add(self, text: str) -> None:
         self.given.put((self.count, text))
         self.count += 1
-        if len(self.threads) == environment.num_threads():
+
+    def give(self, text: str) -> None:
+        """Takes a part that is not the last."""
+        self.add(text)
+        if len(self.threads) + 1 >= environment.num_threads():
             return
         _llvm()  # whoever loads it enters a gate that the caller already is in
         name = f"graphc-build-{len(self.threads)}"

@@ -27,7 +27,7 @@ what parts repeat (declarations, elementary functions)."""
 
 class Printing:
     """The parts of one program, of whose graph it is asked whether there are loops in it. `out` is
-    called with each part.
+    called with each part but the last one, which `finish` answers with.
 
     At the end `scratch` is the bytes of scratch memory that each worker needs, and `routines` the
     routines of LAPACK that are called.
@@ -52,7 +52,7 @@ class Printing:
             self._close()
         self._own.append((print_kernel(self._part, func), func))
 
-    def finish(self, plan: Plan) -> None:
+    def finish(self, plan: Plan) -> str:
         """Adds what runs the kernels, all of which are there."""
         part = self._part
         repeated = {launch.kernel for launch in looped(plan.steps)}
@@ -60,7 +60,7 @@ class Printing:
             print_kernel(part, func, inline=func.name in repeated)
         part.scratch = max(self.scratch, part.scratch)
         _print_program(part, plan, self._elsewhere)
-        self._hand_on()
+        return self._rendered()
 
     def _close(self) -> None:
         """Ends a part that is not the last one: the entry calls its kernels from outside."""
@@ -68,14 +68,14 @@ class Printing:
             builder.publish()
             self._elsewhere.append(func)
         self._part.raw_global(SCRATCH, f"@{SCRATCH} = external hidden constant i64, align 8")
-        self._hand_on()
+        self._out(self._rendered())
         self._part, self._own = Module(self._isa), []
 
-    def _hand_on(self) -> None:
+    def _rendered(self) -> str:
         self.scratch = max(self.scratch, self._part.scratch)
         self.routines = tuple(dict.fromkeys((*self.routines, *self._part.routines)))
         self.texts.append(self._part.render())
-        self._out(self.texts[-1])
+        return self.texts[-1]
 
 
 def _print_program(part: Module, plan: Plan, elsewhere: list[L.LoopFunc]) -> None:

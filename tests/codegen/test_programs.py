@@ -519,12 +519,18 @@ def test_an_error_in_a_part_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     target = host_target()
     good = "define i64 @f() { ret i64 1 }"
     for texts in (["nonsense"], [good, "nonsense", good], [good, good, "define"]):
+
+        def printed(out: Callable[[str], None], texts: list[str] = texts) -> str:
+            for text in texts[:-1]:
+                out(text)
+            return texts[-1]
+
         with pytest.raises(BuildError, match="LLVM does not read"):
-            build_objects(lambda out, texts=texts: list(map(out, texts)), target)
+            build_objects(printed, target)
 
     for count in range(3):
 
-        def interrupted(out: Callable[[str], None], count: int = count) -> None:
+        def interrupted(out: Callable[[str], None], count: int = count) -> str:
             for _ in range(count):
                 out(good)
             raise KeyError("printing")
