@@ -540,16 +540,21 @@ def load_entry(built: Built) -> tuple[int, int, object]:
             _programs[base] = built.messages
         place = ctypes.c_int64.from_address(loaded.address("graph_code_base"))
         place.value = base << _BASE_BITS
-    kept = _set_up(loaded, built) if built.kept[0] else None
+    kept = run_setup(loaded, *built.kept, built.scratch) if built.kept[0] else None
     keep = (loaded, built.constants, kept)
     return loaded.address("graph_entry"), loaded.address("graph_shapes"), keep
 
 
-def _set_up(loaded: graphc_runtime.LoadedObject, built: Built) -> np.ndarray:
-    """Runs what depends on constants only. Answers the block that holds its results."""
+def run_setup(
+    loaded: graphc_runtime.LoadedObject, kept_bytes: int, arena_bytes: int, scratch_bytes: int
+) -> np.ndarray:
+    """Runs what depends on constants only. Answers the block that holds its results.
+
+    `arena_bytes` are needed meanwhile, and `scratch_bytes` by each worker.
+    """
     runtime, owner, workers = graphc_runtime.runtime_pointer()
-    kept = _aligned(built.kept[0])
-    scratch = _aligned(built.kept[1] + workers * built.scratch)
+    kept = _aligned(kept_bytes)
+    scratch = _aligned(arena_bytes + workers * scratch_bytes)
     ctypes.c_void_p.from_address(loaded.address("graph_kept")).value = kept.ctypes.data
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_void_p,) * 4)(loaded.address("graph_setup"))
     code = run(None, None, scratch.ctypes.data, runtime)
@@ -608,5 +613,5 @@ def specialization(
 
 __all__ = [
     "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "load_entry",
-    "lower_graph", "specialization",
+    "lower_graph", "run_setup", "specialization",
 ]  # fmt: skip

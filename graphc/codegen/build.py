@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -255,6 +255,24 @@ class _Parts:
                 self.objects[one[0]] = _built(one[1], self.target, self.level, _emitted)
             except BaseException as error:  # raised where the objects are waited for
                 self.errors.append(error)
+
+
+def build_objects_apart(modules: Sequence[tuple[str, Target]], workers: int) -> list[bytes]:
+    """An object for each module, as so many threads at once build them.
+
+    Raises:
+        BuildError: with LLVM's words.
+    """
+
+    from concurrent.futures import ThreadPoolExecutor  # not for the first call of a program
+
+    def build() -> list[bytes]:
+        for _, target in modules:
+            _machine(target, 2)  # every target is initialised before the threads begin
+        with ThreadPoolExecutor(max(1, min(workers, len(modules)))) as pool:
+            return list(pool.map(lambda one: _built(one[0], one[1], 2, _emitted), modules))
+
+    return _alone(build)
 
 
 def build_assembly(text: str, target: Target, level: int = 2) -> str:

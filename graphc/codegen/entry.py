@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphc_runtime.records import dataclass
+
 from .. import types as ty
 from ..loops import ir as L
 from ..types import BOOL, I64, Dim
@@ -18,17 +20,34 @@ from .llvm_builder import Module, Val
 from .steps import Branch, Launch, Loop, Place, Step, Turn
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a shipped program finds what depends on constants only: bytes from the start of one
+    block, of which every call gets the address.
+
+    `kept` is the place of what `graph_setup` would write, `table` of each constant of the table.
+    """
+
+    kept: int
+    table: tuple[int, ...]
+
+
 def print_entry(
-    module: Module, name: str, steps: Sequence[Step], slots: dict[str, int], arena: L.Index
-) -> None:
+    module: Module, name: str, steps: Sequence[Step], slots: dict[str, int], arena: L.Index,
+    weights: Weights | None = None,
+) -> None:  # fmt: skip
     """Adds `i64 @name(ptr buffers, ptr extents, ptr arena, ptr rt)`, which runs the steps in order.
 
     The scratch memory of the workers, `module.scratch` bytes each, follows the first `arena` bytes
     of the arena. `slots` says at which place of `extents` each symbol stands. Answers 0, or the
     first error code reported plus `@graph_code_base`, which the loader sets to tell programs apart.
+
+    With `weights` it changes nothing and reads no global that changes: there is a fifth argument,
+    `ptr weights`, and error codes count from 1.
     """
     params = [("buffers", "ptr"), ("extents", "ptr"), ("arena", "ptr"), ("rt", "ptr")]
-    b = module.function(name, params, "i64")
+    params += [("weights", "ptr")] if weights is not None else []
+    b = module.function(name, params, "i64", linkage="" if weights is None else "hidden")
     printer = Printer(module, b, name)
     b.line("%error = alloca i64, align 8")
     b.line("store i64 0, ptr %error, align 8")
@@ -39,11 +58,15 @@ def print_entry(
             needed |= ty.symbols(index)
     for symbol in sorted(needed):
         printer.values[symbol] = b.load(b.gep("%extents", slots[symbol], I64), I64, align=8)
-    entry = _Entry(printer, _argument(printer, "arena", arena) if module.scratch else "%arena")
+    scratch = _argument(printer, "arena", arena) if module.scratch else "%arena"
+    entry = _Entry(printer, scratch, weights)
     for place in s.places(steps):  # before the first loop, so that they are there in all
         entry.pointer(place)
     entry.block(steps)
     code = b.load("%error", I64, align=8)
+    if weights is not None:
+        b.line(f"ret {code}")
+        return
     based = b.add(code, b.load("@graph_code_base", I64, align=8))
     b.line(f"ret {b.select(b.cmp('eq', code, 0), code, based)}")
 
@@ -51,15 +74,16 @@ def print_entry(
 class _Entry:
     """Prints steps."""
 
-    def __init__(self, printer: Printer, scratch: str):
+    def __init__(self, printer: Printer, scratch: str, weights: Weights | None):
         self.printer, self.b, self.scratch = printer, printer.b, scratch
+        self.weights = weights
         self.pointers: dict[Place, str] = {}
         self.turns = 0
 
     def pointer(self, place: Place) -> str:
         """The pointer to a place; those that a loop binds are bound before."""
         if place not in self.pointers and place[0] != "local":
-            self.pointers[place] = _argument(self.printer, *place)
+            self.pointers[place] = _argument(self.printer, *place, self.weights)
         return self.pointers.get(place, "")
 
     def block(self, steps: Sequence[Step]) -> None:
@@ -189,7 +213,7 @@ class _Entry:
             b.branch(elsewhere, copy, lambda: [])
 
 
-def _argument(printer: Printer, place: str, where: object) -> str:
+def _argument(printer: Printer, place: str, where: object, weights: Weights | None = None) -> str:
     b = printer.b
     if place == "buffer":
         assert isinstance(where, int)
@@ -199,6 +223,10 @@ def _argument(printer: Printer, place: str, where: object) -> str:
         return b._emit(f"getelementptr i8, ptr %arena, {printer.index(where)}")
     if place == "constant":
         return f"@{where}"
+    if weights is not None:
+        assert isinstance(where, int)
+        offset = weights.kept + where if place == "kept" else weights.table[where]
+        return b._emit(f"getelementptr i8, ptr %weights, i64 {offset}")
     if place == "kept":
         kept = b._emit("load ptr, ptr @graph_kept, align 8")
         return b._emit(f"getelementptr i8, ptr {kept}, i64 {where}")
@@ -215,12 +243,13 @@ def print_scratch(module: Module, linkage: str) -> None:
 
 
 def print_shapes(
-    module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int]
-) -> None:
+    module: Module, name: str, dims: Sequence[L.Index], arena: L.Index, slots: dict[str, int],
+    linkage: str = "",
+) -> None:  # fmt: skip
     """Adds `i64 @name(ptr extents, ptr dims)`:
     writes the results' extents, answers the arena's bytes.
     """
-    b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64")
+    b = module.function(name, [("extents", "ptr"), ("dims", "ptr")], "i64", linkage=linkage)
     printer = Printer(module, b, name)
     for symbol, slot in slots.items():
         printer.values[symbol] = b.load(b.gep("%extents", slot, I64), I64, align=8)

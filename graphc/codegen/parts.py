@@ -78,13 +78,22 @@ class Printing:
         return self.texts[-1]
 
 
+def print_constants(module: Module, plan: Plan) -> None:
+    """Adds the constants that are data of the object."""
+    for k, literal in enumerate(plan.embedded):
+        text = data_text(constant_bytes(literal))
+        module.raw_global(f"constant{k}", f"@constant{k} = internal constant {text}, align 64")
+
+
+def data_text(content: bytes) -> str:
+    """Bytes as the type and the value of a global; at least one byte."""
+    content = content or b"\0"
+    return f'[{len(content)} x i8] c"\\{content.hex(chr(92))}"'
+
+
 def _print_program(part: Module, plan: Plan, elsewhere: list[L.LoopFunc]) -> None:
     """Adds the entry, the constants, and the names of the kernels that are in other parts."""
-    for k, literal in enumerate(plan.embedded):
-        data = "".join(f"\\{byte:02X}" for byte in constant_bytes(literal))
-        size = literal.array.nbytes
-        text = f'[{max(size, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
-        part.raw_global(f"constant{k}", f"@constant{k} = internal constant {text}")
+    print_constants(part, plan)
     if plan.table:
         text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
         part.raw_global("graph_constants", text)
@@ -100,4 +109,4 @@ def _print_program(part: Module, plan: Plan, elsewhere: list[L.LoopFunc]) -> Non
     print_shapes(part, "graph_shapes", plan.dims, plan.arena, plan.slots)
 
 
-__all__ = ["PART_LINES", "Printing"]
+__all__ = ["PART_LINES", "Printing", "data_text", "print_constants"]

@@ -22,18 +22,23 @@ LEAST_L2, MOST_L2 = 128 << 10, 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A machine to compile for, in LLVM's words. `features` is LLVM's string ("+avx2,-avx512f")."""
+    """A machine to compile for, in LLVM's words. `features` is LLVM's string ("+avx2,-avx512f").
+
+    `vector_bits` says how wide vectors are to be, where the features do not.
+    """
 
     triple: str
     cpu: str
     features: str
+    vector_bits: int | None = None
 
     @property
     def isa(self) -> Isa:
         from .llvm_values import Isa  # a warm start from the disk cache needs no printer
 
         arch = self.triple.split("-")[0]
-        return Isa.of(arch, self.features)
+        arch = {"arm64": "aarch64"}.get(arch, arch)
+        return Isa.of(arch, self.features, self.vector_bits)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,60 @@
+"""Prints a program that is shipped: one module without globals that change, and the program that
+makes what depends on constants only, which runs once, where the library is built.
+
+Called by graphc/aot. The C functions around a program are printed by graphc/aot/interface.py.
+"""
+
+from __future__ import annotations
+
+from ..loops import ir as L
+from . import steps as s
+from .entry import SCRATCH, Weights, print_entry, print_scratch, print_shapes
+from .llvm import is_small, print_kernel
+from .llvm_builder import Module
+from .llvm_values import Isa
+from .parts import print_constants
+from .plan import Plan
+
+
+def print_shipped(plan: Plan, isa: Isa, prefix: str, weights: Weights) -> Module:
+    """LLVM IR of one program.
+
+    Functions: `i64 @PREFIX_run(ptr buffers, ptr extents, ptr arena, ptr rt, ptr weights)` and
+    `i64 @PREFIX_shapes(ptr extents, ptr dims)`; everything else is internal.
+    """
+    module = Module(isa)
+    called = {launch.kernel for launch in s.launches(plan.steps)}
+    repeated = {launch.kernel for launch in s.looped(plan.steps)}
+    for func in plan.functions:
+        if func.name in called:
+            print_kernel(module, func, inline=func.name in repeated and is_small(func))
+    print_constants(module, plan)
+    print_scratch(module, "internal")
+    print_entry(module, f"{prefix}_run", plan.steps, plan.slots, plan.arena, weights)
+    print_shapes(module, f"{prefix}_shapes", plan.dims, plan.arena, plan.slots, "hidden")
+    return module
+
+
+def print_setup(plan: Plan, isa: Isa) -> Module:
+    """LLVM IR of `i64 @graph_setup(ptr, ptr, ptr scratch, ptr rt)` alone, as the loader of
+    graphc/compile.py runs it, for the machine that builds.
+
+    The loops are those of the machine that the plan is for, so the block that is made is its own.
+    """
+    module = Module(isa)
+    called = {launch.kernel for launch in plan.setup}
+    functions: list[L.LoopFunc] = [f for f in plan.functions if f.name in called]
+    for func in functions:
+        print_kernel(module, func)
+    print_constants(module, plan)
+    if plan.table:
+        text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
+        module.raw_global("graph_constants", text)
+    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
+    module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
+    print_scratch(module, "internal")
+    print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
+    return module
+
+
+__all__ = ["SCRATCH", "print_setup", "print_shipped"]
