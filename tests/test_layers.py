@@ -40,6 +40,10 @@ ADDRESSES = {
 }
 PRINTS = {
     "graphc.cli": "the command line",
+    "graphc.commands.cache": "the command line",
+    "graphc.commands.demo": "the command line",
+    "graphc.commands.doctor": "the command line",
+    "graphc.commands.show": "the command line",
     "graphc_runtime.make_native": "a script that is run by hand when native.c changes",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"}
