@@ -11,19 +11,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .commands import cache, demo, doctor, show
+from .commands import build, cache, completion, demo, doctor, show
 from .commands.command import FAILED, OK, USAGE, UsageError, UserError
 from .compile import VERSION
 from .errors import GraphcError
 
-COMMANDS = (demo, show, doctor, cache)
+COMMANDS = (demo, show, build, doctor, cache, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; answers the exit code."""
-    parser = _parser()
     try:
-        options = parser.parse_args(argv)
+        options = parser().parse_args(argv)
     except SystemExit as stop:  # argparse has printed help or what was wrong
         return int(stop.code or 0)
     try:
@@ -46,16 +45,17 @@ def _complain(error: BaseException) -> None:
     print("\n  ".join([f"graphc: {error}", *notes]), file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    whole = argparse.ArgumentParser(
         prog="graphc", description="Write NumPy. Ship native code.",
         epilog="Start with `graphc demo`; `graphc COMMAND --help` has examples.",
     )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"graphc {VERSION}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"graphc {VERSION}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    return whole
 
 
 __all__ = ["COMMANDS", "FAILED", "OK", "USAGE", "UsageError", "UserError", "main"]

@@ -40,7 +40,9 @@ ADDRESSES = {
 }
 PRINTS = {
     "graphc.cli": "the command line",
+    "graphc.commands.build": "the command line",
     "graphc.commands.cache": "the command line",
+    "graphc.commands.completion": "the command line",
     "graphc.commands.demo": "the command line",
     "graphc.commands.doctor": "the command line",
     "graphc.commands.show": "the command line",

@@ -11,7 +11,7 @@ from typing import Any
 from ..compile import STAGES
 from ..errors import GraphcError
 from .command import OK, UsageError, UserError, add_command
-from .functions import find_function, last_line, read_argument, read_static
+from .functions import find_place, last_line, read_argument, read_static
 
 PICTURES = ("dot", "graphml")
 
@@ -26,7 +26,8 @@ examples:
 types:
   bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128, then the extents in brackets:
   f32[b, 784], f64[]. A name instead of a number is a symbolic extent.
-  float, int, bool and complex are Python numbers.
+  float, int, bool and complex are Python numbers. Containers are written as in Python:
+  {w: f32[784, 10], b: f32[10]}, (f32[3], f32[]). `like NAME`: the types of NAME in the file.
 
 stages:
   graph     what was traced               llvm      LLVM IR
@@ -59,9 +60,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    arguments = [read_argument(text) for text in options.arguments]
     statics = dict(read_static(text) for text in options.static)
-    function = find_function(options.function)
+    module, function = find_place(options.function)
+    arguments = [read_argument(text, module) for text in options.arguments]
     lowered = _lower(function, options.function, arguments, statics)
     if options.stage in PICTURES:
         from .. import dot
