@@ -1,1 +1,1 @@
-"""What is shipped, and how fast it is: the MLP of the course as an artifact of graphc and of others."""
+"""What is shipped, and how fast it is: the MLP of the course, by graphc and by others."""
