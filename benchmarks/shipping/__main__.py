@@ -2,9 +2,9 @@
 
     python -m benchmarks.shipping --peer-python PYTHON_OF_THE_PEERS
 
-Each tool builds in a process and is measured in another, on one thread; `start` is from a process that
-has imported NumPy to the first result. The libraries that a tool needs at run time are added up from
-its installed packages.
+Each tool builds in a process and is measured in another, on one thread; `start` is from a process
+that has imported NumPy to the first result. The libraries that a tool needs at run time are added
+up from its installed packages.
 """
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("tools", nargs="*", default=list(TOOLS))
     options = parser.parse_args()
-    print("| tool | build | files | needed besides | start | batch 1 | batch 512 | batch | gradient "
-          "| callers |\n|---|---|---|---|---|---|---|---|---|---|")  # fmt: skip
+    heads = ("tool", "build", "files", "needed besides", "start", "batch 1", "batch 512", "batch",
+             "gradient", "callers")  # fmt: skip
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for tool in options.tools:
         python = sys.executable if tool == "graphc" else options.peer_python
         with tempfile.TemporaryDirectory() as folder:

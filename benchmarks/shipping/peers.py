@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def weights() -> list[tuple[np.ndarray, np.ndarray]]:
             rng.normal(0, a**-0.5, (a, b)).astype(np.float32),
             rng.normal(0, 0.1, b).astype(np.float32),
         )
-        for a, b in zip(SIZES, SIZES[1:], strict=False)
+        for a, b in pairwise(SIZES)
     ]
 
 
