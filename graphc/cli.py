@@ -11,12 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .commands import build, cache, completion, demo, doctor, show
+from .commands import bench, build, cache, completion, demo, doctor, inspect, run, show
 from .commands.command import FAILED, OK, USAGE, UsageError, UserError
 from .compile import VERSION
 from .errors import GraphcError
 
-COMMANDS = (demo, show, build, doctor, cache, completion)
+COMMANDS = (demo, show, build, inspect, run, bench, doctor, cache, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
