@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="a folder or a zip")
     parser.add_argument("--function", metavar="NAME", help="(default: all)")
     parser.add_argument("--extent", action="append", default=[], metavar="NAME=N,...",
-                        dest="extents", help="values of a symbolic extent (default: 1)")  # fmt: skip
+                        dest="extents", help="of a symbolic extent (default: 1)")  # fmt: skip
     parser.add_argument("--threads", metavar="N,...", help="(default: as many as there are cores)")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each (default: 0.5)")
     parser.add_argument("--json", action="store_true", help="for programs")
