@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
+    whole.set_defaults(whole=whole)
     return whole
 
 

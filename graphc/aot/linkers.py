@@ -11,7 +11,6 @@ The object files need no library: what they call is known, and anything else is 
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from pathlib import Path
 from graphc_runtime.records import dataclass
 
 from ..errors import BuildError
+from . import objects
 from .library import Library
 from .targets import Platform
 
@@ -77,6 +77,8 @@ _WHAT = {"ld": "binutils' ld", "lld": "LLVM's lld", "zig": "ziglang", "own": "ou
 
 def found(where: Platform) -> tuple[str, ...]:
     """The linkers that are there for a platform."""
+    if not where.library:
+        return ()
     return tuple(name for name in LINKERS if _find(name, where) is not None)
 
 
@@ -137,8 +139,7 @@ def _zig(where: Platform) -> list[str] | None:
 
 # -------------------------------------------------------------------------------- how they link
 def _run(command: Sequence[str], folder: Path, name: str) -> None:
-    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig")}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[:4000]
         undefined = sorted(set(re.findall(r"undefined (?:symbol|reference)[^\w]*(\w+)", said)))
@@ -194,11 +195,30 @@ def _coff(head: list[str], name: str) -> Callable[[Library], Linked]:
             machine = {"x86_64": "x64", "aarch64": "arm64"}[library.interface.where.arch]
             options = ["/dll", "/noentry", "/nodefaultlib", f"/machine:{machine}", "/opt:ref",
                        "/brepro", f"/out:{output}", f"/implib:{lib}.lib"]  # fmt: skip
-            return [*head, *options, *files]
+            where = library.interface.where
+            (own,) = objects.build([(_WINDOWS, where.target(where.levels[0]))])
+            (folder / "windows.o").write_bytes(own)
+            return [*head, *options, *files, "windows.o"]
 
         return _linked(library, name, make, (".lib",))
 
     return link_coff
+
+
+_CHKSTK = bytes.fromhex(
+    "51 50 483d00100000 488d4c2418 7218 4881e900100000 488509 482d00100000 483d00100000 77e8"
+    "4829c1 488509 58 59 c3"
+)
+_WINDOWS = f"""
+@_fltused = constant i32 0
+
+define void @__chkstk() noinline optnone nounwind
+    prologue [{len(_CHKSTK)} x i8] c"\\{_CHKSTK.hex(chr(92))}" {{
+  ret void
+}}
+"""
+"""What Microsoft's runtime library has and a DLL without it needs: a symbol that says that floating
+point is used, and the function that touches the pages of a large frame (its size is in rax)."""
 
 
 def _macho(head: list[str], name: str) -> Callable[[Library], Linked]:

@@ -21,9 +21,7 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..cli import parser
-
-    known = words(parser())
+    known = words(options.whole)
     print({"bash": _bash, "zsh": _zsh, "fish": _fish}[options.shell](known))
     return OK
 
