@@ -29,7 +29,9 @@ from .mapping import MappingError, fill, libc, map_memory, process_address
 from .records import dataclass
 from .relocations import AARCH64, STUB_BYTES, X86_64, Machine
 
-__all__ = ["Image", "LoadedObject", "ObjectError", "join", "link", "load", "process_address"]
+__all__ = [
+    "Image", "LoadedObject", "ObjectError", "Plan", "join", "link", "load", "process_address",
+]  # fmt: skip
 
 
 class ObjectError(Exception):
@@ -170,7 +172,7 @@ def load(content: bytes, externals: Mapping[str, int] | None = None) -> LoadedOb
     if machine is None:
         raise ObjectError(f"objects cannot be loaded on a machine of kind {platform.machine()!r}")
     given = externals or {}
-    plan = _Plan(content, machine)
+    plan = Plan(content, machine)
     try:
         base = map_memory(plan.total)
     except MappingError as error:
@@ -197,11 +199,16 @@ def link(content: bytes, base: int, externals: Mapping[str, int], machine: str) 
     known = _MACHINES.get(machine)
     if known is None:
         raise ObjectError(f"the loader knows x86_64 and aarch64, not {machine!r}")
-    return _Plan(content, known).relocate(base, externals)
+    return Plan(content, known).relocate(base, externals)
 
 
-class _Plan:
-    """An object parsed, checked and laid out: `total` bytes are needed at any page border."""
+class Plan:
+    """An object parsed, checked and laid out: `total` bytes are needed at any border of a page.
+
+    With `reserve` the table of addresses lies behind so many free bytes at the start of what is
+    writable: there a dynamic linker may fill it (graphc/aot/elf.py). `filled` is where the bytes
+    of a file may end; zeros follow.
+    """
 
     __slots__ = (
         "_bound",
@@ -209,18 +216,25 @@ class _Plan:
         "_constant_end",
         "_content",
         "_machine",
+        "_page",
         "_relocations",
+        "_reserve",
         "_sections",
         "_stub_place",
         "_stubs",
         "_symbols",
         "_table",
         "_table_place",
+        "filled",
         "total",
     )  # fmt: skip
 
-    def __init__(self, content: bytes, machine: Machine) -> None:
+    def __init__(
+        self, content: bytes, machine: Machine, page: int = mmap.PAGESIZE,
+        reserve: int | None = None,
+    ) -> None:  # fmt: skip
         self._content, self._machine = content, machine
+        self._page, self._reserve = page, reserve
         self._parse()
         self._find_table_entries()
         self._lay_out()
@@ -386,14 +400,21 @@ class _Plan:
                 raise ObjectError(f"section {section.name} has the unknown type {section.kind}")
         place = self._place([s for s in used if s.flags & _EXEC], 0)
         self._stub_place = place = _align(place, 16)
-        self._code_end = _align(place + STUB_BYTES * len(self._stubs), mmap.PAGESIZE)
+        self._code_end = _align(place + STUB_BYTES * len(self._stubs), self._page)
         place = self._place([s for s in used if not s.flags & (_EXEC | _WRITE)], self._code_end)
-        # the table of addresses is written once, here, and lies with the constants
-        self._table_place = place = _align(place, 8)
-        self._constant_end = _align(place + 8 * len(self._table), mmap.PAGESIZE)
-        writable = sorted((s for s in used if s.flags & _WRITE), key=lambda s: s.kind == _NOBITS)
-        place = self._place(writable, self._constant_end)
-        self.total = max(mmap.PAGESIZE, _align(place, mmap.PAGESIZE))
+        table_bytes = 8 * len(self._table)
+        if self._reserve is None:
+            # the table of addresses is written once, here, and lies with the constants
+            self._table_place = place = _align(place, 8)
+            self._constant_end = place = _align(place + table_bytes, self._page)
+        else:
+            self._constant_end = _align(place, self._page)
+            self._table_place = self._constant_end + self._reserve
+            place = self._table_place + table_bytes
+        writable = [s for s in used if s.flags & _WRITE]
+        self.filled = self._place([s for s in writable if s.kind != _NOBITS], place)
+        place = self._place([s for s in writable if s.kind == _NOBITS], self.filled)
+        self.total = max(self._page, _align(place, self._page))
 
     @staticmethod
     def _place(sections: list[_Section], place: int) -> int:
@@ -403,6 +424,45 @@ class _Plan:
             if place > _MAX_IMAGE_BYTES:
                 raise ObjectError(f"the object needs more than {_MAX_IMAGE_BYTES} bytes")
         return place
+
+    # ------------------------------------------------------------------- for a dynamic linker
+    @property
+    def borders(self) -> tuple[int, int]:
+        """Where the code and the constants end; both are borders of pages."""
+        return self._code_end, self._constant_end
+
+    @property
+    def undefined(self) -> tuple[str, ...]:
+        """What the object needs from elsewhere, in a fixed order."""
+        used = {index for _, entries in self._relocations for _, index, _, _ in entries}
+        found = {self._symbols[k][0] for k in used if self._symbols[k][3] == _UNDEF}
+        return tuple(sorted(found - {""}))
+
+    def addresses(self, base: int) -> list[tuple[int, str, int]]:
+        """The words that hold an address: (offset in the image, name or "", value). With a name the
+        word is the address of what is undefined here, plus the value; without, the value itself.
+
+        Raises:
+            ObjectError: for a reference to something undefined that is no word of its own.
+        """
+        values = self._values(base, dict.fromkeys(self.undefined, 0))
+        symbols, words = self._symbols, self._machine.words
+        found: list[tuple[int, str, int]] = []
+        for index, number in self._table.items():
+            name = symbols[index][0] if symbols[index][3] == _UNDEF else ""
+            found.append((self._table_place + 8 * number, name, 0 if name else values[index]))
+        got = self._machine.through_table
+        for section, entries in self._relocations:
+            if section.place < 0:
+                continue
+            for offset, index, kind, addend in entries:
+                name = symbols[index][0] if symbols[index][3] == _UNDEF else ""
+                if kind in words:
+                    value = addend if name else values[index] + addend
+                    found.append((section.place + offset, name, value))
+                elif name and kind not in got and index not in self._stubs:
+                    self._refuse(section, offset, kind, index)
+        return found
 
     # ---------------------------------------------------------------------------------- relocate
     def relocate(self, base: int, externals: Mapping[str, int]) -> Image:

@@ -35,6 +35,8 @@ class Machine:
     known: frozenset[int]
     through_table: frozenset[int]
     calls: frozenset[int]
+    words: frozenset[int]
+    """The kinds that are an address of 64 bits."""
     patch: Callable[[bytearray, int, int, int, int, int], bool]
     stub: Callable[[int, int], bytes]
 
@@ -127,10 +129,10 @@ def _stub_aarch64(at: int, entry: int) -> bytes:
 X86_64 = Machine(
     "x86-64", 62,
     frozenset({1, 2, 4, 9, 10, 11, 24, 41, 42}), frozenset({9, 41, 42}), frozenset({4}),
-    _patch_x86_64, _stub_x86_64,
+    frozenset({1}), _patch_x86_64, _stub_x86_64,
 )  # fmt: skip
 AARCH64 = Machine(
     "aarch64", 183,
     frozenset({257, 258, 260, 261, 275, 277, 278, 282, 283, 284, 285, 286, 299, 311, 312}),
-    frozenset({311, 312}), frozenset({282, 283}), _patch_aarch64, _stub_aarch64,
+    frozenset({311, 312}), frozenset({282, 283}), frozenset({257}), _patch_aarch64, _stub_aarch64,
 )  # fmt: skip

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import graphc
-from graphc import cli, demo, doctor
+from graphc import demo, doctor
 from graphc.cli import FAILED, OK, USAGE, main
+from graphc.commands import cache as cache_command
 
 ROOT = Path(__file__).parent.parent
 MODEL = """
@@ -289,7 +290,7 @@ def test_cache_why_names_what_differs(
     capsys: pytest.CaptureFixture[str], cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graphc.jit(lambda x: x + 1, name="stale")(np.arange(3.0))
-    monkeypatch.setattr(cli, "_parts_here", lambda: {"llvm": "9.9.9"})
+    monkeypatch.setattr(cache_command, "_parts_here", lambda: {"llvm": "9.9.9"})
     out = run(capsys, "cache", "why", "stale")[1]
     assert "(here: 9.9.9)" in out
     assert "this process does not use it: llvm differ" in out

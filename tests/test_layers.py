@@ -46,6 +46,15 @@ ADDRESSES = {
 }
 PRINTS = {
     "graphc.cli": "the command line",
+    "graphc.commands.bench": "the command line",
+    "graphc.commands.build": "the command line",
+    "graphc.commands.cache": "the command line",
+    "graphc.commands.completion": "the command line",
+    "graphc.commands.demo": "the command line",
+    "graphc.commands.doctor": "the command line",
+    "graphc.commands.inspect": "the command line",
+    "graphc.commands.run": "the command line",
+    "graphc.commands.show": "the command line",
     "graphc_runtime.make_native": "a script that is run by hand when native.c changes",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"}

@@ -93,7 +93,7 @@ def source(
             f'{title} needs a type for {", ".join(lacking)}: --arg "{lacking[0]}: f32[...]"'
         )
     own = {k: v for k, v in static.items() if k in parameters}
-    return Source(function, found, own, tuple(w for w in wrt if w in found), given)
+    return Source(function, found, own, tuple(wrt), given)
 
 
 def export(one: Source, name: str, doc: str | None = None) -> Function:
@@ -153,8 +153,8 @@ def _derived(one: Source, kind: str, arguments: Mapping[str, Any], run: Any) -> 
     """A function of those arguments: `run` gets them as a dict."""
     names = tuple(arguments)
 
-    def program(*args: Any) -> Any:
-        return run(dict(zip(names, args, strict=True)))
+    def program(*args: Any, **named: Any) -> Any:
+        return run({**dict(zip(names, args, strict=False)), **named})
 
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     program.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -181,7 +181,8 @@ def _of_moving(one: Source, values: Mapping[str, Any]) -> Callable[..., Any]:
     moving = one.moving
 
     def function(*given: Any) -> Any:
-        return one.function(**{**values, **dict(zip(moving, given, strict=True)), **one.static})
+        own = dict(zip(moving, given, strict=True))
+        return one.function(**{**values, **own}, **one.static)
 
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -144,7 +144,7 @@ class _Printer:
         """(pointer to the runtime, workers) of one call."""
         if self.it.threads == "none":
             return f"@{self.lib}.runtime", "1"
-        run = body.new("alloca { ptr, i64, i64 }, align 8")
+        run = body.alloca("{ ptr, i64, i64 }")
         workers = body.new(f"call i64 @{self.lib}.workers()")
         body.line(f"store ptr @{self.lib}.parallel, ptr {run}, align 8")
         for offset, value in ((8, workers), (16, "1")):
@@ -356,13 +356,13 @@ class _Printer:
 
     def _buffers(self, body: Body, sig: Signature) -> str:
         count = len(sig.arguments) + len(sig.outputs)
-        row = body.new(f"alloca [{max(count, 1)} x i64], align 16")
+        row = body.alloca(f"[{max(count, 1)} x i64]", 16)
         pointers: list[str] = []
         for argument in sig.arguments:
             if not argument.by_value:
                 pointers.append(f"%{argument.name}")
                 continue
-            slot = body.new("alloca i64, align 8")
+            slot = body.alloca("i64")
             value, kind = f"%{argument.name}", value_type(argument)
             if kind == "i1 zeroext":
                 value, kind = body.new(f"zext i1 {value} to i8"), "i8"
@@ -380,7 +380,7 @@ class _Printer:
     def _extents(body: Body, sig: Signature) -> str:
         if not sig.symbols:
             return "null"
-        row = body.new(f"alloca [{len(sig.symbols)} x i64], align 8")
+        row = body.alloca(f"[{len(sig.symbols)} x i64]")
         for k, symbol in enumerate(sig.symbols):
             place = body.new(f"getelementptr i64, ptr {row}, i64 {k}")
             body.line(f"store i64 %{symbol}, ptr {place}, align 8")
@@ -554,6 +554,7 @@ done:
 }}
 
 define internal void @{lib}.parallel(ptr %rt, ptr %fn, ptr %context, i64 %n, i64 %grain) nounwind {{
+  %job = alloca [3 x i64], align 8
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %go, label %done
 go:
@@ -569,7 +570,6 @@ alone:
   call void %fn(ptr %context, i64 0, i64 %n, i64 0)
   br label %done
 together:
-  %job = alloca [3 x i64], align 8
   store ptr %fn, ptr %job, align 8
   %place1 = getelementptr i8, ptr %job, i64 8
   store ptr %context, ptr %place1, align 8

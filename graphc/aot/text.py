@@ -31,6 +31,12 @@ class Body:
         self.line(f"%t{self._count} = {instruction}")
         return f"%t{self._count}"
 
+    def alloca(self, kind: str, align: int = 8) -> str:
+        """Memory of the function's frame; it is taken where the function begins, once."""
+        self._count += 1
+        self._lines.insert(1, f"  %t{self._count} = alloca {kind}, align {align}")
+        return f"%t{self._count}"
+
     def label(self, stem: str) -> str:
         self._labels += 1
         return f"{stem}_{self._labels}"

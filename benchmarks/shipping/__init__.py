@@ -1,0 +1,1 @@
+"""What is shipped, and how fast it is: the MLP of the course, by graphc and by others."""

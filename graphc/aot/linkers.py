@@ -1,0 +1,255 @@
+"""Object files -> a shared library, by a linker of this machine.
+
+    ELF       ld, where it knows the machine; ld.lld; the ziglang package; our own (elf.py)
+    Mach-O    ld64.lld; the ziglang package
+    COFF      lld-link; the ziglang package
+    WebAssembly   wasm-ld; the ziglang package
+
+The object files need no library: what they call is known, and anything else is refused here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
+from functools import lru_cache
+from pathlib import Path
+
+from graphc_runtime.records import dataclass
+
+from ..errors import BuildError
+from . import objects
+from .library import Library
+from .targets import Platform
+
+LINKERS = ("ld", "lld", "zig", "own")
+INSTALL = 'install the linkers of the PyPI package ziglang: pip install "graphc[aot]"'
+
+_EMULATIONS = {
+    "x86_64": "elf_x86_64", "aarch64": "aarch64linux", "riscv64": "elf64lriscv",
+    "armv7": "armelf_linux_eabi",
+}  # fmt: skip
+_PREFIXES = {
+    "x86_64": "x86_64-linux-gnu-", "aarch64": "aarch64-linux-gnu-",
+    "riscv64": "riscv64-linux-gnu-", "armv7": "arm-linux-gnueabihf-",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A shared library, and what made it. `extra` are files that belong to it, by their suffixes
+    (the import library of a DLL)."""
+
+    content: bytes
+    linker: str
+    extra: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def link(library: Library, linker: str | None = None) -> Linked:
+    """The shared library of a library's objects; by the first linker that is there, or the named
+    one.
+
+    Raises:
+        BuildError: there is no linker, and what to install; or its words.
+    """
+    where = library.interface.where
+    if not where.library:
+        raise BuildError(f"{where.name} has no shared libraries; link the static one")
+    if linker is not None and linker not in LINKERS:
+        raise BuildError(f"linker is {linker!r}; expected one of {', '.join(LINKERS)}")
+    for name in LINKERS if linker is None else (linker,):
+        command = _find(name, where)
+        if command is not None:
+            return command(library)
+    if linker is None:
+        raise BuildError(f"no linker for {where.name} is there; {INSTALL}")
+    raise BuildError(f"{_WHAT[linker]} is not there or does not link for {where.name}; {INSTALL}")
+
+
+_WHAT = {"ld": "binutils' ld", "lld": "LLVM's lld", "zig": "ziglang", "own": "our own linker"}
+
+
+def found(where: Platform) -> tuple[str, ...]:
+    """The linkers that are there for a platform."""
+    if not where.library:
+        return ()
+    return tuple(name for name in LINKERS if _find(name, where) is not None)
+
+
+def _find(name: str, where: Platform) -> Callable[[Library], Linked] | None:
+    if name == "own":
+        from . import elf
+
+        return elf.link_library if where.arch in elf.MACHINES and where.format == "elf" else None
+    head = _ld(where) if name == "ld" else _lld(where) if name == "lld" else _zig(where)
+    if head is None:
+        return None
+    return {"elf": _elf, "coff": _coff, "macho": _macho, "wasm": _wasm}[where.format](head, name)
+
+
+# ----------------------------------------------------------------------------- which are there
+def _ld(where: Platform) -> list[str] | None:
+    """binutils' linker, where it knows the machine."""
+    if where.format != "elf" or where.arch not in _EMULATIONS:
+        return None
+    for name in (f"{_PREFIXES[where.arch]}ld", "ld"):
+        path = shutil.which(name)
+        if path is not None and _EMULATIONS[where.arch] in _emulations(path):
+            return [path, "-m", _EMULATIONS[where.arch]]
+    return None
+
+
+@lru_cache(maxsize=8)
+def _emulations(path: str) -> tuple[str, ...]:
+    done = subprocess.run([path, "-V"], capture_output=True, text=True)
+    return tuple(done.stdout.split())
+
+
+_LLD = {"elf": "ld.lld", "coff": "lld-link", "macho": "ld64.lld", "wasm": "wasm-ld"}
+
+
+def _lld(where: Platform) -> list[str] | None:
+    name = _LLD[where.format]
+    for candidate in (name, *(f"{name}-{v}" for v in range(22, 13, -1))):
+        path = shutil.which(candidate)
+        if path is not None:
+            return [path, *_emulation(where)]
+    return None
+
+
+def _emulation(where: Platform) -> list[str]:
+    return ["-m", _EMULATIONS[where.arch]] if where.format == "elf" else []
+
+
+def _zig(where: Platform) -> list[str] | None:
+    if importlib.util.find_spec("ziglang") is None:
+        return None
+    run = [sys.executable, "-m", "ziglang"]
+    if where.format == "macho":  # no linker of its own for it: the compiler's driver has one
+        arch = {"arm64": "aarch64"}.get(where.arch, where.arch)
+        return [*run, "cc", "-target", f"{arch}-macos.11.0"]
+    return [*run, _LLD[where.format], *_emulation(where)]
+
+
+# -------------------------------------------------------------------------------- how they link
+def _run(command: Sequence[str], folder: Path, name: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[:4000]
+        undefined = sorted(set(re.findall(r"undefined (?:symbol|reference)[^\w]*(\w+)", said)))
+        more = f" (undefined: {', '.join(undefined)})" if undefined else ""
+        raise BuildError(f"{name} does not link the library{more}:\n{said}")
+
+
+def _linked(
+    library: Library, name: str, make: Callable[[Path, list[str], str], list[str]],
+    extra: Sequence[str] = (),
+) -> Linked:  # fmt: skip
+    """Writes the objects to a folder of their own, and runs a command over them there."""
+    lib, where = library.interface.library, library.interface.where
+    with tempfile.TemporaryDirectory(prefix="graphc-link-") as place:
+        folder = Path(place)
+        files = []
+        for number, member in enumerate(library.members):
+            files.append(f"{number}.o")
+            (folder / files[-1]).write_bytes(member.content)
+        output = f"{lib}{where.library}"
+        _run(make(folder, files, output), folder, name)
+        more = {
+            suffix: (folder / f"{lib}{suffix}").read_bytes()
+            for suffix in extra
+            if (folder / f"{lib}{suffix}").exists()
+        }
+        return Linked((folder / output).read_bytes(), name, more)
+
+
+def _elf(head: list[str], name: str) -> Callable[[Library], Linked]:
+    def link_elf(library: Library) -> Linked:
+        interface = library.interface
+
+        def make(folder: Path, files: list[str], output: str) -> list[str]:
+            names = "".join(f"    {s};\n" for s in interface.symbols)
+            (folder / "names").write_text(f"{{\n  global:\n{names}  local: *;\n}};\n")
+            options = [
+                "-shared", "--version-script", "names", "-soname", output, "--gc-sections", "-s",
+                "-z", "noexecstack", "-z", "relro", "-z", "now", "--hash-style=gnu",
+                "--build-id=none", "-o", output,
+            ]  # fmt: skip
+            return [*head, *options, *files]
+
+        return _linked(library, name, make)
+
+    return link_elf
+
+
+def _coff(head: list[str], name: str) -> Callable[[Library], Linked]:
+    def link_coff(library: Library) -> Linked:
+        def make(folder: Path, files: list[str], output: str) -> list[str]:
+            lib = library.interface.library
+            machine = {"x86_64": "x64", "aarch64": "arm64"}[library.interface.where.arch]
+            options = ["/dll", "/noentry", "/nodefaultlib", f"/machine:{machine}", "/opt:ref",
+                       "/brepro", f"/out:{output}", f"/implib:{lib}.lib"]  # fmt: skip
+            where = library.interface.where
+            (own,) = objects.build([(_WINDOWS, where.target(where.levels[0]))])
+            (folder / "windows.o").write_bytes(own)
+            return [*head, *options, *files, "windows.o"]
+
+        return _linked(library, name, make, (".lib",))
+
+    return link_coff
+
+
+_CHKSTK = bytes.fromhex(
+    "51 50 483d00100000 488d4c2418 7218 4881e900100000 488509 482d00100000 483d00100000 77e8"
+    "4829c1 488509 58 59 c3"
+)
+_WINDOWS = f"""
+@_fltused = constant i32 0
+
+define void @__chkstk() noinline optnone nounwind
+    prologue [{len(_CHKSTK)} x i8] c"\\{_CHKSTK.hex(chr(92))}" {{
+  ret void
+}}
+"""
+"""What Microsoft's runtime library has and a DLL without it needs: a symbol that says that floating
+point is used, and the function that touches the pages of a large frame (its size is in rax)."""
+
+
+def _macho(head: list[str], name: str) -> Callable[[Library], Linked]:
+    def link_macho(library: Library) -> Linked:
+        def make(folder: Path, files: list[str], output: str) -> list[str]:
+            names = "".join(f"_{s}\n" for s in library.interface.symbols)
+            (folder / "names").write_text(names)
+            if name == "zig":
+                return [*head, "-shared", "-o", output, f"-Wl,-install_name,@rpath/{output}",
+                        "-Wl,-exported_symbols_list,names", *files]  # fmt: skip
+            arch = {"arm64": "arm64", "x86_64": "x86_64"}[library.interface.where.arch]
+            return [*head, "-dylib", "-arch", arch, "-platform_version", "macos", "11.0", "11.0",
+                    "-install_name", f"@rpath/{output}", "-exported_symbols_list", "names",
+                    "-undefined", "dynamic_lookup", "-o", output, *files]  # fmt: skip
+
+        return _linked(library, name, make)
+
+    return link_macho
+
+
+def _wasm(head: list[str], name: str) -> Callable[[Library], Linked]:
+    def link_wasm(library: Library) -> Linked:
+        def make(folder: Path, files: list[str], output: str) -> list[str]:
+            exports = [f"--export={s}" for s in library.interface.symbols]
+            options = ["--no-entry", "--strip-all", "--gc-sections", "--export=__heap_base",
+                       "-z", "stack-size=262144", "--stack-first", "-o", output]  # fmt: skip
+            return [*head, *options, *exports, *files]
+
+        return _linked(library, name, make)
+
+    return link_wasm
+
+
+__all__ = ["LINKERS", "Linked", "found", "link"]

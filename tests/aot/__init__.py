@@ -1,0 +1,1 @@
+"""Ahead of time: libraries, artifacts, and the programs that use them."""
