@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import graphc_runtime
 import numpy as np
+from graphc_runtime import errors as runtime_errors
 from graphc_runtime import lapack
 from graphc_runtime.forking import ForkLock, stored_property
 from graphc_runtime.records import dataclass
@@ -30,9 +31,8 @@ from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
 from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
-from .errors import GraphcError, NonFiniteError
+from .errors import GraphcError
 from .ir import Graph, Literal
-from .loops.ir import LINALG, NON_FINITE
 from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
@@ -509,13 +509,7 @@ def error_of(code: int) -> Exception:
         return GraphcError(
             f"compiled code reported the unknown error {code}; this is a bug of graphc"
         )
-    message = messages[number - 1]
-    if LINALG in message:
-        where, _, text = message.partition(LINALG)
-        error = np.linalg.LinAlgError(text)
-        error.add_note(f"in {where}")
-        return error
-    return NonFiniteError(message) if NON_FINITE in message else IndexError(message)
+    return runtime_errors.error_of(messages[number - 1])
 
 
 def raise_error(code: int, outputs: Any) -> Any:

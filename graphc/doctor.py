@@ -97,7 +97,9 @@ def _versions() -> Iterator[Check]:
     yield Check("python", "ok", f"{build} on {platform.system()} {platform.machine()}")
     yield Check("numpy", "ok", np.__version__)
     try:
-        yield Check("llvmlite", "ok", f"{version('llvmlite')} (LLVM {_llvm_version()})")
+        from .codegen.build import llvm_version
+
+        yield Check("llvmlite", "ok", f"{version('llvmlite')} (LLVM {llvm_version()})")
     except (PackageNotFoundError, ImportError) as error:
         yield Check(
             "llvmlite", "failed", str(error), "nothing can be compiled; pip install llvmlite"
@@ -109,12 +111,6 @@ def _versions() -> Iterator[Check]:
             )
         else:
             yield Check(package, "ok", version(package))
-
-
-def _llvm_version() -> str:
-    from .codegen.build import _llvm
-
-    return ".".join(map(str, _llvm().llvm_version_info))
 
 
 def _processor() -> Iterator[Check]:

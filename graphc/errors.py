@@ -5,21 +5,31 @@ Any layer may raise them; they know nothing of the others.
 
 from __future__ import annotations
 
+from graphc_runtime.errors import (
+    ArtifactError,
+    GraphcError,
+    NonFiniteError,
+    ShapeMismatch,
+    TypeMismatch,
+)
 
-class GraphcError(Exception):
-    """The root of all errors below; catch it to catch whatever graphc refuses."""
+__all__ = [
+    "ArtifactError",
+    "BuildError",
+    "DeviceError",
+    "GraphcError",
+    "LoweringError",
+    "NonFiniteError",
+    "OutOfDeviceMemory",
+    "ShapeMismatch",
+    "TraceError",
+    "TypeMismatch",
+    "VerifyError",
+]
 
 
 class TraceError(GraphcError, TypeError):
     """The traced Python function did something that a graph cannot hold."""
-
-
-class TypeMismatch(GraphcError, TypeError):
-    """An op was given dtypes or a number of operands that it does not take."""
-
-
-class ShapeMismatch(TypeMismatch, ValueError):
-    """Extents do not fit: broadcasting, contraction, indexing, or a declared dimension."""
 
 
 class VerifyError(GraphcError):
@@ -32,13 +42,6 @@ class LoweringError(GraphcError):
 
 class BuildError(GraphcError):
     """LLVM, a linker or a CUDA compiler refused what we gave it, or is not there."""
-
-
-class NonFiniteError(GraphcError, FloatingPointError):
-    """`jit(debug="nan")`: an op made the first NaN or infinity.
-
-    Names the op and the user's line.
-    """
 
 
 class DeviceError(GraphcError, RuntimeError):

@@ -33,8 +33,8 @@ from .specialization import Specialization
 
 __all__ = [
     "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
-    "clear_specializations", "compiled_type", "get_threads", "install", "native_object",
-    "native_source", "path", "pool_statistics", "runtime_pointer", "set_pool_limit",
+    "clear_specializations", "compiled_type", "exported_type", "get_threads", "install",
+    "native_object", "native_source", "path", "pool_statistics", "runtime_pointer", "set_pool_limit",
     "set_threads", "trim_pool",
 ]  # fmt: skip
 
@@ -116,6 +116,7 @@ class _Native:
         self.pool_trim = ctypes.CFUNCTYPE(None, _i64)(code.address("gc_pool_trim"))
         self.runtime_now = ctypes.PYFUNCTYPE(None, _ptr)(code.address("gc_runtime_now"))
         self.type: type = object
+        self.exported: type | None = None
         self.handler: object = None
 
 
@@ -322,6 +323,22 @@ def compiled_type() -> type:
     return fallback.Compiled if _native is None else _native.type
 
 
+def exported_type() -> type:
+    """A type like `compiled_type`, for the functions of artifacts: what the compiler attaches to
+    its own callables is not for them. It is one for the whole process."""
+    with _lock:
+        if _native is None:
+            return _ExportedFallback
+        if _native.exported is None:
+            _native.exported = _native.make_type()
+        found: type = _native.exported
+        return found
+
+
+class _ExportedFallback(fallback.Compiled):
+    pass
+
+
 def add_specialization(function: Any, spec: Specialization) -> None:
     """Makes a callable accept what `spec` describes, before anything that was added earlier.
 
@@ -355,7 +372,8 @@ def call_statistics(function: Any) -> tuple[int, int, int]:
 
 
 def _native_of(function: Any) -> _Native:
-    if _native is None or not isinstance(function, _native.type):
+    known = () if _native is None else (_native.type, _native.exported or _native.type)
+    if _native is None or not isinstance(function, known):
         raise TypeError(f"{type(function).__name__} is no compiled callable")
     return _native
 

@@ -34,7 +34,13 @@ ADDRESSES = {
     "tqdm": {"graphc.data.progress"},
     "scipy": {"graphc_runtime.lapack"},
     # the two of graphc.numpy ask for the limits of bfloat16, which NumPy does not know
-    "ml_dtypes": {"graphc.types", "graphc.numpy.elementwise", "graphc.numpy.static"},
+    "ml_dtypes": {
+        "graphc.types",
+        "graphc.numpy.elementwise",
+        "graphc.numpy.static",
+        "graphc_runtime.exported",
+    },
+    "cryptography": {"graphc_runtime.signatures", "graphc.aot.signing"},
     # the order of an einsum of three operands or more
     "opt_einsum": {"graphc.numpy.products"},
 }
@@ -188,7 +194,7 @@ def test_third_party_libraries_have_an_address() -> None:
     )
 
 
-@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree", "scipy"])
+@pytest.mark.parametrize("package", ["pycuda", "llvmlite", "optree", "scipy", "cryptography"])
 def test_heavy_libraries_are_imported_on_first_use(package: str) -> None:
     at_once = [str(i) for i in imports() if i.imported.split(".")[0] == package and not i.inside]
     assert not at_once, "\n".join(at_once)

@@ -49,6 +49,11 @@ def _llvm() -> Any:
     return _loaded[0]
 
 
+def llvm_version() -> str:
+    """The version of LLVM itself."""
+    return ".".join(map(str, _llvm().llvm_version_info))
+
+
 def _without_builder() -> None:
     """llvmlite.ir is loaded when somebody uses it: its binding imports it, graphc writes text."""
     if "llvmlite.ir" in sys.modules:

@@ -40,16 +40,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from graphc_runtime.errors import LINALG as LINALG
+from graphc_runtime.errors import NON_FINITE as NON_FINITE
 from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..types import BOOL, I64, Dim, DType, Extent
 
 Index = Extent
-NON_FINITE = "made a NaN or an infinity out of finite numbers"
-"""What the message of a Fail says that checks for such numbers."""
-LINALG = " raised LinAlgError: "
-"""Stands between the place and the text of a message that means numpy.linalg.LinAlgError."""
 FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
 SPACES = ("global", "shared", "local", "register")
 ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
