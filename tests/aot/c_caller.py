@@ -75,6 +75,7 @@ class Program:
     library: Library
     path: Path
     runner: tuple[str, ...] = ()
+    weights: Path | None = None
 
     def call(self, name: str, extents: Sequence[int], *arrays: Any) -> Answer:
         """One call in a process of its own."""
@@ -86,7 +87,8 @@ class Program:
         given, found = self.path.with_suffix(".in"), self.path.with_suffix(".out")
         given.write_bytes(data)
         command = [*self.runner, str(self.path), name, str(given), str(found), *map(str, extents)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        weights = {"WEIGHTS": str(self.weights or self.path.with_name("none"))}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=weights)
         assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
         first, text = done.stdout.splitlines()[:2]
         code, cpu = first.split(" ", 1)
@@ -126,6 +128,8 @@ def written(made: Library, folder: Path) -> None:
     lib = made.interface.library
     (folder / f"{lib}.a").write_bytes(made.static)
     (folder / f"{lib}.h").write_text(made.header)
+    if made.interface.weights is not None:
+        (folder / f"{lib}.weights").write_bytes(made.weights)
 
 
 def compiled(
@@ -162,7 +166,7 @@ def _call(lib: str, sig: Signature, has_weights: bool) -> str:
     names = dict(zip(sig.symbols, extents, strict=True))
     arguments = list(extents)
     if has_weights:
-        lines.append(f'    const void *weights = {lib}_map_weights("{lib}.weights", NULL);')
+        lines.append(f'    const void *weights = {lib}_map_weights(getenv("WEIGHTS"));')
         arguments.append("weights")
     for a in sig.arguments:
         kind = C_TYPES[a.type.dtype.name]
