@@ -34,8 +34,8 @@ from .specialization import Specialization
 __all__ = [
     "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
     "clear_specializations", "compiled_type", "exported_type", "get_threads", "install",
-    "native_object", "native_source", "path", "pool_statistics", "runtime_pointer", "set_pool_limit",
-    "set_threads", "trim_pool",
+    "native_object", "native_source", "path", "pool_statistics", "runtime_pointer",
+    "set_pool_limit", "set_threads", "trim_pool",
 ]  # fmt: skip
 
 LARGE_BYTES = 128 * 1024  # from here the pool is faster than malloc, by alignment and by pages kept
@@ -329,10 +329,10 @@ def exported_type() -> type:
     with _lock:
         if _native is None:
             return _ExportedFallback
-        if _native.exported is None:
-            _native.exported = _native.make_type()
-        found: type = _native.exported
-        return found
+        made = _native.exported
+        if made is None:
+            made = _native.exported = _native.make_type()
+        return made
 
 
 class _ExportedFallback(fallback.Compiled):

@@ -18,6 +18,7 @@ import numpy as np
 
 from . import call, nested
 from .errors import ArtifactError, ShapeMismatch, TypeMismatch, error_of
+from .forking import stored_property
 from .manifest import DTYPES, Argument, Function, extent_value
 from .records import dataclass
 from .specialization import ArgumentSpec, OutputSpec, Specialization
@@ -66,21 +67,35 @@ class Exported:
         self.dtypes = tuple(numpy_dtype(a.dtype) for a in facts.arguments)
         self.names = tuple(p.name for p in facts.parameters)
         flat = [p.structure for p in facts.parameters] == [*range(len(facts.parameters))]
-        kind = call.exported_type()
-        spec = self._specialization()
-        self._prepared = kind(self._refuse_prepared, self._fail)
-        call.add_specialization(self._prepared, spec)
-        self._leaves = kind(self._run, self._fail)
-        self._unpack: Callable[..., tuple[Any, ...] | None] | None = None
+        spec = self._specialization(*self._result())
         checked = bool(facts.requirements)
-        if not checked:
-            call.add_specialization(self._leaves, spec)
-        self.callable: Any = kind(self._flat if flat else self._nested, self._fail)
-        if flat and not checked:
-            call.add_specialization(self.callable, spec)
+        self._prepared = self._made(self._refuse_prepared, spec)
+        self._leaves = self._made(self._run, None if checked else spec)
+        self._unpack: Callable[..., tuple[Any, ...] | None] | None = None
+        self.callable = self._made(
+            self._flat if flat else self._nested, spec if flat and not checked else None
+        )
+        """What the user calls."""
+
+    def _made(self, miss: Callable[..., Any], spec: Specialization | None) -> Any:
+        made: Any = call.exported_type()(miss, self._fail)
+        if spec is not None:
+            call.add_specialization(made, spec)
+        return made
+
+    @stored_property
+    def flat(self) -> Any:
+        """Takes the leaves of the arguments, and answers a list of the outputs."""
+        spec = self._specialization("list", frozenset())
+        prepared = self._made(self._refuse_prepared, spec)
+
+        def run(*leaves: Any) -> Any:
+            return prepared(*self._checked(leaves))
+
+        return self._made(run, None if self.facts.requirements else spec)
 
     # ------------------------------------------------------------------------------ what it takes
-    def _specialization(self) -> Specialization:
+    def _specialization(self, result: Any, scalars: frozenset[int]) -> Specialization:
         facts, code = self.facts, self.code
         arguments = tuple(
             ArgumentSpec("array", dtype, a.shape, False, a.inout)
@@ -88,7 +103,6 @@ class Exported:
             else ArgumentSpec(a.kind)  # type: ignore[arg-type]
             for a, dtype in zip(facts.arguments, self.dtypes, strict=True)
         )
-        result, scalars = self._result()
         outputs = tuple(
             OutputSpec(
                 numpy_dtype(o.dtype), tuple(e if isinstance(e, int) else None for e in o.shape),
@@ -164,6 +178,10 @@ class Exported:
 
     def _run(self, *leaves: Any) -> Any:
         """Checks and prepares the leaves, then runs."""
+        return self._prepared(*self._checked(leaves))
+
+    def _checked(self, leaves: Sequence[Any]) -> list[Any]:
+        """The leaves as native code takes them."""
         facts = self.facts
         if len(leaves) != len(facts.arguments):
             raise TypeError(f"{facts.name}() takes {len(facts.arguments)} arrays")
@@ -180,7 +198,7 @@ class Exported:
                 given = ", ".join(f"{k} = {v}" for k, v in values.items())
                 raise ShapeMismatch(f"{facts.name} needs {text} >= 0, and it is {value} for {given}"
                                     f"{where}")  # fmt: skip
-        return self._prepared(*self._apart(prepared))
+        return self._apart(prepared)
 
     def _apart(self, leaves: list[Any]) -> list[Any]:
         """Arrays that are written over share no memory with others, and may be written."""
