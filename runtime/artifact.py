@@ -310,15 +310,6 @@ def _type_text(argument: Any) -> str:
 # ------------------------------------------------------------------------------------------ opening
 
 
-def is_artifact(path: str | os.PathLike[str]) -> bool:
-    """Whether there is an artifact, to judge by its manifest."""
-    try:
-        with_manifest = open_container(os.fspath(path)).has(manifest.NAME)
-    except ArtifactError:
-        return False
-    return with_manifest
-
-
 def load(
     path: str | os.PathLike[str], *, public_key: bytes | None = None, module: str | None = None
 ) -> Artifact:
