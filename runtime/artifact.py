@@ -12,7 +12,6 @@ loaded. Nothing is unpickled, and no path leads out of the artifact.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import platform
 import struct
@@ -28,6 +27,7 @@ from .container import Container, open_container
 from .errors import ArtifactError
 from .exported import Code, Exported, numpy_dtype
 from .forking import ForkLock
+from .hashing import sha256
 from .manifest import Function, Manifest, Target
 
 _ALIGN = 64
@@ -106,7 +106,7 @@ class Artifact:
 
     def _compare(self, path: str, content: Any) -> None:
         wanted = self.facts.files[path]
-        if len(content) != wanted.nbytes or hashlib.sha256(content).hexdigest() != wanted.sha256:
+        if len(content) != wanted.nbytes or sha256(content) != wanted.sha256:
             raise ArtifactError(f"{path} in {self.path} is not what was built; it is damaged")
 
     def graph_text(self, name: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from . import call, nested
 from .errors import ArtifactError, ShapeMismatch, TypeMismatch, error_of
-from .forking import stored_property
+from .forking import ForkLock, stored_property
 from .manifest import DTYPES, Argument, Function, extent_value
 from .records import dataclass
 from .specialization import ArgumentSpec, OutputSpec, Specialization
@@ -64,18 +64,49 @@ class Exported:
 
     def __init__(self, facts: Function, code: Code):
         self.facts, self.code = facts, code
-        self.dtypes = tuple(numpy_dtype(a.dtype) for a in facts.arguments)
         self.names = tuple(p.name for p in facts.parameters)
-        flat = [p.structure for p in facts.parameters] == [*range(len(facts.parameters))]
-        spec = self._specialization(*self._result())
-        checked = bool(facts.requirements)
-        self._prepared = self._made(self._refuse_prepared, spec)
-        self._leaves = self._made(self._run, None if checked else spec)
-        self._unpack: Callable[..., tuple[Any, ...] | None] | None = None
-        self.callable = self._made(
-            self._flat if flat else self._nested, spec if flat and not checked else None
-        )
+        self.callable: Any = call.exported_type()(self._first, self._fail)
         """What the user calls."""
+        self._lock = ForkLock()
+        self._ready = False
+
+    def _first(self, *args: Any, **kwargs: Any) -> Any:
+        """The first call, and later ones that native code did not take: whoever imports an artifact
+        does not wait for the preparations of all its functions."""
+        if not self._ready:
+            with self._lock:
+                if not self._ready:
+                    if self._is_flat and not self.facts.requirements:
+                        call.add_specialization(self.callable, self._spec)
+                    self._ready = True
+        return (self._flat if self._is_flat else self._nested)(*args, **kwargs)
+
+    @stored_property
+    def _is_flat(self) -> bool:
+        """Whether the arguments are the leaves."""
+        return [p.structure for p in self.facts.parameters] == [*range(len(self.names))]
+
+    @stored_property
+    def _dtypes(self) -> tuple[np.dtype[Any], ...]:
+        return tuple(numpy_dtype(a.dtype) for a in self.facts.arguments)
+
+    @stored_property
+    def _spec(self) -> Specialization:
+        return self._specialization(*self._result())
+
+    @stored_property
+    def _prepared(self) -> Any:
+        """Takes leaves that were prepared."""
+        return self._made(self._refuse_prepared, self._spec)
+
+    @stored_property
+    def _leaves(self) -> Any:
+        """Takes leaves."""
+        return self._made(self._run, None if self.facts.requirements else self._spec)
+
+    @stored_property
+    def _unpack(self) -> Callable[..., tuple[Any, ...] | None]:
+        return nested.unpacker([p.structure for p in self.facts.parameters])
 
     def _made(self, miss: Callable[..., Any], spec: Specialization | None) -> Any:
         made: Any = call.exported_type()(miss, self._fail)
@@ -101,7 +132,7 @@ class Exported:
             ArgumentSpec("array", dtype, a.shape, False, a.inout)
             if a.kind == "array"
             else ArgumentSpec(a.kind)  # type: ignore[arg-type]
-            for a, dtype in zip(facts.arguments, self.dtypes, strict=True)
+            for a, dtype in zip(facts.arguments, self._dtypes, strict=True)
         )
         outputs = tuple(
             OutputSpec(
@@ -148,8 +179,6 @@ class Exported:
     def _nested(self, *args: Any, **kwargs: Any) -> Any:
         """A call of nested arguments."""
         if not kwargs and len(args) == len(self.names):
-            if self._unpack is None:
-                self._unpack = nested.unpacker([p.structure for p in self.facts.parameters])
             leaves = self._unpack(*args)
             if leaves is not None:
                 return self._leaves(*leaves)
@@ -189,7 +218,7 @@ class Exported:
         owners: dict[str, str] = {}
         prepared = [
             self._array(a, dtype, leaf, values, owners) if a.kind == "array" else _number(a, leaf)
-            for a, dtype, leaf in zip(facts.arguments, self.dtypes, leaves, strict=True)
+            for a, dtype, leaf in zip(facts.arguments, self._dtypes, leaves, strict=True)
         ]
         for tree, text, line in facts.requirements:
             value = extent_value(tree, values)

@@ -8,13 +8,13 @@ Who calls it: artifact.py. It never opens a file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import ArtifactError
+from .hashing import sha256
 from .records import dataclass
 
 FORMAT = 1
@@ -164,7 +164,7 @@ def digest(content: bytes) -> str:
     if found is None:
         raise ArtifactError("the manifest does not begin with its id; it is damaged")
     zeroed = content[: found.start(1)] + NO_ID.encode() + content[found.end(1) :]
-    return hashlib.sha256(zeroed).hexdigest()
+    return sha256(zeroed)
 
 
 def read(content: bytes) -> tuple[Manifest, dict[str, Any]]:
@@ -256,10 +256,10 @@ def _manifest(it: _Reader) -> Manifest:
     files = {}
     for path, entry in it.get("files", dict).items():
         one = _Reader(entry, f"files[{path!r}]")
-        sha256 = one.text("sha256")
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        hashed = one.text("sha256")
+        if not re.fullmatch(r"[0-9a-f]{64}", hashed):
             raise ArtifactError(f"{one.where} has no hash")
-        files[check_path(path, "files")] = File(one.number("bytes", 0), sha256)
+        files[check_path(path, "files")] = File(one.number("bytes", 0), hashed)
     found = Manifest(
         it.text("id"), it.number("format", 1), it.number("abi", 1), it.text("graphc"),
         it.text("llvm"), it.name("name"), it.text("doc"),
