@@ -96,7 +96,8 @@ def _below(name: str, key: Any) -> str:
 
 
 def load(path: str | os.PathLike[str], like: Any = None) -> Any:
-    """The nested arrays of a file.
+    """The nested arrays of a file; or the functions of an artifact that `graphc build` made, where
+    the path is its folder or a zip file of it.
 
     Args:
         like: an example of the structure, such as parameters at their start: the answer has its
@@ -104,8 +105,14 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
 
     Raises:
         ValueError: when the file and `like` differ, or when the file has classes and there is no
-            `like`.
+            `like`. ArtifactError: when an artifact is damaged, or newer than this graphc.
     """
+    if _is_artifact(path):
+        if like is not None:
+            raise ValueError(f"{os.fspath(path)} is an artifact; `like` is for files of arrays")
+        from .aot.loading import load_artifact
+
+        return load_artifact(path)
     library = _safetensors()
     with library.safe_open(os.fspath(path), framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}
@@ -115,6 +122,15 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     else:
         tree = _rebuilt(json.loads(metadata[KEY]), arrays, like is None)
     return tree if like is None else _fitted(tree, like, "the file")
+
+
+def _is_artifact(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a folder or a zip file."""
+    place = Path(path)
+    if not place.is_file():
+        return place.is_dir()
+    with place.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

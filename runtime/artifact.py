@@ -1,7 +1,7 @@
 """Artifacts: folders (or zip files) that `graphc build` made, opened without the compiler.
 
-    from graphc_runtime.artifact import open_artifact
-    model = open_artifact("build/model")
+    from graphc_runtime import artifact
+    model = artifact.load("build/model")
     model.functions["predict"](x)
 
 An artifact is a Python package too: its `__init__.py` calls `open_package`. Before anything runs,
@@ -12,7 +12,6 @@ loaded. Nothing is unpickled, and no path leads out of the artifact.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import platform
 import struct
@@ -28,6 +27,7 @@ from .container import Container, open_container
 from .errors import ArtifactError
 from .exported import Code, Exported, numpy_dtype
 from .forking import ForkLock
+from .hashing import sha256
 from .manifest import Function, Manifest, Target
 
 _ALIGN = 64
@@ -41,10 +41,16 @@ out may live on."""
 
 
 class Artifact:
-    """An opened artifact. Its code is loaded when `functions` are first asked for."""
+    """An opened artifact. Its code is loaded when `functions` are first asked for.
 
-    def __init__(self, container: Container, found: Manifest, module: str | None = None):
-        self.container, self.manifest, self.module = container, found, module
+    `facts` is the manifest as records, `manifest` as JSON. A function's `flat(*leaves)` takes the
+    leaves of its arguments and answers the list of its outputs.
+    """
+
+    def __init__(
+        self, container: Container, facts: Manifest, tree: dict[str, Any], module: str | None
+    ):
+        self.container, self.facts, self.manifest, self.module = container, facts, tree, module
         self._functions: dict[str, Any] | None = None
 
     @property
@@ -59,10 +65,10 @@ class Artifact:
             ArtifactError: when there is nothing.
         """
         arch, system, bits = this_machine()
-        for one in self.manifest.targets:
+        for one in self.facts.targets:
             if (one.arch, one.system, one.bits) == (arch, system, bits) and "shared" in one.files:
                 return one
-        names = ", ".join(t.name for t in self.manifest.targets)
+        names = ", ".join(t.name for t in self.facts.targets)
         raise ArtifactError(
             f"{self.path} was built for {names}, and this is {arch} {system} with {bits} bits; "
             "build it with --target for this machine, too"
@@ -86,12 +92,12 @@ class Artifact:
         Raises:
             ArtifactError: that names the first file that differs.
         """
-        for path in self.manifest.files:
+        for path in self.facts.files:
             self.read(path)
 
     def read(self, path: str) -> bytes:
         """The content of one of the files, which is what the manifest says."""
-        wanted = self.manifest.files.get(path)
+        wanted = self.facts.files.get(path)
         if wanted is None:
             raise ArtifactError(f"{self.path} has no file {path}")
         content = self.container.read(path, wanted.nbytes)
@@ -99,9 +105,13 @@ class Artifact:
         return content
 
     def _compare(self, path: str, content: Any) -> None:
-        wanted = self.manifest.files[path]
-        if len(content) != wanted.nbytes or hashlib.sha256(content).hexdigest() != wanted.sha256:
+        wanted = self.facts.files[path]
+        if len(content) != wanted.nbytes or sha256(content) != wanted.sha256:
             raise ArtifactError(f"{path} in {self.path} is not what was built; it is damaged")
+
+    def graph_text(self, name: str) -> str:
+        """The text of a function's graph; large constants are parameters at its end."""
+        return self.graph(name)[0]
 
     def graph(self, name: str) -> tuple[str, list[np.ndarray]]:
         """The text of a function's graph, and its large constants.
@@ -127,21 +137,21 @@ class Artifact:
             raise ArtifactError(f"{where.file} in {self.path} is no text") from None
 
     def _facts(self, name: str) -> Function:
-        for one in self.manifest.functions:
+        for one in self.facts.functions:
             if one.name == name:
                 return one
-        known = ", ".join(f.name for f in self.manifest.functions)
+        known = ", ".join(f.name for f in self.facts.functions)
         raise ArtifactError(f"{self.path} has no function {name!r}; it has {known}")
 
     # -------------------------------------------------------------------------------- loading
     def _made(self) -> dict[str, Any]:
         target = self.target
-        key = (self.path, self.manifest.id, target.name)
+        key = (self.path, self.facts.id, target.name)
         if key not in _loaded:
             _loaded[key] = self._load(target)
         library, keep = _loaded[key]
         install()
-        return {f.name: self._function(f, library, keep) for f in self.manifest.functions}
+        return {f.name: self._function(f, library, keep) for f in self.facts.functions}
 
     def _load(self, target: Target) -> tuple[Any, object]:
         """The shared library, with its weights."""
@@ -152,9 +162,9 @@ class Artifact:
             library = ctypes.CDLL(place)
         except OSError as error:
             raise ArtifactError(f"{path} in {self.path} cannot be loaded: {error}") from None
-        name = self.manifest.library
+        name = self.facts.name
         version = _symbol(library, f"{name}_abi", ctypes.c_int32)()
-        if version != manifest.ABI or version != self.manifest.abi:
+        if version != manifest.ABI or version != self.facts.abi:
             raise ArtifactError(
                 f"{path} in {self.path} has the interface {version}, and this graphc_runtime knows "
                 f"{manifest.ABI}"
@@ -172,7 +182,7 @@ class Artifact:
     def _weights(self, path: str) -> np.ndarray:
         """The file of weights, mapped where it is a file."""
         place = self.container.file(path)
-        if place is not None and self.manifest.files[path].nbytes:
+        if place is not None and self.facts.files[path].nbytes:
             mapped = np.memmap(place, np.uint8, "r")
             self._compare(path, mapped)
             return mapped
@@ -184,24 +194,24 @@ class Artifact:
         return found
 
     def _function(self, facts: Function, library: Any, keep: object) -> Any:
-        name = f"{self.manifest.library}_{facts.name}"
+        name = f"{self.facts.name}_{facts.name}"
         scratch = _symbol(library, f"{name}__scratch", ctypes.c_int64)()
-        strerror = _symbol(
-            library, f"{self.manifest.library}_strerror", ctypes.c_char_p, ctypes.c_int32
-        )
+        strerror = _symbol(library, f"{self.facts.name}_strerror", ctypes.c_char_p, ctypes.c_int32)
         if scratch < 0:
             raise ArtifactError(f"{self.path}: {strerror(-scratch).decode()}")
         code = Code(
             _address(library, f"{name}__entry"), _address(library, f"{name}__shapes"), scratch,
             strerror, (library, keep),
         )  # fmt: skip
-        made = Exported(facts, code).callable
+        exported = Exported(facts, code)
+        made = exported.callable
         made.__dict__.update(
             __name__=facts.name,
             __qualname__=facts.name,
             __doc__=described(facts),
-            __module__=self.module or f"artifact {self.manifest.library}",
+            __module__=self.module or f"artifact {self.facts.name}",
             _artifact=self,
+            _exported=exported,
         )
         return made
 
@@ -240,7 +250,7 @@ def install() -> None:
         call.install(content)
     kind: Any = call.exported_type()
     kind.__reduce__, kind.__repr__ = _reduce, _repr
-    kind.__signature__ = property(_signature)
+    kind.__signature__, kind.flat = property(_signature), property(_flat)
     _installed = True
 
 
@@ -250,13 +260,13 @@ def _reduce(self: Any) -> Any:
         raise TypeError("a part of an artifact's function cannot be pickled")
     if own.module is not None:
         return self.__dict__["__qualname__"]
-    return _function_of, (os.path.abspath(own.path), own.manifest.id, self.__dict__["__name__"])
+    return _function_of, (os.path.abspath(own.path), own.facts.id, self.__dict__["__name__"])
 
 
 def _function_of(path: str, id: str, name: str) -> Any:
     """Unpickles a function of an artifact that is no imported package."""
-    found = open_artifact(path)
-    if found.manifest.id != id:
+    found = load(path)
+    if found.facts.id != id:
         raise ArtifactError(f"{path} is another artifact than the one that was pickled")
     return found.functions[name]
 
@@ -266,6 +276,10 @@ def _repr(self: Any) -> str:
     if own is None:
         return "<part of an artifact's function>"
     return f"<function {self.__dict__['__name__']} of {own.path}>"
+
+
+def _flat(self: Any) -> Any:
+    return self.__dict__["_exported"].flat
 
 
 def _signature(self: Any) -> Any:
@@ -296,16 +310,7 @@ def _type_text(argument: Any) -> str:
 # ------------------------------------------------------------------------------------------ opening
 
 
-def is_artifact(path: str | os.PathLike[str]) -> bool:
-    """Whether there is an artifact, to judge by its manifest."""
-    try:
-        with_manifest = open_container(os.fspath(path)).has(manifest.NAME)
-    except ArtifactError:
-        return False
-    return with_manifest
-
-
-def open_artifact(
+def load(
     path: str | os.PathLike[str], *, public_key: bytes | None = None, module: str | None = None
 ) -> Artifact:
     """The artifact in a folder or a zip file.
@@ -319,8 +324,8 @@ def open_artifact(
     """
     container = open_container(os.fspath(path))
     content = container.read(manifest.NAME, None)
-    found = Artifact(container, manifest.read(content), module)
-    for name, wanted in found.manifest.files.items():
+    found = Artifact(container, *manifest.read(content), module)
+    for name, wanted in found.facts.files.items():
         if container.size(name) != wanted.nbytes:
             raise ArtifactError(
                 f"{name} in {found.path} has {container.size(name)} bytes and not {wanted.nbytes}: "
@@ -336,6 +341,6 @@ def open_artifact(
 
 def open_package(file: str, module: str) -> Artifact:
     """The artifact whose `__init__.py` is imported as a module."""
-    found = open_artifact(Path(file).parent, module=module)
+    found = load(Path(file).parent, module=module)
     found.read("__init__.py")
     return found

@@ -334,10 +334,10 @@ def exported_type() -> type:
     with _lock:
         if _native is None:
             return _ExportedFallback
-        if _native.exported is None:
-            _native.exported = _native.make_type()
-        found: type = _native.exported
-        return found
+        made = _native.exported
+        if made is None:
+            made = _native.exported = _native.make_type()
+        return made
 
 
 class _ExportedFallback(fallback.Compiled):

@@ -18,6 +18,7 @@ import numpy as np
 
 from . import call, nested
 from .errors import ArtifactError, ShapeMismatch, TypeMismatch, error_of
+from .forking import ForkLock, stored_property
 from .manifest import DTYPES, Argument, Function, extent_value
 from .records import dataclass
 from .specialization import ArgumentSpec, OutputSpec, Specialization
@@ -63,32 +64,76 @@ class Exported:
 
     def __init__(self, facts: Function, code: Code):
         self.facts, self.code = facts, code
-        self.dtypes = tuple(numpy_dtype(a.dtype) for a in facts.arguments)
         self.names = tuple(p.name for p in facts.parameters)
-        flat = [p.structure for p in facts.parameters] == [*range(len(facts.parameters))]
-        kind = call.exported_type()
-        spec = self._specialization()
-        self._prepared = kind(self._refuse_prepared, self._fail)
-        call.add_specialization(self._prepared, spec)
-        self._leaves = kind(self._run, self._fail)
-        self._unpack: Callable[..., tuple[Any, ...] | None] | None = None
-        checked = bool(facts.requirements)
-        if not checked:
-            call.add_specialization(self._leaves, spec)
-        self.callable: Any = kind(self._flat if flat else self._nested, self._fail)
-        if flat and not checked:
-            call.add_specialization(self.callable, spec)
+        self.callable: Any = call.exported_type()(self._first, self._fail)
+        """What the user calls."""
+        self._lock = ForkLock()
+        self._ready = False
+
+    def _first(self, *args: Any, **kwargs: Any) -> Any:
+        """The first call, and later ones that native code did not take: whoever imports an artifact
+        does not wait for the preparations of all its functions."""
+        if not self._ready:
+            with self._lock:
+                if not self._ready:
+                    if self._is_flat and not self.facts.requirements:
+                        call.add_specialization(self.callable, self._spec)
+                    self._ready = True
+        return (self._flat if self._is_flat else self._nested)(*args, **kwargs)
+
+    @stored_property
+    def _is_flat(self) -> bool:
+        """Whether the arguments are the leaves."""
+        return [p.structure for p in self.facts.parameters] == [*range(len(self.names))]
+
+    @stored_property
+    def _dtypes(self) -> tuple[np.dtype[Any], ...]:
+        return tuple(numpy_dtype(a.dtype) for a in self.facts.arguments)
+
+    @stored_property
+    def _spec(self) -> Specialization:
+        return self._specialization(*self._result())
+
+    @stored_property
+    def _prepared(self) -> Any:
+        """Takes leaves that were prepared."""
+        return self._made(self._refuse_prepared, self._spec)
+
+    @stored_property
+    def _leaves(self) -> Any:
+        """Takes leaves."""
+        return self._made(self._run, None if self.facts.requirements else self._spec)
+
+    @stored_property
+    def _unpack(self) -> Callable[..., tuple[Any, ...] | None]:
+        return nested.unpacker([p.structure for p in self.facts.parameters])
+
+    def _made(self, miss: Callable[..., Any], spec: Specialization | None) -> Any:
+        made: Any = call.exported_type()(miss, self._fail)
+        if spec is not None:
+            call.add_specialization(made, spec)
+        return made
+
+    @stored_property
+    def flat(self) -> Any:
+        """Takes the leaves of the arguments, and answers a list of the outputs."""
+        spec = self._specialization("list", frozenset())
+        prepared = self._made(self._refuse_prepared, spec)
+
+        def run(*leaves: Any) -> Any:
+            return prepared(*self._checked(leaves))
+
+        return self._made(run, None if self.facts.requirements else spec)
 
     # ------------------------------------------------------------------------------ what it takes
-    def _specialization(self) -> Specialization:
+    def _specialization(self, result: Any, scalars: frozenset[int]) -> Specialization:
         facts, code = self.facts, self.code
         arguments = tuple(
             ArgumentSpec("array", dtype, a.shape, False, a.inout)
             if a.kind == "array"
             else ArgumentSpec(a.kind)  # type: ignore[arg-type]
-            for a, dtype in zip(facts.arguments, self.dtypes, strict=True)
+            for a, dtype in zip(facts.arguments, self._dtypes, strict=True)
         )
-        result, scalars = self._result()
         outputs = tuple(
             OutputSpec(
                 numpy_dtype(o.dtype), tuple(e if isinstance(e, int) else None for e in o.shape),
@@ -134,8 +179,6 @@ class Exported:
     def _nested(self, *args: Any, **kwargs: Any) -> Any:
         """A call of nested arguments."""
         if not kwargs and len(args) == len(self.names):
-            if self._unpack is None:
-                self._unpack = nested.unpacker([p.structure for p in self.facts.parameters])
             leaves = self._unpack(*args)
             if leaves is not None:
                 return self._leaves(*leaves)
@@ -164,6 +207,10 @@ class Exported:
 
     def _run(self, *leaves: Any) -> Any:
         """Checks and prepares the leaves, then runs."""
+        return self._prepared(*self._checked(leaves))
+
+    def _checked(self, leaves: Sequence[Any]) -> list[Any]:
+        """The leaves as native code takes them."""
         facts = self.facts
         if len(leaves) != len(facts.arguments):
             raise TypeError(f"{facts.name}() takes {len(facts.arguments)} arrays")
@@ -171,7 +218,7 @@ class Exported:
         owners: dict[str, str] = {}
         prepared = [
             self._array(a, dtype, leaf, values, owners) if a.kind == "array" else _number(a, leaf)
-            for a, dtype, leaf in zip(facts.arguments, self.dtypes, leaves, strict=True)
+            for a, dtype, leaf in zip(facts.arguments, self._dtypes, leaves, strict=True)
         ]
         for tree, text, line in facts.requirements:
             value = extent_value(tree, values)
@@ -180,7 +227,7 @@ class Exported:
                 given = ", ".join(f"{k} = {v}" for k, v in values.items())
                 raise ShapeMismatch(f"{facts.name} needs {text} >= 0, and it is {value} for {given}"
                                     f"{where}")  # fmt: skip
-        return self._prepared(*self._apart(prepared))
+        return self._apart(prepared)
 
     def _apart(self, leaves: list[Any]) -> list[Any]:
         """Arrays that are written over share no memory with others, and may be written."""

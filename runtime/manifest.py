@@ -8,13 +8,13 @@ Who calls it: artifact.py. It never opens a file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import ArtifactError
+from .hashing import sha256
 from .records import dataclass
 
 FORMAT = 1
@@ -150,7 +150,8 @@ class Manifest:
     abi: int
     graphc: str
     llvm: str
-    library: str
+    name: str
+    """Of the library, and of the names in it."""
     doc: str
     functions: tuple[Function, ...]
     targets: tuple[Target, ...]
@@ -163,11 +164,11 @@ def digest(content: bytes) -> str:
     if found is None:
         raise ArtifactError("the manifest does not begin with its id; it is damaged")
     zeroed = content[: found.start(1)] + NO_ID.encode() + content[found.end(1) :]
-    return hashlib.sha256(zeroed).hexdigest()
+    return sha256(zeroed)
 
 
-def read(content: bytes) -> Manifest:
-    """The manifest in these bytes.
+def read(content: bytes) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest in these bytes, and the JSON that it was.
 
     Raises:
         ArtifactError: for anything but a manifest of a format that is known here.
@@ -186,7 +187,7 @@ def read(content: bytes) -> Manifest:
     if digest(content) != tree.get("id"):
         raise ArtifactError("the manifest was changed after it was written: its id does not fit")
     try:
-        return _manifest(_Reader(tree, "manifest"))
+        return _manifest(_Reader(tree, "manifest")), tree
     except RecursionError:
         raise ArtifactError("the manifest is nested too deeply") from None
 
@@ -255,13 +256,13 @@ def _manifest(it: _Reader) -> Manifest:
     files = {}
     for path, entry in it.get("files", dict).items():
         one = _Reader(entry, f"files[{path!r}]")
-        sha256 = one.text("sha256")
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        hashed = one.text("sha256")
+        if not re.fullmatch(r"[0-9a-f]{64}", hashed):
             raise ArtifactError(f"{one.where} has no hash")
-        files[check_path(path, "files")] = File(one.number("bytes", 0), sha256)
+        files[check_path(path, "files")] = File(one.number("bytes", 0), hashed)
     found = Manifest(
         it.text("id"), it.number("format", 1), it.number("abi", 1), it.text("graphc"),
-        it.text("llvm"), it.name("library"), it.text("doc"),
+        it.text("llvm"), it.name("name"), it.text("doc"),
         it.each("functions", lambda x, w: _function(_Reader(x, w))),
         it.each("targets", lambda x, w: _target(_Reader(x, w))), files,
     )  # fmt: skip
@@ -338,11 +339,17 @@ def _argument(it: _Reader, symbols: tuple[str, ...]) -> Argument:
 
     kind, inout = it.one_of("kind", KINDS), it.get("inout", bool)
     shape, dtype = it.each("shape", extent), it.one_of("dtype", DTYPES)
+    _check_type(it, dtype, shape)
     if kind != "array" and (inout or shape):
         raise ArtifactError(f"{it.where} is a Python number with a shape")
     if len(shape) > 64:
         raise ArtifactError(f"{it.where} has {len(shape)} axes")
     return Argument(it.text("name"), it.text("path"), dtype, shape, kind, inout)
+
+
+def _check_type(it: _Reader, dtype: str, shape: tuple[Extent, ...]) -> None:
+    if it.text("type") != f"{dtype}[{', '.join(map(str, shape))}]":
+        raise ArtifactError(f"{it.where} has two types")
 
 
 def _output(it: _Reader, arguments: tuple[Argument, ...]) -> Output:
@@ -355,6 +362,7 @@ def _output(it: _Reader, arguments: tuple[Argument, ...]) -> Output:
     shape, dtype = it.each("shape", extent), it.one_of("dtype", DTYPES)
     if len(shape) > 64:
         raise ArtifactError(f"{it.where} has {len(shape)} axes")
+    _check_type(it, dtype, shape)
     if alias >= 0:
         source = arguments[alias]
         if not source.inout or (source.dtype, source.shape) != (dtype, shape):

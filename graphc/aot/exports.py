@@ -121,6 +121,9 @@ def export(one: Source, name: str, doc: str | None = None) -> Function:
 
 def _where(function: Any) -> str:
     plain = inspect.unwrap(function)
+    known = getattr(plain, "where", None)
+    if isinstance(known, str):
+        return known  # of an artifact's function: where it was written
     code = getattr(plain, "__code__", None)
     if code is None:
         return ""

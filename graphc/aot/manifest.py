@@ -52,7 +52,7 @@ def print_manifest(
         "abi": ABI_VERSION,
         "graphc": versions[0],
         "llvm": versions[1],
-        "library": libraries[0].interface.library,
+        "name": libraries[0].interface.library,
         "doc": doc,
         "functions": [_function(f, g) for f, g in zip(functions, graphs, strict=True)],
         "targets": [_target(one, placed[one.interface.where.name]) for one in libraries],
@@ -109,8 +109,8 @@ def _function(one: Function, graph: GraphText | None) -> dict[str, Any]:
             for extent, line in sig.requirements
         ],
         "parameters": _parameters(one),
-        "arguments": [_argument(a) for a in sig.arguments],
-        "outputs": [_output(o) for o in sig.outputs],
+        "arguments": [{**_typed(a), "kind": a.kind, "inout": a.inout} for a in sig.arguments],
+        "outputs": [{**_typed(o), "alias": o.alias} for o in sig.outputs],
         "structure": _structure_of(traced.out_tree, range(traced.out_tree.count), "the result"),
         "results": [_result(r, sig.name) for r in traced.results],
         "graph": None if graph is None else graph.facts,
@@ -122,22 +122,14 @@ def _short(line: str) -> str:
     return line.rpartition("/")[2]
 
 
-def _extent(extent: Extent) -> int | str:
-    return extent if isinstance(extent, int) else str(extent)
-
-
-def _argument(one: Argument) -> dict[str, Any]:
+def _typed(one: Argument | Output) -> dict[str, Any]:
     return {
-        "name": one.name, "path": one.path, "dtype": one.type.dtype.name,
-        "shape": [_extent(e) for e in one.type.shape], "kind": one.kind, "inout": one.inout,
-    }  # fmt: skip
-
-
-def _output(one: Output) -> dict[str, Any]:
-    return {
-        "name": one.name, "path": one.path, "dtype": one.type.dtype.name,
-        "shape": [_extent(e) for e in one.type.shape], "alias": one.alias,
-    }  # fmt: skip
+        "name": one.name,
+        "path": one.path,
+        "type": str(one.type),
+        "dtype": one.type.dtype.name,
+        "shape": [e if isinstance(e, int) else str(e) for e in one.type.shape],
+    }
 
 
 def _result(one: Any, function: str) -> dict[str, Any]:

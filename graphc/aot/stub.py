@@ -18,7 +18,7 @@ def print_package(found: Manifest) -> str:
     """`__init__.py`."""
     names = [f.name for f in found.functions]
     functions = "\n".join(f"{n} = _artifact.functions[{n!r}]" for n in names)
-    return f"""{_docstring(found.doc or f"{found.library}: functions compiled by graphc.", "")}
+    return f"""{_docstring(found.doc or f"{found.name}: functions compiled by graphc.", "")}
 
 from graphc_runtime.artifact import open_package as _open_package
 
@@ -36,7 +36,7 @@ def print_stub(found: Manifest) -> str:
         BuildError: for a function or a parameter whose name means something else there.
     """
     parts = [
-        _docstring(found.doc or f"{found.library}: functions compiled by graphc.", ""),
+        _docstring(found.doc or f"{found.name}: functions compiled by graphc.", ""),
         "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n",
     ]
     parts += [_function(f) for f in found.functions]
@@ -49,19 +49,22 @@ def _function(facts: Function) -> str:
             raise BuildError(f"{name!r} cannot be a name in the artifact's stub; rename it")
     types: list[str] = ["Any"] * len(facts.arguments)
     for k, argument in enumerate(facts.arguments):
-        plain = _array(argument.dtype, argument.shape)
+        plain = _array(argument.dtype)
+        if not argument.shape and argument.kind == "array":
+            number = _scalar(argument.dtype)
+            plain = f"{plain} | {number} | {_python(argument.dtype)}"
         types[k] = plain if argument.kind == "array" else argument.kind
-    params = ", ".join(f"{p.name}: {_type(p.structure, types)}" for p in facts.parameters)
-    made = [_made(facts, result) for result in facts.results]
-    result = _type(facts.structure, made)
-    return f"def {facts.name}({params}) -> {result}:\n{_docstring(described(facts), '    ')}\n"
+    params = [f"{p.name}: {_type(p.structure, types)}" for p in facts.parameters]
+    result = _type(facts.structure, [_made(facts, one) for one in facts.results])
+    head = f"def {facts.name}({', '.join(params)}) -> {result}:"
+    if len(head) > 100:
+        lines = "".join(f"    {param},\n" for param in params)
+        head = f"def {facts.name}(\n{lines}) -> {result}:"
+    return f"{head}\n{_docstring(described(facts), '    ')}\n"
 
 
-def _array(dtype: str, shape: Sequence[Any]) -> str:
-    if dtype == "bf16":
-        return "npt.NDArray[Any]"
-    kind = "bool_" if dtype == "bool" else DTYPES[dtype]
-    return f"npt.NDArray[np.{kind}]"
+def _array(dtype: str) -> str:
+    return f"npt.NDArray[{_scalar(dtype)}]"
 
 
 def _made(facts: Function, result: Any) -> str:
@@ -69,15 +72,24 @@ def _made(facts: Function, result: Any) -> str:
         return type(result.value).__name__
     output = facts.outputs[result.output]
     if result.form == "array":
-        return _array(output.dtype, output.shape)
+        return _array(output.dtype)
     if result.form == "scalar":
-        return "Any" if output.dtype == "bf16" else f"np.{_scalar(output.dtype)}"
-    kinds = {"f": "float", "b": "float", "i": "int", "u": "int", "c": "complex"}
-    return "bool" if output.dtype == "bool" else kinds[output.dtype[0]]
+        return _scalar(output.dtype)
+    return _python(output.dtype)
 
 
 def _scalar(dtype: str) -> str:
-    return "bool_" if dtype == "bool" else DTYPES[dtype]
+    """NumPy's number of a dtype."""
+    if dtype == "bf16":
+        return "Any"
+    return f"np.{'bool_' if dtype == 'bool' else DTYPES[dtype]}"
+
+
+def _python(dtype: str) -> str:
+    """Python's number of a dtype."""
+    if dtype in ("bool", "bf16"):
+        return {"bool": "bool", "bf16": "float"}[dtype]
+    return {"f": "float", "i": "int", "u": "int", "c": "complex"}[dtype[0]]
 
 
 def _type(structure: Any, types: Sequence[str]) -> str:
