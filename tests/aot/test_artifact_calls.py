@@ -71,7 +71,7 @@ def test_python_numbers(f: Any) -> None:
      (2.0, 2**63, True, 1j), (2.0, 3, True, "1j"), (1 << 2000, 3, True, 1j)],
 )  # fmt: skip
 def test_other_python_numbers(f: Any, wrong: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeMismatch, match="expected a Python (float|int|bool|complex)"):
+    with pytest.raises(TypeMismatch, match=r"expected a Python (float|int|bool|complex)"):
         f["numbers"](np.zeros(2), *wrong)
 
 
