@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from . import nn as nn
     from . import optim as optim
     from . import random as random
+    from .aot.build import build as build
+    from .aot.build import export as export
     from .control.associative import associative_scan as associative_scan
     from .control.branches import cond as cond
     from .control.branches import switch as switch
@@ -89,6 +91,7 @@ __all__ = [
     "VerifyError",
     "__version__",
     "associative_scan",
+    "build",
     "check_grads",
     "checkpoint",
     "cond",
@@ -96,6 +99,7 @@ __all__ = [
     "custom_vjp",
     "data",
     "device_put",
+    "export",
     "fori_loop",
     "grad",
     "hessian",
@@ -138,6 +142,8 @@ _CONTROL = {
     "loops": ("fori_loop", "map", "scan", "while_loop"),
 }
 _LATER = {
+    "build": ".aot.build",
+    "export": ".aot.build",
     "DeviceArray": ".device.array",
     "Tracer": ".trace",
     "data": ".data",

@@ -17,6 +17,7 @@ from .call import (
     runtime_pointer,
     set_pool_limit,
     set_threads,
+    threads_source,
     trim_pool,
 )
 from .loader import Image, LoadedObject, ObjectError, join, link, load, process_address
@@ -56,5 +57,6 @@ __all__ = [
     "runtime_pointer",
     "set_pool_limit",
     "set_threads",
+    "threads_source",
     "trim_pool",
 ]

@@ -35,7 +35,7 @@ __all__ = [
     "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
     "clear_specializations", "compiled_type", "exported_type", "get_threads", "install",
     "native_object", "native_source", "path", "pool_statistics", "runtime_pointer",
-    "set_pool_limit", "set_threads", "trim_pool",
+    "set_pool_limit", "set_threads", "threads_source", "trim_pool",
 ]  # fmt: skip
 
 LARGE_BYTES = 128 * 1024  # from here the pool is faster than malloc, by alignment and by pages kept
@@ -131,6 +131,11 @@ def native_source() -> str:
     """The LLVM IR text of the native object; triple and data layout are for the compiler to set
     (reloc 'pic')."""
     return (Path(__file__).parent / "native.ll").read_text(encoding="utf-8")
+
+
+def threads_source() -> str:
+    """The LLVM IR text of the thread pool that libraries may have (threads.c), as native_source."""
+    return (Path(__file__).parent / "threads.ll").read_text(encoding="utf-8")
 
 
 def native_object() -> bytes | None:

@@ -1,5 +1,5 @@
-"""Makes native.ll from native.c. For developers of graphc, after a change of the C; users never run
-it.
+"""Makes native.ll from native.c, and threads.ll from threads.c. For developers of graphc, after a
+change of the C; users never run it.
 
     python -m graphc_runtime.make_native [--check]      needs clang-16 (or GRAPHC_CLANG); --check
     only compares
@@ -32,37 +32,41 @@ _IDENT = re.compile(r"^!llvm\.ident = .*\n", re.MULTILINE)
 _IDENT_TEXT = re.compile(r'^!\d+ = !\{!"[^"]*clang version[^"]*"\}\n', re.MULTILINE)
 
 
-def make() -> str:
-    """The text of native.ll.
+NAMES = ("native", "threads")
+
+
+def make(name: str = "native") -> str:
+    """The text of native.ll, or of threads.ll.
 
     Raises:
         OSError, subprocess.CalledProcessError: when clang is not there, or refuses the C.
     """
     clang = os.environ.get("GRAPHC_CLANG", "clang-16")
-    command = [clang, *FLAGS, "-S", "-emit-llvm", "-o", "-", "native.c"]
+    command = [clang, *FLAGS, "-S", "-emit-llvm", "-o", "-", f"{name}.c"]
     text = subprocess.run(command, cwd=FOLDER, check=True, capture_output=True, text=True).stdout
     for pattern in (_TIED_LINES, _TIED_ATTRIBUTES, _IDENT, _IDENT_TEXT):
         text = pattern.sub("", text)
     head = (
-        "; Made from native.c by make_native.py; do not edit.\n"
+        f"; Made from {name}.c by make_native.py; do not edit.\n"
         "; Triple and data layout are set when it is compiled.\n"
     )
     return head + text
 
 
 def main() -> int:
-    """Writes native.ll, or with --check says whether it is up to date."""
-    path, text = FOLDER / "native.ll", make()
-    if "--check" in sys.argv[1:]:
-        if path.read_text() == text:
-            return 0
-        print(
-            "native.ll is not what native.c gives: run python -m graphc_runtime.make_native",
-            file=sys.stderr,
-        )
-        return 1
-    path.write_text(text)
-    return 0
+    """Writes native.ll and threads.ll, or with --check says whether they are up to date."""
+    stale = 0
+    for name in NAMES:
+        path, text = FOLDER / f"{name}.ll", make(name)
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text)
+        elif path.read_text() != text:
+            stale = 1
+            print(
+                f"{name}.ll is not what {name}.c gives: run python -m graphc_runtime.make_native",
+                file=sys.stderr,
+            )
+    return stale
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@
 #define GC_MAX_WORKERS 1024
 #define GC_WAKE_ARITY                                                                              \
     8 /* each woken worker wakes so many others, so that many sleepers cost no long queue */
+#ifdef GC_LIBRARY
+#define GC_OWN /* hidden, as everything is by default */
+#else
+#define GC_OWN EXPORT
+#endif
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 
@@ -31,8 +36,14 @@ static struct {
     u32 waiting;
     i32 started; /* threads that exist; written under `busy` */
 } pool;
+#ifdef GC_LIBRARY
+i32 gc_workers; /* 0: found at the first call */
+#else
 i32 gc_workers = 1; /* the number wanted, caller included */
+#endif
+#ifndef GC_LIBRARY
 static i32 gc_fork_registered;
+#endif
 
 static long futex(u32 *word, int op, u32 value) {
     return syscall(gc_config.futex_number, word, (long)op, (long)value, NULL, NULL, 0L);
@@ -129,7 +140,7 @@ static void join_workers(i64 workers) {
     }
 }
 
-EXPORT void gc_parallel_for(GcBody fn, void *ctx, i64 n, i64 grain, i64 max_workers) {
+GC_OWN void gc_parallel_for(GcBody fn, void *ctx, i64 n, i64 grain, i64 max_workers) {
     i64 workers = GET(&gc_workers), parts = grain > 1 ? n / grain : n;
     if (n <= 0) return;
     if (workers > max_workers) workers = max_workers;
@@ -154,6 +165,7 @@ EXPORT void gc_parallel_for(GcBody fn, void *ctx, i64 n, i64 grain, i64 max_work
     PUT(&pool.busy, 0);
 }
 
+#ifndef GC_LIBRARY
 static void runtime_parallel_for(GcRuntime *runtime, GcBody fn, void *ctx, i64 n, i64 grain) {
     gc_parallel_for(fn, ctx, n, grain, runtime->workers);
 }
@@ -171,12 +183,16 @@ EXPORT i64 gc_register_fork(void) {
     return gc_fork_registered;
 }
 
+#endif
+
 /* Takes effect at the next parallel loop; threads that are then too many sleep on. */
-EXPORT i64 gc_set_threads(i64 workers) {
+GC_OWN i64 gc_set_threads(i64 workers) {
     workers = workers < 1 ? 1 : workers > GC_MAX_WORKERS ? GC_MAX_WORKERS : workers;
     PUT(&gc_workers, (i32)workers);
     return workers;
 }
+#ifndef GC_LIBRARY
 EXPORT i64 gc_get_threads(void) { return GET(&gc_workers); }
 EXPORT i64 gc_started_threads(void) { return pool.started; }
 EXPORT void gc_set_spin(i64 ns) { PUT(&gc_config.spin_ns, ns); }
+#endif

@@ -164,6 +164,7 @@ def build(
     linker: str | None = None,
     graph: bool = True,
     doc: str = "",
+    private_key: bytes | None = None,
     progress: Progress = lambda text: None,
 ) -> Artifact:
     """Makes a folder with a C library, its header, and a Python package around it.
@@ -183,6 +184,7 @@ def build(
         weights: "embed" in the library, or "file": beside it, mapped by the caller.
         linker: which one ("ld", "lld", "zig", "own"); the first that is there if it is left out.
         graph: whether the graphs are put in, which `graphc.load` derives and exports again.
+        private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
     Raises:
         BuildError: with what is missing or wrong.
@@ -214,7 +216,13 @@ def build(
             progress(f"linking for {where.name}")
             linked[where.name] = link(library, linker)
     progress(f"writing {place}")
-    write_artifact(place, libraries, made, linked, graph=graph, doc=doc)
+    shared = {target: one.content for target, one in linked.items()}
+    extra = {
+        target: {f"{title}{suffix}": content for suffix, content in one.extra.items()}
+        for target, one in linked.items()
+    }
+    write_artifact(place, libraries, made, shared=shared, extra=extra, graphs=graph, doc=doc,
+                   private_key=private_key)  # fmt: skip
     how = {target: one.linker for target, one in linked.items()}
     return Artifact(place, tuple(libraries), how, time.perf_counter() - begin)
 

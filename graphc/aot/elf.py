@@ -24,7 +24,7 @@ from graphc_runtime.relocations import AARCH64, X86_64, Machine
 
 from ..errors import BuildError
 from .library import Library
-from .linkers import Linked
+from .linkers import OPENMP, Linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,21 @@ def link_library(library: Library) -> Linked:
         BuildError: for what this linker does not know.
     """
     interface = library.interface
-    needed = ("libgomp.so.1",) if interface.threads == "openmp" else ()
+    needed = (OPENMP,) if interface.threads == "openmp" else ()
     content = link_objects(
         [m.content for m in library.members], interface.where.arch,
         f"{interface.library}{interface.where.library}", interface.symbols, needed,
+        stays=interface.threads == "pool",
     )  # fmt: skip
     return Linked(content, "own")
 
 
 def link_objects(
     objects: Sequence[bytes], arch: str, soname: str, exports: Sequence[str],
-    needed: Sequence[str] = (),
+    needed: Sequence[str] = (), stays: bool = False,
 ) -> bytes:  # fmt: skip
-    """An ELF shared library that gives the symbols `exports`.
+    """An ELF shared library that gives the symbols `exports`. `stays`: once loaded, it is not
+    unloaded before the process ends.
 
     Raises:
         BuildError: for what this linker does not know, or an export that no object has.
@@ -76,7 +78,7 @@ def link_objects(
     reserve = 16 * (_DYNAMIC + len(needed))
     try:
         plan = Plan(join(list(objects)), kind.machine, kind.page, reserve)
-        return _File(plan, kind, soname, exports, needed, reserve).content()
+        return _File(plan, kind, soname, exports, needed, reserve, stays).content()
     except ObjectError as error:
         raise BuildError(
             f"the linker of graphc does not link {soname}: {error}; install binutils or ziglang"
@@ -88,8 +90,9 @@ class _File:
 
     def __init__(
         self, plan: Plan, kind: _Kind, soname: str, exports: Sequence[str], needed: Sequence[str],
-        reserve: int,
+        reserve: int, stays: bool,
     ):  # fmt: skip
+        self.stays = stays
         self.plan, self.kind, self.reserve = plan, kind, reserve
         self.imports = list(plan.undefined)
         self.names = [*self.imports, *exports]
@@ -168,7 +171,7 @@ class _File:
         rows += [
             (14, self.soname), (4, self.hash_at), (5, self.strings_at), (6, self.symbols_at),
             (10, len(self.strings)), (11, 24), (7, self.rela_at), (8, rela_bytes), (9, 24),
-            (24, 0), (0x6FFFFFFB, 1), (0, 0),
+            (24, 0), (0x6FFFFFFB, 9 if self.stays else 1), (0, 0),  # FLAGS_1: now, nodelete
         ]  # fmt: skip
         made = b"".join(struct.pack("<qQ", *row) for row in rows)
         assert len(made) == self.reserve

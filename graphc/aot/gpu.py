@@ -21,6 +21,7 @@ from ..errors import BuildError
 from ..trace import TracedFunction, donations
 from ..types import Extent
 from .program import Block
+from .signature import without_folders
 
 ARCHITECTURES = ("sm_80", "sm_90")
 
@@ -78,7 +79,7 @@ def _described(plan: DevicePlan, aliases: dict[int, int], places: Sequence[int])
         "kept": plan.kept,
         "setup_arena": plan.setup_arena,
         "constants": [list(pair) for pair in zip(places, sizes, strict=True)],
-        "messages": list(plan.messages),
+        "messages": [without_folders(m) for m in plan.messages],
         "aliases": [[k, i] for k, i in sorted(aliases.items())],
     }
 
@@ -93,7 +94,7 @@ def _launch(one: Launch) -> dict[str, Any]:
         "buffers": [[kind, _text(where)] for kind, where in one.buffers],  # type: ignore[arg-type]
         "symbols": list(one.symbols),
         "fails": kernel.fails,
-        "line": one.line.rpartition("/")[2],
+        "line": without_folders(one.line),
     }
 
 

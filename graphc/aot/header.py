@@ -180,21 +180,22 @@ def _mapping(interface: Interface) -> str:
     lib = interface.library
     return f"""/* The file {lib}.weights: map it, or read it into memory that begins at a multiple
  * of {WEIGHTS_HEADER} bytes, and hand its address over as `weights`; it is only read. */
+#define {lib.upper()}_WEIGHTS_BYTES INT64_C({interface.weights_bytes})
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* NULL where it cannot be mapped. `bytes` may be NULL; munmap(weights, bytes) gives it back. */
-static inline const void *{lib}_map_weights(const char *path, size_t *bytes) {{
+/* NULL where it cannot be mapped, or is not as long as it was made. munmap(weights,
+ * {interface.library.upper()}_WEIGHTS_BYTES) gives it back. */
+static inline const void *{lib}_map_weights(const char *path) {{
     struct stat facts;
     void *found = NULL;
     int file = open(path, O_RDONLY);
     if (file < 0) return NULL;
-    if (fstat(file, &facts) == 0 && facts.st_size >= {WEIGHTS_HEADER}) {{
-        found = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_SHARED, file, 0);
+    if (fstat(file, &facts) == 0 && facts.st_size == {lib.upper()}_WEIGHTS_BYTES) {{
+        found = mmap(NULL, {lib.upper()}_WEIGHTS_BYTES, PROT_READ, MAP_SHARED, file, 0);
         if (found == MAP_FAILED) found = NULL;
-        if (bytes) *bytes = (size_t)facts.st_size;
     }}
     close(file);
     return found;

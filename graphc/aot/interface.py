@@ -66,6 +66,8 @@ class Interface:
     exports: tuple[Export, ...]
     threads: str = "none"
     weights: bytes | None = None
+    weights_bytes: int = 0
+    """Of the file of weights."""
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -136,7 +138,7 @@ class _Printer:
         else:
             self.parts.append(POOL.format(lib=lib))
             body = Body()
-            body.line("%set = call i64 @gc_set_threads(i64 %threads)")
+            body.line(f"%set = call i64 @{lib}_gc_library_set_threads(i64 %threads)")
             body.line("ret i64 %set")
             self.define(f"{lib}_set_threads", "i64", ["i64 %threads"], body)
 
@@ -495,19 +497,19 @@ end:
 }}
 """
 POOL = """
-declare hidden void @gc_parallel_for(ptr, ptr, i64, i64, i64)
-declare hidden i64 @gc_set_threads(i64)
-declare hidden i64 @gc_get_threads()
+declare hidden void @{lib}_gc_library_for(ptr, ptr, i64, i64, i64)
+declare hidden i64 @{lib}_gc_library_threads()
+declare hidden i64 @{lib}_gc_library_set_threads(i64)
 
 define internal i64 @{lib}.workers() nounwind {{
-  %threads = call i64 @gc_get_threads()
+  %threads = call i64 @{lib}_gc_library_threads()
   ret i64 %threads
 }}
 
 define internal void @{lib}.parallel(ptr %rt, ptr %fn, ptr %context, i64 %n, i64 %grain) nounwind {{
   %place = getelementptr i8, ptr %rt, i64 8
   %workers = load i64, ptr %place, align 8
-  call void @gc_parallel_for(ptr %fn, ptr %context, i64 %n, i64 %grain, i64 %workers)
+  call void @{lib}_gc_library_for(ptr %fn, ptr %context, i64 %n, i64 %grain, i64 %workers)
   ret void
 }}
 """

@@ -12,9 +12,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
+import graphc_runtime
 from graphc_runtime.records import dataclass
 
 from ..arguments import Call
+from ..codegen.build import build_native
 from ..codegen.target import Target
 from ..errors import BuildError
 from ..trace import TracedFunction
@@ -90,7 +92,8 @@ def build_library(
         exports.append(Export(function.signature, tuple(programs)))
     content = block.content
     digest = None if embed else weights_header(content)[:WEIGHTS_HEADER]
-    interface = Interface(name, where, tuple(exports), threads, digest)
+    nbytes = WEIGHTS_HEADER + len(content)
+    interface = Interface(name, where, tuple(exports), threads, digest, nbytes)
     texts: list[tuple[str, str, Target, tuple[str, ...]]] = [
         (name, interface.render(), where.target(where.levels[0]), interface.symbols)
     ]
@@ -109,16 +112,29 @@ def build_library(
         Member(f"{stem}.o", one, tuple(under + s for s in symbols))
         for (stem, _, _, symbols), one in zip(texts, made, strict=True)
     ]
-    members += _pool(where, threads)
+    members += _pool(name, where, threads)
     weights = content if embed else weights_header(content) + content
     return Library(interface, tuple(members), weights, print_header(interface, doc))
 
 
-def _pool(where: Platform, threads: str) -> list[Member]:
-    """The object of the thread pool."""
+FUTEX = {"x86_64": 202, "aarch64": 98}
+"""The number of the system call on Linux."""
+POOL_SYMBOLS = ("library_for", "library_threads", "library_set_threads")
+
+
+def _pool(name: str, where: Platform, threads: str) -> list[Member]:
+    """The object of the thread pool (runtime/threads.c), whose symbols have the library's name in
+    front."""
     if threads != "pool":
         return []
-    raise BuildError("the pool is not there yet")
+    text = graphc_runtime.threads_source().replace("@gc_", f"@{name}_gc_")
+    text = text.replace(
+        f"@{name}_gc_futex_number = external local_unnamed_addr constant i64",
+        f"@{name}_gc_futex_number = internal constant i64 {FUTEX[where.arch]}",
+    )
+    content = build_native(text, where.target(where.levels[0]))
+    symbols = tuple(f"{name}_gc_{one}" for one in POOL_SYMBOLS)
+    return [Member(f"{name}_threads.o", content, symbols)]
 
 
 def _check(name: str, functions: Sequence[Function], where: Platform, threads: str) -> None:

@@ -181,11 +181,31 @@ def _elf(head: list[str], name: str) -> Callable[[Library], Linked]:
                 "-z", "noexecstack", "-z", "relro", "-z", "now", "--hash-style=gnu",
                 "--build-id=none", "-o", output,
             ]  # fmt: skip
+            if interface.threads == "pool":  # its threads run in the library until the process ends
+                options += ["-z", "nodelete"]
+            if interface.threads == "openmp":
+                files = [*files, _openmp(head, folder, name, interface.where)]
             return [*head, *options, *files]
 
         return _linked(library, name, make)
 
     return link_elf
+
+
+OPENMP = "libgomp.so.1"
+_OPENMP_NAMES = (
+    "GOMP_parallel", "omp_get_max_threads", "omp_get_num_threads", "omp_get_thread_num",
+)  # fmt: skip
+
+
+def _openmp(head: Sequence[str], folder: Path, name: str, where: Platform) -> str:
+    """A library that stands for OpenMP's, so that the real one is loaded with the library; it need
+    not be on the machine that builds."""
+    text = "".join(f"define void @{one}() {{\n  ret void\n}}\n" for one in _OPENMP_NAMES)
+    (content,) = objects.build([(text, where.target(where.levels[0]))])
+    (folder / "openmp.o").write_bytes(content)
+    _run([*head, "-shared", "-soname", OPENMP, "-o", OPENMP, "openmp.o"], folder, name)
+    return OPENMP
 
 
 def _coff(head: list[str], name: str) -> Callable[[Library], Linked]:

@@ -34,11 +34,11 @@ class Artifact:
     def __init__(self, opened: runtime.Artifact):
         self._opened = opened
         self.functions: Mapping[str, ArtifactFunction] = MappingProxyType(
-            {f.name: ArtifactFunction(opened, f) for f in opened.facts.functions}
+            {f.name: ArtifactFunction(opened, f) for f in opened.manifest.functions}
         )
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> manifest.Manifest:
         return self._opened.manifest
 
     def check(self) -> None:
@@ -90,7 +90,7 @@ class ArtifactFunction(Jitted):
         return self._opened.functions[self.__name__](*args, **kwargs)
 
     def __reduce__(self) -> Any:
-        return _again, (os.path.abspath(self._opened.path), self._opened.facts.id, self.__name__)
+        return _again, (os.path.abspath(self._opened.path), self._opened.manifest.id, self.__name__)
 
     def __repr__(self) -> str:
         return f"<{self.__name__} of the artifact {self._opened.path}>"
@@ -103,12 +103,12 @@ def load_artifact(path: str | os.PathLike[str], public_key: bytes | None = None)
         ArtifactError: when it is damaged, changed, newer than this graphc, or not signed by the
         key.
     """
-    return Artifact(runtime.load(path, public_key=public_key))
+    return Artifact(runtime.open_artifact(path, public_key=public_key))
 
 
 def _again(path: str, id: str, name: str) -> ArtifactFunction:
     found = load_artifact(path)
-    if found.manifest["id"] != id:
+    if found.manifest.id != id:
         raise ArtifactError(f"{path} is another artifact than the one that was pickled")
     return found.functions[name]
 

@@ -25,6 +25,7 @@ from ..codegen.target import host_isa, host_target
 from ..compile import Lowered, ensure_native, run_setup
 from ..errors import BuildError
 from ..trace import TracedFunction, donations
+from .signature import without_folders
 from .targets import Level, Platform
 
 ALIGN = 64
@@ -95,7 +96,8 @@ def make_program(
     _refuse_routines(traced.graph.name, module.routines)
     names = tuple(k.name for k in plan.kernels)
     text, scratch = module.render(), module.scratch
-    return Program(prefix, level, text, plan.arena, scratch, plan.messages, names)
+    messages = tuple(without_folders(m) for m in plan.messages)
+    return Program(prefix, level, text, plan.arena, scratch, messages, names)
 
 
 def _refuse_routines(name: str, routines: Sequence[str]) -> None:

@@ -127,7 +127,13 @@ def signature_of(traced: TracedFunction, name: str, doc: str = "", where: str = 
 
 
 def _line(where: SourceLine | None) -> str:
-    return "" if where is None else str(where)
+    return "" if where is None else without_folders(str(where))
+
+
+def without_folders(text: str) -> str:
+    """A text whose files have no folders: a library does not tell where it was built, and is the
+    same wherever it was."""
+    return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])*(?=[^\s/\\:]+:\d)", "", text)
 
 
 def is_identifier(name: str) -> bool:

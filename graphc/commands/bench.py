@@ -6,12 +6,13 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from .artifacts import called, function_of, opened, random_inputs, signature_text
+from .artifacts import called, caller, function_of, opened, random_inputs
 from .command import OK, UsageError, add_command
 
 EXAMPLES = """
@@ -38,23 +39,25 @@ def _run(options: argparse.Namespace) -> int:
 
     artifact = opened(options.artifact)
     asked = dict(_extent(text) for text in options.extents)
-    known = {s for one in artifact.manifest["functions"] for s in one["symbols"]}
+    known = {s for one in artifact.manifest.functions for s in one.symbols}
     for name in asked:
         if name not in known:
             raise UsageError(f"no function has an extent {name!r}; there are {', '.join(known)}")
     names = [options.function] if options.function else [
-        one["name"] for one in artifact.manifest["functions"]
+        one.name for one in artifact.manifest.functions
     ]  # fmt: skip
     rows: list[dict[str, Any]] = []
     for threads in _numbers(options.threads, "--threads") or [graphc_runtime.get_threads()]:
         graphc_runtime.set_threads(threads)
         for wanted in names:
-            name, function = function_of(artifact, wanted)
-            symbols = function["symbols"]
+            function = function_of(artifact, wanted)
+            symbols = function.symbols
             for values in product(*(asked.get(s, [1]) for s in symbols)):
                 extents = dict(zip(symbols, values, strict=True))
-                seconds = _timed(artifact, name, function, extents, options.seconds)
-                rows.append({"function": name, **extents, "threads": threads, "us": seconds * 1e6})
+                seconds = _timed(artifact, function, extents, options.seconds)
+                rows.append(
+                    {"function": function.name, **extents, "threads": threads, "us": seconds * 1e6}
+                )
                 if not options.json:
                     _say(function, rows[-1], extents)
     if options.json:
@@ -64,23 +67,28 @@ def _run(options: argparse.Namespace) -> int:
 
 def _say(function: Any, row: Any, extents: Any) -> None:
     shown = ", ".join(f"{k} = {v}" for k, v in extents.items())
-    head = signature_text(function).partition("(")[0]
-    print(f"{head:<20} {shown:<24} {row['threads']} threads  {row['us']:12.3f} us", flush=True)
+    print(
+        f"{function.name:<20} {shown:<24} {row['threads']} threads  {row['us']:12.3f} us",
+        flush=True,
+    )
 
 
-def _timed(artifact: Any, name: str, function: Any, extents: Any, seconds: float) -> float:
+def _timed(artifact: Any, function: Any, extents: Any, seconds: float) -> float:
     """The least time of a call among several rounds, after one that is not timed."""
     leaves = random_inputs(function, extents, np.random.default_rng(0))
-    called(artifact, name, leaves)
-    call: Callable[..., Any] = artifact.functions[name].flat
+    called(artifact, function, leaves)
+    make = caller(artifact, function)
+    call: Callable[[], Any] = lambda: make(leaves)  # noqa: E731
+    if all(isinstance(p.structure, int) for p in function.parameters):
+        call = partial(artifact.functions[function.name], *leaves)
     begin = time.perf_counter()
-    call(*leaves)
+    call()
     repeats = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-8)))
     best, until = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < until:
         begin = time.perf_counter()
         for _ in range(repeats):
-            call(*leaves)
+            call()
         best = min(best, (time.perf_counter() - begin) / repeats)
     return best
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from graphc_runtime.errors import ArtifactError
+from graphc_runtime.manifest import NAME
 
 from .artifacts import opened, signature_text
-from .command import OK, add_command
+from .command import OK, UserError, add_command
+
+if TYPE_CHECKING:
+    from graphc_runtime.artifact import Artifact
 
 EXAMPLES = """
 examples:
@@ -25,27 +30,35 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    artifact = opened(options.artifact)
+    try:
+        if options.graph is not None:
+            print(artifact.graph(options.graph)[0].rstrip("\n"))
+            return OK
+        artifact.check()
+        if options.json:
+            print(artifact.container.read(NAME, None).decode().rstrip("\n"))
+            return OK
+    except ArtifactError as error:
+        raise UserError(str(error)) from None
+    print("\n".join(_described(artifact)))
+    return OK
+
+
+def _described(artifact: Artifact) -> list[str]:
     from ..doctor import readable_bytes
 
-    artifact = opened(options.artifact)
     manifest = artifact.manifest
-    if options.graph is not None:
-        print(artifact.graph_text(options.graph))
-        return OK
-    artifact.check()
-    if options.json:
-        print(json.dumps(manifest, indent=1))
-        return OK
-    print(f"{manifest['name']}: made by graphc {manifest['graphc']}, LLVM {manifest['llvm']}, "
-          f"format {manifest['format']}, interface {manifest['abi']}")  # fmt: skip
-    for function in manifest["functions"]:
-        place = f"    ({function['where']})" if function["where"] else ""
-        print(f"  {signature_text(function)}{place}")
-        for line in function["doc"].splitlines()[:1]:
-            print(f"      {line}")
-    for target in manifest["targets"]:
-        print(f"  {target['name']}: {', '.join(target['levels'])}; threads: {target['threads']}")
-    for name, facts in manifest["files"].items():
-        print(f"    {name:<32}{readable_bytes(facts['bytes']):>10}")
-    print("every file is as it was made")
-    return OK
+    lines = [
+        f"{manifest.library}: made by graphc {manifest.graphc}, LLVM {manifest.llvm}; format "
+        f"{manifest.format}, interface {manifest.abi}"
+    ]
+    for function in manifest.functions:
+        place = f"    ({function.where})" if function.where else ""
+        lines.append(f"  {signature_text(function)}{place}")
+        lines += [f"      {line}" for line in function.doc.splitlines()[:1]]
+    for target in manifest.targets:
+        lines.append(f"  {target.name}: {', '.join(target.levels)}; threads: {target.threads}")
+    for name, facts in manifest.files.items():
+        lines.append(f"    {name:<40}{readable_bytes(facts.nbytes):>10}")
+    return [*lines, "every file is as it was made"]

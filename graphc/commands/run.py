@@ -31,21 +31,21 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     artifact = opened(options.artifact)
-    name, function = function_of(artifact, options.function)
-    results = called(artifact, name, read_inputs(function, options.inputs))
-    named = dict(zip((o["path"] for o in function["outputs"]), results, strict=True))
+    function = function_of(artifact, options.function)
+    results = called(artifact, function, read_inputs(function, options.inputs))
     if options.output is None:
-        for path, value in named.items():
+        for path, value in results.items():
             print(f"{path} = {np.array2string(np.asarray(value), threshold=20)}")
         return OK
     place = Path(options.output)
     if place.suffix not in (".npy", ".npz") or (place.suffix == ".npy" and len(results) != 1):
-        raise UserError(f"{name} has {len(results)} results; write them to a file .npz")
+        raise UserError(f"{function.name} has {len(results)} results; write them to a file .npz")
     try:
         if place.suffix == ".npy":
-            np.save(place, results[0], allow_pickle=False)
+            np.save(place, next(iter(results.values())), allow_pickle=False)
         else:
-            np.savez(place, **{k: np.asarray(v) for k, v in named.items()})
+            arrays = {k: np.asarray(v) for k, v in results.items()}
+            np.savez(place, allow_pickle=False, **arrays)
     except OSError as error:
         raise UserError(f"{place} cannot be written: {error.strerror}") from None
     return OK

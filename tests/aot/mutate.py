@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from graphc_runtime import artifact, manifest
+from graphc_runtime import manifest
+from graphc_runtime.artifact import open_artifact
 from graphc_runtime.errors import ArtifactError
 
 VALUES: tuple[Any, ...] = (
@@ -26,10 +27,10 @@ VALUES: tuple[Any, ...] = (
 
 def opened(place: Path) -> None:
     """Everything that is asked of an artifact."""
-    found = artifact.load(place)
+    found = open_artifact(place)
     found.check()
-    for name in [f.name for f in found.facts.functions]:
-        if found.manifest["functions"][0]["graph"] is not None:
+    for name in [f.name for f in found.manifest.functions]:
+        if found.manifest.functions[0].graph is not None:
             found.graph(name)
     x = np.ones((2, 6), np.float32)
     found.functions["layer"](x, np.ones((6, 4), np.float32), np.zeros(4, np.float32))

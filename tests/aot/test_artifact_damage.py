@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import artifact, manifest
+from graphc_runtime import manifest
+from graphc_runtime.artifact import open_artifact
 from graphc_runtime.errors import ArtifactError
 
 from graphc.aot.build import build, export
@@ -52,7 +53,7 @@ def changed(place: Path, change: Any, signed: bool = True) -> None:
 
 def refused(place: Path, text: str) -> None:
     with pytest.raises(ArtifactError, match=text):
-        artifact.load(place).functions  # noqa: B018
+        open_artifact(place).functions  # noqa: B018
 
 
 def mutations(whole: Path, room: Path, seed: int, count: int) -> None:
@@ -93,7 +94,7 @@ def test_other_machines(tmp_path: Path) -> None:
     other = "aarch64" if host_platform().arch == "x86_64" else "x86_64"
     build(place, export(built.layer, x="f32[b, 6]", w="f32[6, 4]", b="f32[4]"),
           target=f"{other}-linux-gnu,thumbv7em", cpu="baseline")  # fmt: skip
-    assert [t.arch for t in artifact.load(place).facts.targets] == [other, "thumbv7em"]
+    assert [t.arch for t in open_artifact(place).manifest.targets] == [other, "thumbv7em"]
     refused(place, f"was built for {other}-linux-gnu, thumbv7em-none-eabihf, and this is")
 
 
@@ -143,7 +144,7 @@ def test_links_are_not_followed(copy: Path) -> None:
 
 def test_a_linked_folder_is_an_artifact(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(whole)
-    assert "layer" in artifact.load(tmp_path / "link").functions
+    assert "layer" in open_artifact(tmp_path / "link").functions
 
 
 def test_files_that_are_no_files(copy: Path) -> None:
@@ -201,19 +202,19 @@ def test_signatures(copy: Path) -> None:
     key, other = signing.new_key(), signing.new_key()
     public = signing.public_key(key)
     with pytest.raises(ArtifactError, match=r"has no manifest\.sig"):
-        artifact.load(copy, public_key=public)
+        open_artifact(copy, public_key=public)
     signing.sign_artifact(copy, key)
     x = np.ones((1, 6), np.float32)
-    assert artifact.load(copy, public_key=public).functions["wide"](x).shape == (1, 100)
+    assert open_artifact(copy, public_key=public).functions["wide"](x).shape == (1, 100)
     with pytest.raises(ArtifactError, match="was not signed with this key"):
-        artifact.load(copy, public_key=signing.public_key(other))
+        open_artifact(copy, public_key=signing.public_key(other))
     with pytest.raises(ArtifactError, match="has 32 bytes"):
-        artifact.load(copy, public_key=b"short")
+        open_artifact(copy, public_key=b"short")
     content = (copy / "small.h").read_bytes()
     (copy / "small.h").write_bytes(content.replace(b"float", b"fl0at", 1))
     with pytest.raises(ArtifactError, match=r"small\.h in .* is not what was built"):
-        artifact.load(copy, public_key=public)
+        open_artifact(copy, public_key=public)
     (copy / "small.h").write_bytes(content)
     changed(copy, lambda tree: tree.update(doc="forged"))
     with pytest.raises(ArtifactError, match="was not signed with this key"):
-        artifact.load(copy, public_key=public)
+        open_artifact(copy, public_key=public)
