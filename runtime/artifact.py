@@ -1,7 +1,7 @@
 """Artifacts: folders (or zip files) that `graphc build` made, opened without the compiler.
 
-    from graphc_runtime import artifact
-    model = artifact.load("build/model")
+    from graphc_runtime.artifact import open_artifact
+    model = open_artifact("build/model")
     model.functions["predict"](x)
 
 An artifact is a Python package too: its `__init__.py` calls `open_package`. Before anything runs,
@@ -41,16 +41,10 @@ out may live on."""
 
 
 class Artifact:
-    """An opened artifact. Its code is loaded when `functions` are first asked for.
+    """An opened artifact. Its code is loaded when `functions` are first asked for."""
 
-    `facts` is the manifest as records, `manifest` as JSON. A function's `flat(*leaves)` takes the
-    leaves of its arguments and answers the list of its outputs.
-    """
-
-    def __init__(
-        self, container: Container, facts: Manifest, tree: dict[str, Any], module: str | None
-    ):
-        self.container, self.facts, self.manifest, self.module = container, facts, tree, module
+    def __init__(self, container: Container, found: Manifest, module: str | None):
+        self.container, self.manifest, self.module = container, found, module
         self._functions: dict[str, Any] | None = None
 
     @property
@@ -65,10 +59,10 @@ class Artifact:
             ArtifactError: when there is nothing.
         """
         arch, system, bits = this_machine()
-        for one in self.facts.targets:
+        for one in self.manifest.targets:
             if (one.arch, one.system, one.bits) == (arch, system, bits) and "shared" in one.files:
                 return one
-        names = ", ".join(t.name for t in self.facts.targets)
+        names = ", ".join(t.name for t in self.manifest.targets)
         raise ArtifactError(
             f"{self.path} was built for {names}, and this is {arch} {system} with {bits} bits; "
             "build it with --target for this machine, too"
@@ -92,12 +86,12 @@ class Artifact:
         Raises:
             ArtifactError: that names the first file that differs.
         """
-        for path in self.facts.files:
+        for path in self.manifest.files:
             self.read(path)
 
     def read(self, path: str) -> bytes:
         """The content of one of the files, which is what the manifest says."""
-        wanted = self.facts.files.get(path)
+        wanted = self.manifest.files.get(path)
         if wanted is None:
             raise ArtifactError(f"{self.path} has no file {path}")
         content = self.container.read(path, wanted.nbytes)
@@ -105,13 +99,9 @@ class Artifact:
         return content
 
     def _compare(self, path: str, content: Any) -> None:
-        wanted = self.facts.files[path]
+        wanted = self.manifest.files[path]
         if len(content) != wanted.nbytes or sha256(content) != wanted.sha256:
             raise ArtifactError(f"{path} in {self.path} is not what was built; it is damaged")
-
-    def graph_text(self, name: str) -> str:
-        """The text of a function's graph; large constants are parameters at its end."""
-        return self.graph(name)[0]
 
     def graph(self, name: str) -> tuple[str, list[np.ndarray]]:
         """The text of a function's graph, and its large constants.
@@ -137,21 +127,21 @@ class Artifact:
             raise ArtifactError(f"{where.file} in {self.path} is no text") from None
 
     def _facts(self, name: str) -> Function:
-        for one in self.facts.functions:
+        for one in self.manifest.functions:
             if one.name == name:
                 return one
-        known = ", ".join(f.name for f in self.facts.functions)
+        known = ", ".join(f.name for f in self.manifest.functions)
         raise ArtifactError(f"{self.path} has no function {name!r}; it has {known}")
 
     # -------------------------------------------------------------------------------- loading
     def _made(self) -> dict[str, Any]:
         target = self.target
-        key = (self.path, self.facts.id, target.name)
+        key = (self.path, self.manifest.id, target.name)
         if key not in _loaded:
             _loaded[key] = self._load(target)
         library, keep = _loaded[key]
         install()
-        return {f.name: self._function(f, library, keep) for f in self.facts.functions}
+        return {f.name: self._function(f, library, keep) for f in self.manifest.functions}
 
     def _load(self, target: Target) -> tuple[Any, object]:
         """The shared library, with its weights."""
@@ -162,9 +152,9 @@ class Artifact:
             library = ctypes.CDLL(place)
         except OSError as error:
             raise ArtifactError(f"{path} in {self.path} cannot be loaded: {error}") from None
-        name = self.facts.name
+        name = self.manifest.library
         version = _symbol(library, f"{name}_abi", ctypes.c_int32)()
-        if version != manifest.ABI or version != self.facts.abi:
+        if version != manifest.ABI or version != self.manifest.abi:
             raise ArtifactError(
                 f"{path} in {self.path} has the interface {version}, and this graphc_runtime knows "
                 f"{manifest.ABI}"
@@ -182,7 +172,7 @@ class Artifact:
     def _weights(self, path: str) -> np.ndarray:
         """The file of weights, mapped where it is a file."""
         place = self.container.file(path)
-        if place is not None and self.facts.files[path].nbytes:
+        if place is not None and self.manifest.files[path].nbytes:
             mapped = np.memmap(place, np.uint8, "r")
             self._compare(path, mapped)
             return mapped
@@ -194,24 +184,24 @@ class Artifact:
         return found
 
     def _function(self, facts: Function, library: Any, keep: object) -> Any:
-        name = f"{self.facts.name}_{facts.name}"
+        name = f"{self.manifest.library}_{facts.name}"
         scratch = _symbol(library, f"{name}__scratch", ctypes.c_int64)()
-        strerror = _symbol(library, f"{self.facts.name}_strerror", ctypes.c_char_p, ctypes.c_int32)
+        strerror = _symbol(
+            library, f"{self.manifest.library}_strerror", ctypes.c_char_p, ctypes.c_int32
+        )
         if scratch < 0:
             raise ArtifactError(f"{self.path}: {strerror(-scratch).decode()}")
         code = Code(
             _address(library, f"{name}__entry"), _address(library, f"{name}__shapes"), scratch,
             strerror, (library, keep),
         )  # fmt: skip
-        exported = Exported(facts, code)
-        made = exported.callable
+        made = Exported(facts, code).callable
         made.__dict__.update(
             __name__=facts.name,
             __qualname__=facts.name,
             __doc__=described(facts),
-            __module__=self.module or f"artifact {self.facts.name}",
+            __module__=self.module or f"artifact {self.manifest.library}",
             _artifact=self,
-            _exported=exported,
         )
         return made
 
@@ -250,7 +240,7 @@ def install() -> None:
         call.install(content)
     kind: Any = call.exported_type()
     kind.__reduce__, kind.__repr__ = _reduce, _repr
-    kind.__signature__, kind.flat = property(_signature), property(_flat)
+    kind.__signature__ = property(_signature)
     _installed = True
 
 
@@ -260,13 +250,13 @@ def _reduce(self: Any) -> Any:
         raise TypeError("a part of an artifact's function cannot be pickled")
     if own.module is not None:
         return self.__dict__["__qualname__"]
-    return _function_of, (os.path.abspath(own.path), own.facts.id, self.__dict__["__name__"])
+    return _function_of, (os.path.abspath(own.path), own.manifest.id, self.__dict__["__name__"])
 
 
 def _function_of(path: str, id: str, name: str) -> Any:
     """Unpickles a function of an artifact that is no imported package."""
-    found = load(path)
-    if found.facts.id != id:
+    found = open_artifact(path)
+    if found.manifest.id != id:
         raise ArtifactError(f"{path} is another artifact than the one that was pickled")
     return found.functions[name]
 
@@ -276,10 +266,6 @@ def _repr(self: Any) -> str:
     if own is None:
         return "<part of an artifact's function>"
     return f"<function {self.__dict__['__name__']} of {own.path}>"
-
-
-def _flat(self: Any) -> Any:
-    return self.__dict__["_exported"].flat
 
 
 def _signature(self: Any) -> Any:
@@ -310,7 +296,7 @@ def _type_text(argument: Any) -> str:
 # ------------------------------------------------------------------------------------------ opening
 
 
-def load(
+def open_artifact(
     path: str | os.PathLike[str], *, public_key: bytes | None = None, module: str | None = None
 ) -> Artifact:
     """The artifact in a folder or a zip file.
@@ -324,8 +310,8 @@ def load(
     """
     container = open_container(os.fspath(path))
     content = container.read(manifest.NAME, None)
-    found = Artifact(container, *manifest.read(content), module)
-    for name, wanted in found.facts.files.items():
+    found = Artifact(container, manifest.read(content), module)
+    for name, wanted in found.manifest.files.items():
         if container.size(name) != wanted.nbytes:
             raise ArtifactError(
                 f"{name} in {found.path} has {container.size(name)} bytes and not {wanted.nbytes}: "
@@ -341,6 +327,6 @@ def load(
 
 def open_package(file: str, module: str) -> Artifact:
     """The artifact whose `__init__.py` is imported as a module."""
-    found = load(Path(file).parent, module=module)
+    found = open_artifact(Path(file).parent, module=module)
     found.read("__init__.py")
     return found

@@ -91,10 +91,6 @@ class Exported:
         return tuple(numpy_dtype(a.dtype) for a in self.facts.arguments)
 
     @stored_property
-    def _spec(self) -> Specialization:
-        return self._specialization(*self._result())
-
-    @stored_property
     def _prepared(self) -> Any:
         """Takes leaves that were prepared."""
         return self._made(self._refuse_prepared, self._spec)
@@ -114,20 +110,11 @@ class Exported:
             call.add_specialization(made, spec)
         return made
 
-    @stored_property
-    def flat(self) -> Any:
-        """Takes the leaves of the arguments, and answers a list of the outputs."""
-        spec = self._specialization("list", frozenset())
-        prepared = self._made(self._refuse_prepared, spec)
-
-        def run(*leaves: Any) -> Any:
-            return prepared(*self._checked(leaves))
-
-        return self._made(run, None if self.facts.requirements else spec)
-
     # ------------------------------------------------------------------------------ what it takes
-    def _specialization(self, result: Any, scalars: frozenset[int]) -> Specialization:
+    @stored_property
+    def _spec(self) -> Specialization:
         facts, code = self.facts, self.code
+        result, scalars = self._result()
         arguments = tuple(
             ArgumentSpec("array", dtype, a.shape, False, a.inout)
             if a.kind == "array"
@@ -207,10 +194,6 @@ class Exported:
 
     def _run(self, *leaves: Any) -> Any:
         """Checks and prepares the leaves, then runs."""
-        return self._prepared(*self._checked(leaves))
-
-    def _checked(self, leaves: Sequence[Any]) -> list[Any]:
-        """The leaves as native code takes them."""
         facts = self.facts
         if len(leaves) != len(facts.arguments):
             raise TypeError(f"{facts.name}() takes {len(facts.arguments)} arrays")
@@ -227,7 +210,7 @@ class Exported:
                 given = ", ".join(f"{k} = {v}" for k, v in values.items())
                 raise ShapeMismatch(f"{facts.name} needs {text} >= 0, and it is {value} for {given}"
                                     f"{where}")  # fmt: skip
-        return self._apart(prepared)
+        return self._prepared(*self._apart(prepared))
 
     def _apart(self, leaves: list[Any]) -> list[Any]:
         """Arrays that are written over share no memory with others, and may be written."""

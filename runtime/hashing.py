@@ -3,17 +3,21 @@ longer than hashing them."""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from typing import Any
 
-try:
-    from _sha2 import sha256 as _small  # type: ignore[import-not-found]  # CPython 3.12 and newer
-except ImportError:
-    try:
-        from _sha256 import sha256 as _small  # type: ignore[import-not-found]
-    except ImportError:
-        from hashlib import sha256 as _small
-
 LARGE_BYTES = 1 << 18
+
+
+def _built_in() -> Any:
+    try:
+        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+    except ImportError:
+        return import_module("hashlib").sha256
+
+
+_small = _built_in()
 
 
 def sha256(content: Any) -> str:

@@ -150,8 +150,7 @@ class Manifest:
     abi: int
     graphc: str
     llvm: str
-    name: str
-    """Of the library, and of the names in it."""
+    library: str
     doc: str
     functions: tuple[Function, ...]
     targets: tuple[Target, ...]
@@ -167,8 +166,8 @@ def digest(content: bytes) -> str:
     return sha256(zeroed)
 
 
-def read(content: bytes) -> tuple[Manifest, dict[str, Any]]:
-    """The manifest in these bytes, and the JSON that it was.
+def read(content: bytes) -> Manifest:
+    """The manifest in these bytes.
 
     Raises:
         ArtifactError: for anything but a manifest of a format that is known here.
@@ -187,7 +186,7 @@ def read(content: bytes) -> tuple[Manifest, dict[str, Any]]:
     if digest(content) != tree.get("id"):
         raise ArtifactError("the manifest was changed after it was written: its id does not fit")
     try:
-        return _manifest(_Reader(tree, "manifest")), tree
+        return _manifest(_Reader(tree, "manifest"))
     except RecursionError:
         raise ArtifactError("the manifest is nested too deeply") from None
 
@@ -262,7 +261,7 @@ def _manifest(it: _Reader) -> Manifest:
         files[check_path(path, "files")] = File(one.number("bytes", 0), hashed)
     found = Manifest(
         it.text("id"), it.number("format", 1), it.number("abi", 1), it.text("graphc"),
-        it.text("llvm"), it.name("name"), it.text("doc"),
+        it.text("llvm"), it.name("library"), it.text("doc"),
         it.each("functions", lambda x, w: _function(_Reader(x, w))),
         it.each("targets", lambda x, w: _target(_Reader(x, w))), files,
     )  # fmt: skip

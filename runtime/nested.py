@@ -3,7 +3,7 @@ structures that its manifest describes.
 
     3                                       a leaf: argument 3, or result 3
     None                                    None
-    {"static": value}                       that very value (arguments only)
+    {"static": value}                       that very value
     {"tuple": [...]}   {"list": [...]}
     {"dict": [[key, structure]...]}
     {"object": [[attribute, structure]...]} a dataclass, or anything with these attributes
@@ -101,6 +101,8 @@ def _made(w: _Writer, structure: Any) -> str:
     if structure is None:
         return "None"
     ((kind, inner),) = structure.items()
+    if kind == "static":
+        return w.constant(inner)
     if kind in ("tuple", "list"):
         parts = "".join(f"{_made(w, one)}, " for one in inner)
         return f"({parts})" if kind == "tuple" else f"[{parts}]"

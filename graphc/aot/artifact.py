@@ -17,14 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graphc_runtime import manifest as reader
-from graphc_runtime.artifact import Artifact, load
+from graphc_runtime.artifact import Artifact, open_artifact
 
 from ..codegen.build import llvm_version
 from ..compile import VERSION
 from ..errors import ArtifactError, BuildError
 from . import graphs as graph_files
 from .library import Function, Library
-from .linkers import Linked
 from .manifest import print_manifest
 from .program import Block
 from .stub import print_package, print_stub
@@ -34,20 +33,20 @@ def write_artifact(
     folder: str | os.PathLike[str],
     libraries: Sequence[Library],
     functions: Sequence[Function],
-    linked: Mapping[str, Linked],
     *,
+    shared: Mapping[str, bytes],
     extra: Mapping[str, Mapping[str, bytes]] | None = None,
-    graph: bool = True,
     doc: str = "",
+    graphs: bool = True,
     private_key: bytes | None = None,
 ) -> Artifact:
     """Writes an artifact; one that is there is replaced.
 
     Args:
         libraries: one for each target; all have the functions.
-        linked: the shared library of each target that has one, by the target's name.
-        extra: other files of a target by their names (a loader).
-        graph: whether the graphs go in, so that `graphc.load` can compose and differentiate.
+        shared: the shared library of each target that has one, by the target's name.
+        extra: other files of a target by their names (an import library, a loader).
+        graphs: whether the graphs go in, so that `graphc.load` can compose and differentiate.
         private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
     Raises:
@@ -55,7 +54,8 @@ def write_artifact(
     """
     place = Path(folder)
     files = artifact_files(
-        libraries, functions, linked, extra=extra, graph=graph, doc=doc, private_key=private_key
+        libraries, functions, shared=shared, extra=extra, doc=doc, graphs=graphs,
+        private_key=private_key,
     )  # fmt: skip
     _check_replaceable(place)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -77,17 +77,17 @@ def write_artifact(
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return load(place)
+    return open_artifact(place)
 
 
 def artifact_files(
     libraries: Sequence[Library],
     functions: Sequence[Function],
-    linked: Mapping[str, Linked],
     *,
+    shared: Mapping[str, bytes],
     extra: Mapping[str, Mapping[str, bytes]] | None = None,
-    graph: bool = True,
     doc: str = "",
+    graphs: bool = True,
     private_key: bytes | None = None,
 ) -> dict[str, bytes]:
     """Every file of an artifact, by its path inside."""
@@ -97,11 +97,11 @@ def artifact_files(
     for library in libraries:
         target = library.interface.where.name
         front = f"{target}/" if len(libraries) > 1 else ""
-        roles = _library_files(library, linked.get(target), (extra or {}).get(target, {}))
+        roles = _library_files(library, shared.get(target), (extra or {}).get(target, {}))
         placed[target] = {role: f"{front}{name}" for role, (name, _) in roles.items()}
         files |= {f"{front}{name}": content for name, content in roles.values()}
     texts: list[graph_files.GraphText | None] = [None] * len(functions)
-    if graph:
+    if graphs:
         block = Block()
         texts = [graph_files.write_graph(f.traced.graph, f.signature.name, block)
                  for f in functions]  # fmt: skip
@@ -114,7 +114,7 @@ def artifact_files(
             libraries, functions, texts, placed, known, doc, (VERSION, llvm_version())
         )
 
-    facts, _ = reader.read(manifest(files))
+    facts = reader.read(manifest(files))
     files["__init__.py"] = print_package(facts).encode()
     files["__init__.pyi"] = print_stub(facts).encode()
     files[reader.NAME] = manifest(files)
@@ -126,7 +126,7 @@ def artifact_files(
 
 
 def _library_files(
-    library: Library, linked: Linked | None, extra: Mapping[str, bytes]
+    library: Library, shared: bytes | None, extra: Mapping[str, bytes]
 ) -> dict[str, tuple[str, bytes]]:
     """The files of a target by role: (name, content)."""
     name, where = library.interface.library, library.interface.where
@@ -134,13 +134,11 @@ def _library_files(
         "header": (f"{name}.h", library.header.encode()),
         "static": (f"{name}{'_static.lib' if where.format == 'coff' else '.a'}", library.static),
     }
-    others = dict(extra)
-    if linked is not None:
-        found["shared"] = (f"{name}{where.library}", linked.content)
-        others |= {f"{name}{suffix}": content for suffix, content in linked.extra.items()}
+    if shared is not None:
+        found["shared"] = (f"{name}{where.library}", shared)
     if library.interface.weights is not None:
         found["weights"] = (f"{name}.weights", library.weights)
-    for other, content in others.items():
+    for other, content in extra.items():
         if any(other == known for known, _ in found.values()):
             raise BuildError(f"the file {other} of {where.name} is there already")
         found[other] = (other, content)
@@ -171,7 +169,7 @@ def _check_replaceable(place: Path) -> None:
     if not found:
         return
     try:
-        known, _ = reader.read((place / reader.NAME).read_bytes())
+        known = reader.read((place / reader.NAME).read_bytes())
     except (OSError, ArtifactError):
         raise BuildError(f"{place} is there and is no artifact; remove it, or name another folder")\
             from None  # fmt: skip

@@ -34,11 +34,11 @@ class Artifact:
     def __init__(self, opened: runtime.Artifact):
         self._opened = opened
         self.functions: Mapping[str, ArtifactFunction] = MappingProxyType(
-            {f.name: ArtifactFunction(opened, f) for f in opened.facts.functions}
+            {f.name: ArtifactFunction(opened, f) for f in opened.manifest.functions}
         )
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> manifest.Manifest:
         return self._opened.manifest
 
     def check(self) -> None:
@@ -90,7 +90,7 @@ class ArtifactFunction(Jitted):
         return self._opened.functions[self.__name__](*args, **kwargs)
 
     def __reduce__(self) -> Any:
-        return _again, (os.path.abspath(self._opened.path), self._opened.facts.id, self.__name__)
+        return _again, (os.path.abspath(self._opened.path), self._opened.manifest.id, self.__name__)
 
     def __repr__(self) -> str:
         return f"<{self.__name__} of the artifact {self._opened.path}>"
@@ -103,12 +103,12 @@ def load_artifact(path: str | os.PathLike[str], public_key: bytes | None = None)
         ArtifactError: when it is damaged, changed, newer than this graphc, or not signed by the
         key.
     """
-    return Artifact(runtime.load(path, public_key=public_key))
+    return Artifact(runtime.open_artifact(path, public_key=public_key))
 
 
 def _again(path: str, id: str, name: str) -> ArtifactFunction:
     found = load_artifact(path)
-    if found.manifest["id"] != id:
+    if found.manifest.id != id:
         raise ArtifactError(f"{path} is another artifact than the one that was pickled")
     return found.functions[name]
 
@@ -119,25 +119,24 @@ def _again(path: str, id: str, name: str) -> ArtifactFunction:
 def _program(opened: runtime.Artifact, facts: manifest.Function) -> Callable[..., Any]:
     """The function as a program that is traced: its graph, for the values that it is given."""
     graphs: list[Graph] = []
-    names = [p.name for p in facts.parameters]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(p.name, kind) for p in facts.parameters])
 
-    def program(*args: Any) -> Any:
+    def program(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
         if not graphs:
             graphs.append(read_graph(*opened.graph(facts.name)))
             _check_types(graphs[0], facts, opened.path)
         leaves: dict[int, Any] = {}
-        for parameter, value in zip(facts.parameters, args, strict=True):
-            nested.leaves_of(parameter.structure, value, parameter.name, leaves)
+        for parameter in facts.parameters:
+            nested.leaves_of(parameter.structure, given[parameter.name], parameter.name, leaves)
         row = [leaves[k] for k in range(len(leaves))]
         results = _replayed(graphs[0], facts, row)
         return nested.packer(facts.structure)(
             [_leaf(r, results[r.output] if r.form != "static" else None) for r in facts.results]
         )
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    program.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(n, kind) for n in names]
-    )
+    program.__signature__ = signature  # type: ignore[attr-defined]
     program.__name__ = program.__qualname__ = facts.name
     program.__doc__ = facts.doc
     program.where = facts.where  # type: ignore[attr-defined]

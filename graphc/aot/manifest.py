@@ -52,7 +52,7 @@ def print_manifest(
         "abi": ABI_VERSION,
         "graphc": versions[0],
         "llvm": versions[1],
-        "name": libraries[0].interface.library,
+        "library": libraries[0].interface.library,
         "doc": doc,
         "functions": [_function(f, g) for f, g in zip(functions, graphs, strict=True)],
         "targets": [_target(one, placed[one.interface.where.name]) for one in libraries],

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from graphc_runtime.artifact import load
+from graphc_runtime.artifact import open_artifact
 from graphc_runtime.manifest import NAME, SIGNATURE
 
 from ..errors import BuildError
@@ -46,7 +46,7 @@ def sign_artifact(folder: str | os.PathLike[str], private_key: bytes) -> None:
     Raises:
         ArtifactError: when it is damaged.
     """
-    load(folder).check()
+    open_artifact(folder).check()
     content = (Path(folder) / NAME).read_bytes()
     (Path(folder) / SIGNATURE).write_bytes(sign(content, private_key))
 

@@ -18,7 +18,7 @@ def print_package(found: Manifest) -> str:
     """`__init__.py`."""
     names = [f.name for f in found.functions]
     functions = "\n".join(f"{n} = _artifact.functions[{n!r}]" for n in names)
-    return f"""{_docstring(found.doc or f"{found.name}: functions compiled by graphc.", "")}
+    return f"""{_docstring(found.doc or f"{found.library}: functions compiled by graphc.", "")}
 
 from graphc_runtime.artifact import open_package as _open_package
 
@@ -36,7 +36,7 @@ def print_stub(found: Manifest) -> str:
         BuildError: for a function or a parameter whose name means something else there.
     """
     parts = [
-        _docstring(found.doc or f"{found.name}: functions compiled by graphc.", ""),
+        _docstring(found.doc or f"{found.library}: functions compiled by graphc.", ""),
         "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n",
     ]
     parts += [_function(f) for f in found.functions]

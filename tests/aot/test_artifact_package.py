@@ -57,7 +57,7 @@ except Exception as error:
 """
     text = built.answer(script, built.folder().parent)
     assert text.startswith("TypeMismatch arrays is a dict of []")
-    script = script.replace("identity({})", "identity.flat(*[0] * 15)")
+    script = script.replace("{}", "dict.fromkeys([" + str(list(built.DTYPES))[1:-1] + "])")
     text = built.answer(script, built.folder().parent)
     assert text == "ArtifactError an array is bfloat16; install ml_dtypes, which knows it"
 
@@ -95,10 +95,11 @@ print(lib1.scaled(np.ones(1)), lib2.scaled(np.ones(1)))
 def test_functions_are_pickled_by_reference() -> None:
     script = f"""{CALL}
 import model, pickle, copy
-from graphc_runtime import artifact
+from graphc_runtime.artifact import open_artifact
 text = pickle.dumps(model.layer)
-assert len(text) < 60 and pickle.loads(text) is model.layer and copy.deepcopy(model.layer) is model.layer
-loose = artifact.load({str(built.folder())!r}).functions["layer"]
+assert len(text) < 60 and pickle.loads(text) is model.layer
+assert copy.deepcopy(model.layer) is model.layer
+loose = open_artifact({str(built.folder())!r}).functions["layer"]
 again = pickle.loads(pickle.dumps(loose))
 print(np.array_equal(again(x, w, b), model.layer(x, w, b)))
 """
@@ -172,18 +173,18 @@ def test_a_moved_artifact_works(tmp_path: Path) -> None:
 def test_without_native_calls() -> None:
     """The slower path answers the same, with a warning that says why it is taken."""
     script = f"""{CALL}
-import warnings, platform
-platform.machine_ = platform.machine
+import warnings
 import graphc_runtime.call as call
 def refuse(): raise call._Unusable("a test says so")
 call._check_platform = refuse
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     import model
-print(len(said), "a test says so" in str(said[0].message), np.allclose(model.layer(x, w, b), np.tanh(6.0)))
+print(len(said), "a test says so" in str(said[0].message))
+print(np.allclose(model.layer(x, w, b), np.tanh(6.0)))
 p = {{"w": np.ones(3, "f4")}}
 print(model.step(p, np.ones((2, 3), "f4"), 0.5)[0]["w"] is p["w"], p["w"])
 """
     assert built.answer(script, built.folder().parent).splitlines() == [
-        "1 True True", "True [0. 0. 0.]"
+        "1 True", "True", "True [0. 0. 0.]"
     ]  # fmt: skip
