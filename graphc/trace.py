@@ -227,15 +227,18 @@ def _results(
     return tuple(results), values, tree
 
 
-def donations(traced: TracedFunction) -> dict[int, int]:
-    """Which results are written over which donated parameters:
-    each over the first of its type that is free.
+def donations(traced: TracedFunction, numbers: bool = False) -> dict[int, int]:
+    """Which results are written over which donated parameters: each over the first of its type that
+    is free.
+
+    `numbers`: 0-d arrays as well, which C has a place for and Python hands over as objects.
     """
     free = list(traced.donated)
     found: dict[int, int] = {}
     for position, value in enumerate(traced.graph.results):
         for parameter in free:
-            if traced.graph.params[parameter].type == value.type and value.type.rank:
+            has_place = value.type.rank or (numbers and not traced.parameters[parameter].weak)
+            if traced.graph.params[parameter].type == value.type and has_place:
                 found[position] = parameter
                 free.remove(parameter)
                 break

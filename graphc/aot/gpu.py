@@ -45,7 +45,7 @@ def make_gpu_program(
     Raises:
         LoweringError: for what does not run on a GPU yet. BuildError: a compiler refused a kernel.
     """
-    aliases = donations(traced)
+    aliases = donations(traced, numbers=True)
     plan = plan_device(lower_graph(traced.graph).optimised.graph, (), aliases)
     launches = (*plan.setup, *plan.launches)
     source = translation_unit([one.kernel for one in launches])

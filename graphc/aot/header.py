@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..types import Dim, Extent, product
+from .groups import print_groups
 from .interface import ABI_VERSION, ERRORS, FIRST_MESSAGE, WEIGHTS_HEADER, Interface
 from .signature import C_TYPES, Argument, Output, Signature, dtype_text
 
@@ -22,13 +23,15 @@ def print_header(interface: Interface, doc: str = "") -> str:
                      "#endif\n")  # fmt: skip
     parts.append('#ifdef __cplusplus\nextern "C" {\n#define restrict __restrict\n#endif\n')
     parts.append(_errors(interface))
+    known: dict[str, str] = {}
     for export in interface.exports:
         parts.append(_function(interface, export.signature))
+        parts.append(print_groups(interface, export.signature, known))
     if interface.weights is not None:
         parts.append(_mapping(interface))
     parts.append("#ifdef __cplusplus\n#undef restrict\n}\n#endif")
     parts.append(f"#endif /* {guard} */\n")
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _top(interface: Interface, doc: str) -> str:
@@ -94,18 +97,19 @@ def _function(interface: Interface, sig: Signature) -> str:
     params = [f"int64_t {s}" for s in sig.symbols]
     if interface.weights is not None:
         params.append("const void *weights")
-    params += [_declared(a) for a in sig.arguments]
+    params += [declared(a) for a in sig.arguments]
     params += [f"{C_TYPES[o.type.dtype.name]} *restrict {o.name}" for o in sig.written]
     params += ["void *workspace", "int64_t workspace_bytes"]
     extents = ", ".join(f"int64_t {s}" for s in sig.symbols) or "void"
     api, name = _api(interface), f"{lib}_{sig.name}"
-    text = [_comment(interface, sig), f"{api}int32_t {name}(\n    {_wrapped(params)});"]
+    text = [_comment(interface, sig), f"{api}int32_t {name}(\n    {wrapped(params)});"]
     text.append(f"{api}int64_t {name}_workspace_bytes({extents});")
     text += [_count(name, one, sig) for one in (*sig.arguments, *sig.written) if one.type.rank]
     return "\n".join(text) + "\n"
 
 
-def _wrapped(params: Sequence[str], width: int = 92) -> str:
+def wrapped(params: Sequence[str], width: int = 92, indent: int = 4) -> str:
+    """Items with commas between, in lines."""
     lines, line = [], ""
     for k, param in enumerate(params):
         piece = param + (", " if k + 1 < len(params) else "")
@@ -113,10 +117,11 @@ def _wrapped(params: Sequence[str], width: int = 92) -> str:
             lines.append(line.rstrip())
             line = ""
         line += piece
-    return "\n    ".join([*lines, line])
+    return ("\n" + " " * indent).join([*lines, line])
 
 
-def _declared(argument: Argument) -> str:
+def declared(argument: Argument) -> str:
+    """An argument as a function declares it."""
     kind = C_TYPES[argument.type.dtype.name]
     if argument.by_value:
         return f"{kind} {argument.name}"

@@ -80,7 +80,7 @@ def make_program(
     Raises:
         BuildError: for what a library cannot hold.
     """
-    aliases = tuple(donations(traced).items())
+    aliases = tuple(donations(traced, numbers=True).items())
     lowered = Lowered(traced.graph, target=where.target(level), aliases=aliases)
     plan = lowered.plan
     named = {p for p in s.places(plan.steps) if p[0] in ("kept", "table")}

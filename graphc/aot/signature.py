@@ -95,7 +95,7 @@ def signature_of(traced: TracedFunction, name: str, doc: str = "", where: str = 
     """
     if not is_identifier(name):
         raise BuildError(f"{name!r} is no name for a C function; use letters, digits and _")
-    aliases = donations(traced)
+    aliases = donations(traced, numbers=True)
     symbols = traced.graph.symbols
     for parameter in traced.parameters:
         for axis, extent in enumerate(parameter.type.shape):

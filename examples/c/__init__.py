@@ -1,0 +1,1 @@
+"""MNIST trained by a C program."""
