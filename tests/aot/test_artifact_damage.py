@@ -205,7 +205,7 @@ def test_signatures(copy: Path) -> None:
         open_artifact(copy, public_key=public)
     signing.sign_artifact(copy, key)
     x = np.ones((1, 6), np.float32)
-    assert open_artifact(copy, public_key=public).functions["wide"](x).shape == (1, 100)
+    assert open_artifact(copy, public_key=public).functions["wide"](x).shape == (1, 700)
     with pytest.raises(ArtifactError, match="was not signed with this key"):
         open_artifact(copy, public_key=signing.public_key(other))
     with pytest.raises(ArtifactError, match="has 32 bytes"):
