@@ -100,7 +100,8 @@ def main() -> None:
         ):  # fmt: skip
             client.upload_file(str(archive))
             train(client, paths, options.rows, options.steps, rate=4.0)
-            print(f"of the compiler, the workers loaded {sum(client.run(loaded).values(), [])}")
+            imported = [name for names in client.run(loaded).values() for name in names]
+            print(f"of the compiler, the workers loaded {imported}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def build(folder: Path, weights: str) -> int:
     sizes = (784, 512, 256, 10)
     layers = [
         (rng.normal(size=(m, n)).astype(np.float32), np.zeros(n, np.float32))
-        for m, n in zip(sizes[:-1], sizes[1:], strict=True)
+        for m, n in pairwise(sizes)
     ]
 
     def run(x: Any, layers: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,11 @@ def print_manifest(
         "functions": [_function(f, g) for f, g in zip(functions, graphs, strict=True)],
         "targets": [_target(one, placed[one.interface.where.name]) for one in libraries],
         "files": {
-            path: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            path: {
+                "bytes": len(content),
+                "crc32": zlib.crc32(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
             for path, content in sorted(files.items())
         },
     }

@@ -1,5 +1,5 @@
-"""Makes data/formatN.zip, an artifact of the present format, which has to load for ever. Run by hand
-once for each new format, before its first release:
+"""Makes data/formatN.zip, an artifact of the present format, which has to load for ever. Run by
+hand once for each new format, before its first release:
 
     python -m tests.aot.make_stored
 """
