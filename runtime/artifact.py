@@ -247,15 +247,15 @@ def this_machine() -> tuple[str, str, int]:
 def install() -> None:
     """Makes native calls possible in this process, and gives the functions their methods."""
     global _installed
-    if _installed:
-        return
-    content = call.native_object()
-    if content is not None:
-        call.install(content)
-    kind: Any = call.exported_type()
-    kind.__reduce__, kind.__repr__ = _reduce, _repr
-    kind.__signature__ = property(_signature)
-    _installed = True
+    if not _installed:
+        content = call.native_object()
+        if content is not None:
+            call.install(content)
+        _installed = True
+    kind: Any = call.exported_type()  # another one, once the compiler has installed native calls
+    if kind.__dict__.get("__reduce__") is not _reduce:
+        kind.__reduce__, kind.__repr__ = _reduce, _repr
+        kind.__signature__ = property(_signature)
 
 
 def _reduce(self: Any) -> Any:
