@@ -13,6 +13,7 @@ artifact.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
 import struct
@@ -141,6 +142,28 @@ class Artifact:
             return self.read(where.file).decode("utf-8"), arrays
         except UnicodeDecodeError:
             raise ArtifactError(f"{where.file} in {self.path} is no text") from None
+
+    def on_gpu(self, name: str) -> Any:
+        """A function that runs on the GPU of this machine; it takes and gives NumPy arrays.
+
+        Raises:
+            ArtifactError: when the artifact was built without code for GPUs, or it is damaged.
+            DeviceError: when there is no GPU, or no code for its architecture.
+        """
+        facts = self._facts(name)
+        if facts.gpu is None:
+            raise ArtifactError(f"{self.path} was built without GPU code; build it with --gpu")
+        from .gpu_program import GpuProgram, check_plan
+        from .on_gpu import OnGpu
+
+        constants = self.read(facts.gpu.constants)
+        try:
+            plan = json.loads(self.read(facts.gpu.plan))
+            check_plan(plan, len(facts.arguments) + len(facts.outputs), len(constants))
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"{facts.gpu.plan} in {self.path}: {error}") from None
+        cubins = {arch: self.read(path) for arch, path in facts.gpu.cubins.items()}
+        return OnGpu(facts, GpuProgram(name, plan, cubins, constants))
 
     def _facts(self, name: str) -> Function:
         for one in self.manifest.functions:

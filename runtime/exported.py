@@ -154,7 +154,7 @@ class Exported:
         pack = nested.packer(structure)
 
         def assemble(arrays: Sequence[Any]) -> Any:
-            return pack([_leaf(r.form, r.value, arrays, r.output) for r in results])
+            return pack([leaf_of(r.form, r.value, arrays, r.output) for r in results])
 
         return assemble, frozenset()
 
@@ -169,11 +169,15 @@ class Exported:
             leaves = self._unpack(*args)
             if leaves is not None:
                 return self._leaves(*leaves)
+        return self._leaves(*self._taken_apart(args, kwargs))
+
+    def _taken_apart(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The leaves of a call."""
         found: dict[int, Any] = {}
         given = self._bound(args, kwargs)
         for parameter, value in zip(self.facts.parameters, given, strict=True):
             nested.leaves_of(parameter.structure, value, parameter.name, found)
-        return self._leaves(*(found[k] for k in range(len(found))))
+        return [found[k] for k in range(len(found))]
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """One value for each parameter."""
@@ -194,6 +198,10 @@ class Exported:
 
     def _run(self, *leaves: Any) -> Any:
         """Checks and prepares the leaves, then runs."""
+        return self._prepared(*self._apart(self._checked(leaves)[0]))
+
+    def _checked(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[str, int]]:
+        """The leaves as arrays and numbers of the right types, and the values of the extents."""
         facts = self.facts
         if len(leaves) != len(facts.arguments):
             raise TypeError(f"{facts.name}() takes {len(facts.arguments)} arrays")
@@ -210,7 +218,7 @@ class Exported:
                 given = ", ".join(f"{k} = {v}" for k, v in values.items())
                 raise ShapeMismatch(f"{facts.name} needs {text} >= 0, and it is {value} for {given}"
                                     f"{where}")  # fmt: skip
-        return self._prepared(*self._apart(prepared))
+        return prepared, values
 
     def _apart(self, leaves: list[Any]) -> list[Any]:
         """Arrays that are written over share no memory with others, and may be written."""
@@ -263,7 +271,8 @@ class Exported:
         raise error_of(text) if code >= FIRST_MESSAGE else ArtifactError(text)
 
 
-def _leaf(form: str, value: Any, arrays: Sequence[Any], output: int) -> Any:
+def leaf_of(form: str, value: Any, arrays: Sequence[Any], output: int) -> Any:
+    """A leaf of what a function returns, from the arrays of its outputs."""
     if form == "static":
         return value
     array = arrays[output]

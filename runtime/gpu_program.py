@@ -127,6 +127,45 @@ class GpuProgram:
             raise IndexError(messages[code[0] - 1] if known else f"unknown error {code[0]}")
 
 
+def check_plan(plan: Any, buffers: int, constants_bytes: int) -> None:
+    """Whether a plan is one, for so many buffers and bytes of constants.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    try:
+        for one in (*plan["setup"], *plan["launches"]):
+            good = type(one["kernel"]) is str and type(one["fails"]) is bool
+            good = good and type(one["dynamic_bytes"]) is int and type(one["line"]) is str
+            good = good and len(one["block"]) == 3 and all(type(b) is int for b in one["block"])
+            good = good and all(type(s) is str for s in one["symbols"]) and len(one["grid"]) == 3
+            for extent, limit in one["grid"]:
+                good = good and type(extent) in (int, str) and type(limit) is int
+            for kind, where in one["buffers"]:
+                ends = {"buffer": buffers, "constant": len(plan["constants"])}
+                known = kind in (*ends, "arena", "kept")
+                text = type(where) is str and kind not in ends
+                inside = text or (type(where) is int and 0 <= where < ends.get(kind, 2**62))
+                good = good and known and inside
+            if not good:
+                raise ValueError("a launch is damaged")
+        for place, nbytes in plan["constants"]:
+            if not 0 <= place <= place + nbytes <= constants_bytes:
+                raise ValueError("a constant is not in the file")
+        for k, argument in plan["aliases"]:
+            if not (0 <= k < buffers and 0 <= argument < buffers):
+                raise ValueError("an output is written over nothing")
+        sizes = [plan["kept"], plan["setup_arena"]]
+        if not all(type(n) is int and 0 <= n < 2**48 for n in sizes):
+            raise ValueError("a size is damaged")
+        if type(plan["arena"]) not in (int, str) or not all(
+            type(m) is str for m in plan["messages"]
+        ):
+            raise ValueError("the plan is damaged")
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"the plan is damaged: {error}") from None
+
+
 def _chosen(name: str, cubins: Mapping[str, bytes], arch: str) -> bytes:
     """The code for a device: cubins run on later minor versions of their architecture."""
     major, minor = int(arch[3:-1]), int(arch[-1])

@@ -99,6 +99,21 @@ class GraphFile:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuFiles:
+    """Code for GPUs: CUDA C, a cubin for each architecture, how the kernels are launched (JSON, see
+    gpu_program.py) and the constants that they read."""
+
+    source: str
+    plan: str
+    constants: str
+    cubins: Mapping[str, str]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.source, self.plan, self.constants, *self.cubins.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """One function of the artifact."""
 
@@ -114,6 +129,7 @@ class Function:
     """Of the results."""
     results: tuple[Result, ...]
     graph: GraphFile | None
+    gpu: GpuFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +289,7 @@ def _manifest(it: _Reader) -> Manifest:
         raise ArtifactError("the manifest has no functions, or two of one name")
     used = [path for target in found.targets for path in target.files.values()]
     used += [p for f in found.functions if f.graph for p in (f.graph.file, f.graph.data) if p]
+    used += [p for f in found.functions if f.gpu for p in f.gpu.paths]
     for path in used:
         if path not in files:
             raise ArtifactError(f"the manifest uses {path} and does not list it")
@@ -316,6 +333,7 @@ def _function(it: _Reader) -> Function:
         it.each("parameters", lambda x, w: _parameter(_Reader(x, w))), arguments, outputs,
         _structure(it.tree.get("structure"), f"{it.where}.structure", 0),
         it.each("results", lambda x, w: _result(_Reader(x, w), len(outputs))), _graph(it),
+        _gpu(it),
     )  # fmt: skip
     taken = [n for p in found.parameters for n in leaf_numbers(p.structure)]
     made = leaf_numbers(found.structure)
@@ -395,6 +413,18 @@ def _graph(it: _Reader) -> GraphFile | None:
     constants = one.each("constants", constant)
     data = one.path("data") if constants else ""
     return GraphFile(one.path("file"), data, constants)
+
+
+def _gpu(it: _Reader) -> GpuFiles | None:
+    if it.tree.get("gpu") is None:
+        return None
+    one = _Reader(it.tree["gpu"], f"{it.where}.gpu")
+    cubins = {}
+    for arch, path in one.get("cubins", dict).items():
+        if not re.fullmatch(r"sm_[0-9]{2,3}[af]?", arch):
+            raise ArtifactError(f"{one.where} has the architecture {arch!r}")
+        cubins[arch] = check_path(path, f"{one.where}.cubins")
+    return GpuFiles(one.path("source"), one.path("plan"), one.path("constants"), cubins)
 
 
 def _requirement(it: _Reader, symbols: tuple[str, ...]) -> Requirement:

@@ -24,7 +24,9 @@ from ..errors import BuildError
 from ..specs import Spec, spec
 from . import exports
 from .exports import TRANSFORMS, Source
+from .gpu import GpuProgram, checked, has_compiler, make_gpu_program
 from .library import Function, Library, build_library
+from .program import Block
 from .signature import is_identifier
 from .targets import Platform, choose_levels, platform
 
@@ -162,6 +164,7 @@ def build(
     threads: str = "none",
     weights: str = "embed",
     linker: str | None = None,
+    gpu: str | Sequence[str] = (),
     graph: bool = True,
     doc: str = "",
     private_key: bytes | None = None,
@@ -183,6 +186,8 @@ def build(
             "openmp".
         weights: "embed" in the library, or "file": beside it, mapped by the caller.
         linker: which one ("ld", "lld", "zig", "own"); the first that is there if it is left out.
+        gpu: architectures of GPUs ("sm_80", "sm_90") that kernels are compiled for, too: CUDA C and
+            cubins beside the code for processors.
         graph: whether the graphs are put in, which `graphc.load` derives and exports again.
         private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
@@ -215,6 +220,7 @@ def build(
         if where.library:
             progress(f"linking for {where.name}")
             linked[where.name] = link(library, linker)
+    for_gpus, constants = _for_gpus(made, gpu, progress)
     progress(f"writing {place}")
     shared = {target: one.content for target, one in linked.items()}
     extra = {
@@ -222,9 +228,29 @@ def build(
         for target, one in linked.items()
     }
     write_artifact(place, libraries, made, shared=shared, extra=extra, graphs=graph, doc=doc,
-                   private_key=private_key)  # fmt: skip
+                   gpu=for_gpus, gpu_constants=constants, private_key=private_key)  # fmt: skip
     how = {target: one.linker for target, one in linked.items()}
     return Artifact(place, tuple(libraries), how, time.perf_counter() - begin)
+
+
+def _for_gpus(
+    functions: Sequence[Function], gpu: str | Sequence[str], progress: Progress
+) -> tuple[list[GpuProgram], bytes]:
+    """The functions for GPUs, and the constants that they read."""
+    names = [n.strip() for n in gpu.split(",")] if isinstance(gpu, str) else gpu
+    block, found = Block(), []
+    if not names:
+        return [], b""
+    architectures = checked(names)
+    if not has_compiler():
+        raise BuildError(
+            "no compiler for CUDA C was found; install the PyPI packages nvidia-cuda-nvrtc and "
+            "nvidia-cuda-runtime, or a CUDA toolkit (nvcc)"
+        )
+    for one in functions:
+        progress(f"{one.signature.name} for {', '.join(architectures)}")
+        found.append(make_gpu_program(one.traced, one.signature.name, architectures, block))
+    return found, block.content
 
 
 def _platforms(target: str | Sequence[str]) -> list[Platform]:

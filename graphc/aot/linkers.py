@@ -27,6 +27,7 @@ from ..errors import BuildError
 from . import objects
 from .library import Library
 from .targets import Platform
+from .wasm import print_declaration, print_module
 
 LINKERS = ("ld", "lld", "zig", "own")
 INSTALL = 'install the linkers of the PyPI package ziglang: pip install "graphc[aot]"'
@@ -267,7 +268,12 @@ def _wasm(head: list[str], name: str) -> Callable[[Library], Linked]:
                        "-z", "stack-size=262144", "--stack-first", "-o", output]  # fmt: skip
             return [*head, *options, *exports, *files]
 
-        return _linked(library, name, make)
+        made = _linked(library, name, make)
+        extra = {
+            ".mjs": print_module(library.interface).encode(),
+            ".d.mts": print_declaration(library.interface).encode(),
+        }
+        return Linked(made.content, made.linker, extra)
 
     return link_wasm
 

@@ -36,6 +36,7 @@ def print_manifest(
     files: Mapping[str, bytes],
     doc: str,
     versions: tuple[str, str],
+    gpu: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> bytes:
     """The bytes of the manifest.
 
@@ -43,6 +44,7 @@ def print_manifest(
         placed: the paths of each target's files by role.
         files: every file, by path.
         versions: of graphc and of LLVM.
+        gpu: the files of GPU code, by function.
 
     Raises:
         BuildError: for arguments or results that no manifest can describe.
@@ -55,7 +57,10 @@ def print_manifest(
         "llvm": versions[1],
         "library": libraries[0].interface.library,
         "doc": doc,
-        "functions": [_function(f, g) for f, g in zip(functions, graphs, strict=True)],
+        "functions": [
+            _function(f, g, (gpu or {}).get(f.signature.name))
+            for f, g in zip(functions, graphs, strict=True)
+        ],
         "targets": [_target(one, placed[one.interface.where.name]) for one in libraries],
         "files": {
             path: {
@@ -102,7 +107,9 @@ def system_of(where: Platform) -> str:
     return "none"
 
 
-def _function(one: Function, graph: GraphText | None) -> dict[str, Any]:
+def _function(
+    one: Function, graph: GraphText | None, gpu: Mapping[str, Any] | None
+) -> dict[str, Any]:
     sig, traced = one.signature, one.traced
     return {
         "name": sig.name,
@@ -119,6 +126,7 @@ def _function(one: Function, graph: GraphText | None) -> dict[str, Any]:
         "structure": _structure_of(traced.out_tree, range(traced.out_tree.count), "the result"),
         "results": [_result(r, sig.name) for r in traced.results],
         "graph": None if graph is None else graph.facts,
+        "gpu": gpu,
     }
 
 

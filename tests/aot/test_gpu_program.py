@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from graphc_runtime import cuda, gpu_program
+from graphc_runtime.artifact import open_artifact
+from graphc_runtime.errors import ArtifactError
 
 import graphc
+from graphc.aot import build as aot_build
 from graphc.aot import gpu
 from graphc.aot.program import Block
 from graphc.errors import BuildError
@@ -89,3 +93,65 @@ def test_names_of_architectures() -> None:
     assert gpu.checked(["sm_80", "sm_90a"]) == ("sm_80", "sm_90a")
     with pytest.raises(BuildError, match="no GPU architecture"):
         gpu.checked(["h100"])
+
+
+def test_an_artifact_with_code_for_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if conftest.MISSING:
+        pytest.skip(conftest.MISSING)
+    monkeypatch.setattr(gpu, "compile_cubin", lambda source, arch: standin.image(source))
+    monkeypatch.setattr(aot_build, "has_compiler", lambda: True)
+    arch = cuda.device().arch
+
+    def step(state: Any, x: Any) -> Any:
+        w = state["w"] - 0.1 * x.sum(axis=0)
+        return {"w": w}, (w * w).sum()
+
+    graphc.build(
+        tmp_path / "model",
+        graphc.export(network, x="f32[b, 20]"),
+        graphc.export(step, state={"w": "f32[20]"}, x="f32[b, 20]", donate="state"),
+        gpu=arch, cpu="baseline",
+    )  # fmt: skip
+    opened = open_artifact(tmp_path / "model")
+    opened.check()
+    on_gpu = opened.on_gpu("network")
+    x = RNG.normal(size=(9, 20)).astype(np.float32)
+    for got, wanted in zip(on_gpu(x), network(x), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-5)
+    w = RNG.normal(size=20).astype(np.float32)
+    expected = w - np.float32(0.1) * x.sum(axis=0)
+    state, total = opened.on_gpu("step")({"w": w}, x=x)
+    np.testing.assert_allclose(state["w"], expected, rtol=1e-5)
+    assert state["w"] is w, "it is written over"
+    np.testing.assert_allclose(total, (expected**2).sum(), rtol=1e-5)
+    with pytest.raises(TypeError, match=r"x is float64"):
+        on_gpu(x.astype(np.float64))
+
+
+def test_gpu_code_is_asked_for(tmp_path: Path) -> None:
+    graphc.build(tmp_path / "model", graphc.export(network, x="f32[b, 20]"), cpu="baseline")
+    with pytest.raises(ArtifactError, match="built without GPU code"):
+        open_artifact(tmp_path / "model").on_gpu("network")
+
+
+@pytest.mark.parametrize("damage", ["buffers", "constants", "grid", "aliases", "kept", "setup"])
+def test_damaged_plans(damage: str) -> None:
+    launch = {
+        "kernel": "k", "grid": [["b", 9], [1, 1], [1, 1]], "block": [32, 1, 1], "dynamic_bytes": 0,
+        "buffers": [["buffer", 1], ["constant", 0]], "symbols": ["b"], "fails": False, "line": "",
+    }  # fmt: skip
+    plan: dict[str, Any] = {
+        "launches": [launch], "setup": [], "arena": 0, "kept": 0, "setup_arena": 0,
+        "constants": [[0, 8]], "messages": [], "aliases": [],
+    }  # fmt: skip
+    gpu_program.check_plan(plan, 2, 8)
+    if damage == "buffers":
+        launch["buffers"] = [["buffer", 2]]
+    elif damage == "grid":
+        launch["grid"] = [["b", 9]]
+    else:
+        plan[damage] = {
+            "constants": [[1, 8]], "aliases": [[0, 5]], "kept": -1, "setup": [{}]
+        }[damage]  # fmt: skip
+    with pytest.raises(ValueError, match=r"damaged|not in the file|written over nothing"):
+        gpu_program.check_plan(plan, 2, 8)
