@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from . import call, manifest
-from .container import Container, open_container
+from .container import Container, open_container, unnamed
 from .errors import ArtifactError
 from .exported import Code, Exported, numpy_dtype
 from .forking import ForkLock
@@ -38,6 +38,8 @@ _ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 _lock = ForkLock()
 _installed = False
+_places: dict[str, str] = {}
+"""The ids of the artifacts whose libraries were loaded, by their paths."""
 _loaded: dict[tuple[str, str, str], tuple[Any, object]] = {}
 """The libraries that were loaded, by place, id and target; they stay for good, as what they hand
 out may live on."""
@@ -187,6 +189,8 @@ class Artifact:
         path = target.files["shared"]
         content = self._content(path)
         place, keep = self.container.loadable(path, content)
+        if _places.setdefault(place, self.manifest.id) != self.manifest.id:
+            place, keep = unnamed(path, content)  # it was built anew since it was loaded
         try:
             library = ctypes.CDLL(place)
         except OSError as error:

@@ -51,7 +51,7 @@ def open_container(path: str) -> Container:
     Raises:
         ArtifactError: when there is neither.
     """
-    place = Path(path)
+    place = Path(os.path.abspath(path))  # the process may change its folder later
     if place.is_dir():
         return Folder(place)
     inner: list[str] = []
@@ -165,15 +165,21 @@ class Zip:
         return self.read(name, nbytes)
 
     def loadable(self, name: str, content: Any) -> tuple[str, object]:
-        if sys.platform == "linux":
-            number = os.memfd_create("graphc")
-            with open(number, "wb", closefd=False) as file:
-                file.write(content)
-            # it stays open: the loader takes two libraries of one path for the same one
-            return f"/proc/self/fd/{number}", number
-        import tempfile  # 5 ms, where it is not needed
+        return unnamed(name, content)
 
-        suffix = Path(name).suffix
-        with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+
+def unnamed(name: str, content: Any) -> tuple[str, object]:
+    """As `Container.loadable`, at a path of its own: the system's loader takes two libraries of one
+    path for the same one."""
+    if sys.platform == "linux":
+        number = os.memfd_create("graphc")
+        with open(number, "wb", closefd=False) as file:
             file.write(content)
-        return file.name, file
+        # it stays open, so that no other gets its number
+        return f"/proc/self/fd/{number}", number
+    import tempfile  # 5 ms, where it is not needed
+
+    suffix = Path(name).suffix
+    with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+        file.write(content)
+    return file.name, file
