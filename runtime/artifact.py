@@ -5,8 +5,9 @@
     model.functions["predict"](x)
 
 An artifact is a Python package too: its `__init__.py` calls `open_package`. Before anything runs,
-the manifest is checked, then the platform, then the size of every file and the hash of what is
-loaded. Nothing is unpickled, and no path leads out of the artifact.
+the manifest is checked, then the platform, then the size of every file and the CRC of what is
+loaded (`check` compares the hash of every file). Nothing is unpickled, and no path leads out of the
+artifact.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import platform
 import struct
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,18 +26,20 @@ from typing import Any
 import numpy as np
 
 from . import call, manifest
-from .container import Container, open_container
+from .container import Container, open_container, unnamed
 from .errors import ArtifactError
 from .exported import Code, Exported, numpy_dtype
 from .forking import ForkLock
 from .hashing import sha256
-from .manifest import Function, Manifest, Target
+from .manifest import File, Function, Manifest, Target
 
 _ALIGN = 64
 _ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 _lock = ForkLock()
 _installed = False
+_places: dict[str, str] = {}
+"""The ids of the artifacts whose libraries were loaded, by their paths."""
 _loaded: dict[tuple[str, str, str], tuple[Any, object]] = {}
 """The libraries that were loaded, by place, id and target; they stay for good, as what they hand
 out may live on."""
@@ -92,17 +96,31 @@ class Artifact:
 
     def read(self, path: str) -> bytes:
         """The content of one of the files, which is what the manifest says."""
-        wanted = self.manifest.files.get(path)
-        if wanted is None:
-            raise ArtifactError(f"{self.path} has no file {path}")
+        wanted = self._listed(path)
         content = self.container.read(path, wanted.nbytes)
+        if len(content) != wanted.nbytes or sha256(content) != wanted.sha256:
+            raise self._damaged(path)
+        return content
+
+    def _content(self, path: str) -> Any:
+        """As `read`, but mapped, and compared by the CRC: no import waits for a hash."""
+        content = self.container.view(path, self._listed(path).nbytes)
         self._compare(path, content)
         return content
 
+    def _listed(self, path: str) -> File:
+        wanted = self.manifest.files.get(path)
+        if wanted is None:
+            raise ArtifactError(f"{self.path} has no file {path}")
+        return wanted
+
     def _compare(self, path: str, content: Any) -> None:
         wanted = self.manifest.files[path]
-        if len(content) != wanted.nbytes or sha256(content) != wanted.sha256:
-            raise ArtifactError(f"{path} in {self.path} is not what was built; it is damaged")
+        if len(content) != wanted.nbytes or zlib.crc32(content) != wanted.crc32:
+            raise self._damaged(path)
+
+    def _damaged(self, path: str) -> ArtifactError:
+        return ArtifactError(f"{path} in {self.path} is not what was built; it is damaged")
 
     def graph(self, name: str) -> tuple[str, list[np.ndarray]]:
         """The text of a function's graph, and its large constants.
@@ -169,8 +187,10 @@ class Artifact:
     def _load(self, target: Target) -> tuple[Any, object]:
         """The shared library, with its weights."""
         path = target.files["shared"]
-        content = self.read(path)
+        content = self._content(path)
         place, keep = self.container.loadable(path, content)
+        if _places.setdefault(place, self.manifest.id) != self.manifest.id:
+            place, keep = unnamed(path, content)  # it was built anew since it was loaded
         try:
             library = ctypes.CDLL(place)
         except OSError as error:
@@ -194,16 +214,14 @@ class Artifact:
 
     def _weights(self, path: str) -> np.ndarray:
         """The file of weights, mapped where it is a file."""
-        place = self.container.file(path)
-        if place is not None and self.manifest.files[path].nbytes:
-            mapped = np.memmap(place, np.uint8, "r")
-            self._compare(path, mapped)
+        content = self._content(path)
+        mapped = np.frombuffer(content, np.uint8)
+        if mapped.ctypes.data % _ALIGN == 0:
             return mapped
-        content = self.read(path)
         room = np.empty(len(content) + _ALIGN, np.uint8)
         start = -room.ctypes.data % _ALIGN
         found = room[start : start + len(content)]
-        found[:] = np.frombuffer(content, np.uint8)
+        found[:] = mapped
         return found
 
     def _function(self, facts: Function, library: Any, keep: object) -> Any:
@@ -256,15 +274,15 @@ def this_machine() -> tuple[str, str, int]:
 def install() -> None:
     """Makes native calls possible in this process, and gives the functions their methods."""
     global _installed
-    if _installed:
-        return
-    content = call.native_object()
-    if content is not None:
-        call.install(content)
-    kind: Any = call.exported_type()
-    kind.__reduce__, kind.__repr__ = _reduce, _repr
-    kind.__signature__ = property(_signature)
-    _installed = True
+    if not _installed:
+        content = call.native_object()
+        if content is not None:
+            call.install(content)
+        _installed = True
+    kind: Any = call.exported_type()  # another one, once the compiler has installed native calls
+    if kind.__dict__.get("__reduce__") is not _reduce:
+        kind.__reduce__, kind.__repr__ = _reduce, _repr
+        kind.__signature__ = property(_signature)
 
 
 def _reduce(self: Any) -> Any:
@@ -351,5 +369,5 @@ def open_artifact(
 def open_package(file: str, module: str) -> Artifact:
     """The artifact whose `__init__.py` is imported as a module."""
     found = open_artifact(Path(file).parent, module=module)
-    found.read("__init__.py")
+    found._content("__init__.py")
     return found

@@ -6,12 +6,13 @@ read is a plain file inside, never a link that leads out.
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import struct
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .errors import ArtifactError
 
@@ -35,11 +36,11 @@ class Container(Protocol):
         """A file of so many bytes, or (None) of as many as a manifest may have."""
         ...
 
-    def file(self, name: str) -> str | None:
-        """The file itself, where it is one."""
+    def view(self, name: str, nbytes: int) -> Any:
+        """As `read`, mapped where the file is one: it is not copied."""
         ...
 
-    def loadable(self, name: str, content: bytes) -> tuple[str, object]:
+    def loadable(self, name: str, content: Any) -> tuple[str, object]:
         """A path for the system's loader of libraries, and what has to live as long."""
         ...
 
@@ -50,7 +51,7 @@ def open_container(path: str) -> Container:
     Raises:
         ArtifactError: when there is neither.
     """
-    place = Path(path)
+    place = Path(os.path.abspath(path))  # the process may change its folder later
     if place.is_dir():
         return Folder(place)
     inner: list[str] = []
@@ -104,10 +105,14 @@ class Folder:
             raise ArtifactError(f"{name} in {self.path} is longer than {most} bytes")
         return content
 
-    def file(self, name: str) -> str | None:
-        return self._place(name)
+    def view(self, name: str, nbytes: int) -> Any:
+        place = self._place(name)
+        if place is None or not nbytes or self.size(name) != nbytes:
+            return self.read(name, nbytes)
+        with open(place, "rb") as file:
+            return mmap.mmap(file.fileno(), nbytes, access=mmap.ACCESS_READ)
 
-    def loadable(self, name: str, content: bytes) -> tuple[str, object]:
+    def loadable(self, name: str, content: Any) -> tuple[str, object]:
         return os.path.abspath(os.path.join(self.path, name)), None
 
 
@@ -156,19 +161,25 @@ class Zip:
             raise ArtifactError(f"{name} in {self.path} is longer than {most} bytes")
         return content
 
-    def file(self, name: str) -> str | None:
-        return None
+    def view(self, name: str, nbytes: int) -> bytes:
+        return self.read(name, nbytes)
 
-    def loadable(self, name: str, content: bytes) -> tuple[str, object]:
-        if sys.platform == "linux":
-            number = os.memfd_create("graphc")
-            with open(number, "wb", closefd=False) as file:
-                file.write(content)
-            # it stays open: the loader takes two libraries of one path for the same one
-            return f"/proc/self/fd/{number}", number
-        import tempfile  # 5 ms, where it is not needed
+    def loadable(self, name: str, content: Any) -> tuple[str, object]:
+        return unnamed(name, content)
 
-        suffix = Path(name).suffix
-        with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+
+def unnamed(name: str, content: Any) -> tuple[str, object]:
+    """As `Container.loadable`, at a path of its own: the system's loader takes two libraries of one
+    path for the same one."""
+    if sys.platform == "linux":
+        number = os.memfd_create("graphc")
+        with open(number, "wb", closefd=False) as file:
             file.write(content)
-        return file.name, file
+        # it stays open, so that no other gets its number
+        return f"/proc/self/fd/{number}", number
+    import tempfile  # 5 ms, where it is not needed
+
+    suffix = Path(name).suffix
+    with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+        file.write(content)
+    return file.name, file

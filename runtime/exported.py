@@ -169,7 +169,8 @@ class Exported:
             leaves = self._unpack(*args)
             if leaves is not None:
                 return self._leaves(*leaves)
-        return self._leaves(*self._taken_apart(args, kwargs))
+        leaves = self._taken_apart(args, kwargs)  # first: what is wrong here is said first
+        return self._leaves(*leaves)
 
     def _taken_apart(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The leaves of a call."""

@@ -151,9 +151,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a file has to be."""
+    """What a file has to be. The CRC is compared when a file is loaded (3 GB in a second), the
+    hash by `Artifact.check`."""
 
     nbytes: int
+    crc32: int
     sha256: str
 
 
@@ -274,7 +276,8 @@ def _manifest(it: _Reader) -> Manifest:
         hashed = one.text("sha256")
         if not re.fullmatch(r"[0-9a-f]{64}", hashed):
             raise ArtifactError(f"{one.where} has no hash")
-        files[check_path(path, "files")] = File(one.number("bytes", 0), hashed)
+        nbytes, crc32 = one.number("bytes", 0), one.number("crc32", 0, 2**32 - 1)
+        files[check_path(path, "files")] = File(nbytes, crc32, hashed)
     found = Manifest(
         it.text("id"), it.number("format", 1), it.number("abi", 1), it.text("graphc"),
         it.text("llvm"), it.name("library"), it.text("doc"),

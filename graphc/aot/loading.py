@@ -28,7 +28,7 @@ from .graphs import read_graph
 class Artifact:
     """An artifact: its functions are attributes, and `functions` by name.
 
-    `manifest` is what it says of itself (docs/aot.md); `check()` compares every file with it.
+    `manifest` is what it says of itself (docs/artifacts.md); `check()` compares every file with it.
     """
 
     def __init__(self, opened: runtime.Artifact):

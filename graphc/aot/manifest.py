@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,11 @@ def print_manifest(
         ],
         "targets": [_target(one, placed[one.interface.where.name]) for one in libraries],
         "files": {
-            path: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            path: {
+                "bytes": len(content),
+                "crc32": zlib.crc32(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
             for path, content in sorted(files.items())
         },
     }

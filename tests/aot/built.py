@@ -18,7 +18,8 @@ from graphc.aot.build import build, export
 ROOT = Path(__file__).parents[2]
 DTYPES = ("bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32", "f64",
           "c64", "c128")  # fmt: skip
-W = np.random.default_rng(7).normal(size=(6, 100)).astype(np.float32)
+W = np.random.default_rng(7).normal(size=(6, 700)).astype(np.float32)
+"""Large enough for the block of weights; the stored artifacts have it, too."""
 Point = namedtuple("Point", "x y")
 
 

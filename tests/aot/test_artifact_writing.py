@@ -81,6 +81,20 @@ def test_an_artifact_is_replaced(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["place"], "nothing is left beside it"
 
 
+@pytest.mark.parametrize("weights", ["embed", "file"])
+def test_an_artifact_that_is_built_anew_in_one_process(tmp_path: Path, weights: str) -> None:
+    """The system's loader takes two libraries of one path for the same one."""
+    x = np.ones((2, 6), np.float32)
+    kept = []
+    for factor in (1, 2, 3, 2):
+        w = np.full((6, 700), factor, np.float32)
+        build(tmp_path / "place", export(lambda x, w=w: x @ w, name="f", x="f32[b, 6]"),
+              cpu="baseline", weights=weights)  # fmt: skip
+        kept.append(open_artifact(tmp_path / "place").functions["f"])
+        assert float(kept[-1](x)[0, 0]) == 6 * factor
+    assert [float(f(x)[0, 0]) for f in kept] == [6.0, 12.0, 18.0, 12.0]
+
+
 def test_anything_else_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
     with pytest.raises(BuildError, match="is a file"):
