@@ -3,6 +3,7 @@ library."""
 
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 from pathlib import Path
@@ -48,7 +49,7 @@ def data(folder: Path, name: str, *shape: int) -> np.ndarray:
 def trained(folder: Path, functions: Any) -> tuple[list[float], float, int]:
     """(mean loss of each epoch, loss and right answers on the test images) as train.c does it."""
     images, labels = data(folder, "train_images", 784), data(folder, "train_labels")
-    state = functions["init"](model.STATE)
+    state = functions["init"](copy.deepcopy(model.STATE))  # it is written over
     losses = []
     for _ in range(EPOCHS):
         state, rows = functions["order"](state)
