@@ -1,5 +1,5 @@
-"""Makes native.ll from native.c, and likewise threads.ll and extension.ll. For developers of graphc,
-after a change of the C; users never run it.
+"""Makes native.ll from native.c, and likewise threads.ll and extension.ll. For developers of
+graphc, after a change of the C; users never run it.
 
     python -m graphc_runtime.make_native [--check]      needs clang-16 (or GRAPHC_CLANG); --check
     only compares
