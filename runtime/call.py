@@ -33,9 +33,9 @@ from .specialization import Specialization
 
 __all__ = [
     "CallPath", "PoolStatistics", "add_specialization", "call_statistics",
-    "clear_specializations", "compiled_type", "exported_type", "get_threads", "install",
-    "native_object", "native_source", "path", "pool_statistics", "runtime_pointer",
-    "set_pool_limit", "set_threads", "threads_source", "trim_pool",
+    "clear_specializations", "compiled_type", "exported_type", "extension_source",
+    "get_threads", "install", "native_object", "native_source", "path", "pool_statistics",
+    "runtime_pointer", "set_pool_limit", "set_threads", "threads_source", "trim_pool",
 ]  # fmt: skip
 
 LARGE_BYTES = 128 * 1024  # from here the pool is faster than malloc, by alignment and by pages kept
@@ -136,6 +136,11 @@ def native_source() -> str:
 def threads_source() -> str:
     """The LLVM IR text of the thread pool that libraries may have (threads.c), as native_source."""
     return (Path(__file__).parent / "threads.ll").read_text(encoding="utf-8")
+
+
+def extension_source() -> str:
+    """The LLVM IR text of extension modules (extension.c), as native_source."""
+    return (Path(__file__).parent / "extension.ll").read_text(encoding="utf-8")
 
 
 def native_object() -> bytes | None:

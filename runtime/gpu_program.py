@@ -145,7 +145,7 @@ def check_plan(plan: Any, buffers: int, constants_bytes: int) -> None:
                 ends = {"buffer": buffers, "constant": len(plan["constants"])}
                 known = kind in (*ends, "arena", "kept")
                 text = type(where) is str and kind not in ends
-                inside = text or (type(where) is int and 0 <= where < ends.get(kind, 2**62))
+                inside = text or (type(where) is int and 0 <= where < int(ends.get(kind, 2**62)))
                 good = good and known and inside
             if not good:
                 raise ValueError("a launch is damaged")

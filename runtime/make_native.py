@@ -1,5 +1,5 @@
-"""Makes native.ll from native.c, and threads.ll from threads.c. For developers of graphc, after a
-change of the C; users never run it.
+"""Makes native.ll from native.c, and likewise threads.ll and extension.ll. For developers of
+graphc, after a change of the C; users never run it.
 
     python -m graphc_runtime.make_native [--check]      needs clang-16 (or GRAPHC_CLANG); --check
     only compares
@@ -32,11 +32,11 @@ _IDENT = re.compile(r"^!llvm\.ident = .*\n", re.MULTILINE)
 _IDENT_TEXT = re.compile(r'^!\d+ = !\{!"[^"]*clang version[^"]*"\}\n', re.MULTILINE)
 
 
-NAMES = ("native", "threads")
+NAMES = ("native", "threads", "extension")
 
 
 def make(name: str = "native") -> str:
-    """The text of native.ll, or of threads.ll.
+    """The text of native.ll, or of another of NAMES.
 
     Raises:
         OSError, subprocess.CalledProcessError: when clang is not there, or refuses the C.
@@ -54,7 +54,7 @@ def make(name: str = "native") -> str:
 
 
 def main() -> int:
-    """Writes native.ll and threads.ll, or with --check says whether they are up to date."""
+    """Writes the texts, or with --check says whether they are up to date."""
     stale = 0
     for name in NAMES:
         path, text = FOLDER / f"{name}.ll", make(name)

@@ -165,6 +165,7 @@ def build(
     weights: str = "embed",
     linker: str | None = None,
     gpu: str | Sequence[str] = (),
+    emit: Sequence[str] = (),
     graph: bool = True,
     doc: str = "",
     private_key: bytes | None = None,
@@ -188,6 +189,8 @@ def build(
         linker: which one ("ld", "lld", "zig", "own"); the first that is there if it is left out.
         gpu: architectures of GPUs ("sm_80", "sm_90") that kernels are compiled for, too: CUDA C and
             cubins beside the code for processors.
+        emit: "pyext" makes an extension module of Python, too: one file, NAME.abi3.so, that needs
+            Python 3.11 or newer and nothing else.
         graph: whether the graphs are put in, which `graphc.load` derives and exports again.
         private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
@@ -195,6 +198,7 @@ def build(
         BuildError: with what is missing or wrong.
     """
     from .artifact import write_artifact
+    from .extension import SUFFIX, link_extension
     from .linkers import link
 
     begin = time.perf_counter()
@@ -204,6 +208,9 @@ def build(
         raise BuildError(f"{title!r} cannot name a library; use letters, digits and _, or name=...")
     if weights not in ("embed", "file"):
         raise BuildError(f"weights is {weights!r}; expected 'embed' or 'file'")
+    for kind in emit:
+        if kind != "pyext":
+            raise BuildError(f"there is no {kind!r} to emit; expected 'pyext'")
     platforms = _platforms(target)
     made = []
     for number, one in enumerate(functions, 1):
@@ -227,6 +234,11 @@ def build(
         target: {f"{title}{suffix}": content for suffix, content in one.extra.items()}
         for target, one in linked.items()
     }
+    if emit:
+        for one in libraries:
+            progress(f"an extension module for {one.interface.where.name}")
+            files = extra.setdefault(one.interface.where.name, {})
+            files[f"{title}{SUFFIX}"] = link_extension(one, linker)
     write_artifact(place, libraries, made, shared=shared, extra=extra, graphs=graph, doc=doc,
                    gpu=for_gpus, gpu_constants=constants, private_key=private_key)  # fmt: skip
     how = {target: one.linker for target, one in linked.items()}

@@ -69,6 +69,8 @@ def add(commands: Any) -> None:
                         help="(default: the first that is there)")  # fmt: skip
     parser.add_argument("--gpu", default="", metavar="sm_80,...",
                         help="GPUs that kernels are compiled for, too")  # fmt: skip
+    parser.add_argument("--emit", default="", metavar="pyext",
+                        help="pyext: an extension module that needs Python alone, too")  # fmt: skip
     parser.add_argument("--no-graph", dest="graph", action="store_false",
                         help="leave out the graphs, which graphc.load derives again")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say nothing while it works")
@@ -100,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
         artifact = build(
             options.output, *functions, name=options.name, target=options.target, cpu=options.cpu,
             threads=options.threads, weights=options.weights, linker=options.linker,
-            gpu=tuple(_split(options.gpu)),
+            gpu=tuple(_split(options.gpu)), emit=_split(options.emit),
             graph=options.graph, doc=inspect.getdoc(module) or "", progress=_progress(options),
         )  # fmt: skip
     except (GraphcError, KeyboardInterrupt):
