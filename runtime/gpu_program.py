@@ -142,11 +142,7 @@ def check_plan(plan: Any, buffers: int, constants_bytes: int) -> None:
             for extent, limit in one["grid"]:
                 good = good and type(extent) in (int, str) and type(limit) is int
             for kind, where in one["buffers"]:
-                ends = {"buffer": buffers, "constant": len(plan["constants"])}
-                known = kind in (*ends, "arena", "kept")
-                text = type(where) is str and kind not in ends
-                inside = text or (type(where) is int and 0 <= where < int(ends.get(kind, 2**62)))
-                good = good and known and inside
+                good = good and _is_place(kind, where, buffers, len(plan["constants"]))
             if not good:
                 raise ValueError("a launch is damaged")
         for place, nbytes in plan["constants"]:
@@ -164,6 +160,14 @@ def check_plan(plan: Any, buffers: int, constants_bytes: int) -> None:
             raise ValueError("the plan is damaged")
     except (TypeError, KeyError) as error:
         raise ValueError(f"the plan is damaged: {error}") from None
+
+
+def _is_place(kind: Any, where: Any, buffers: int, constants: int) -> bool:
+    """Whether something says where a buffer is."""
+    if kind in ("arena", "kept"):
+        return type(where) is str or (type(where) is int and where >= 0)
+    most = buffers if kind == "buffer" else constants if kind == "constant" else 0
+    return type(where) is int and 0 <= where < most
 
 
 def _chosen(name: str, cubins: Mapping[str, bytes], arch: str) -> bytes:
