@@ -98,12 +98,19 @@ def _run(options: argparse.Namespace) -> int:
         chosen = function if which is None else function_of(module, which, options.function)
         functions.append(_export(options, chosen, which or title, name, inner, read, statics))
     read.refuse_unused()
-    artifact = build(
-        options.output, *functions, name=options.name, target=options.target, cpu=options.cpu,
-        threads=options.threads, weights=options.weights, linker=options.linker,
-        gpu=tuple(_split(options.gpu)), emit=_split(options.emit),
-        graph=options.graph, doc=inspect.getdoc(module) or "", progress=_progress(options),
-    )  # fmt: skip
+    try:
+        artifact = build(
+            options.output, *functions, name=options.name, target=options.target, cpu=options.cpu,
+            threads=options.threads, weights=options.weights, linker=options.linker,
+            gpu=tuple(_split(options.gpu)), emit=_split(options.emit),
+            graph=options.graph, doc=inspect.getdoc(module) or "", progress=_progress(options),
+        )  # fmt: skip
+    except (GraphcError, KeyboardInterrupt):
+        raise
+    except OSError as error:
+        raise UserError(f"{options.output} cannot be written: {error}") from None
+    except Exception as error:
+        raise UserError(f"{title} failed while it was traced: {last_line(error)}") from None
     if options.json:
         print(json.dumps(_described(artifact), indent=1))
     else:

@@ -42,7 +42,8 @@ def value(depth=0):
         return tuple(value(depth + 1) for _ in range(rng.randrange(4)))
     if kind < 0.9:
         return [value(depth + 1) for _ in range(rng.randrange(4))]
-    return {{rng.choice(["w", "s", "x", 1, None]): value(depth + 1) for _ in range(rng.randrange(4))}}
+    keys = rng.sample(["w", "s", "x", 1, None], rng.randrange(4))
+    return {{key: value(depth + 1) for key in keys}}
 
 def f4():
     return np.zeros(rng.choice([(2, 6), (6, 4), (4,), (3,), (2, 4), (), (0, 6), (2, 3)]), "f4")

@@ -1,0 +1,1 @@
+"""Digits drawn in a browser, recognised by WebAssembly that graphc made."""
