@@ -21,10 +21,15 @@ COMMANDS = (demo, show, build, inspect, run, bench, doctor, cache, completion)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; answers the exit code."""
+    whole = parser()
     try:
-        options = parser().parse_args(argv)
+        options, rest = whole.parse_known_args(argv)
+        if rest and (not hasattr(options, "inputs") or any(r.startswith("-") for r in rest)):
+            whole.error(f"unrecognized arguments: {' '.join(rest)}")
     except SystemExit as stop:  # argparse has printed help or what was wrong
         return int(stop.code or 0)
+    if rest:  # argparse ends a row of positional arguments at the first option
+        options.inputs += rest
     try:
         return options.run(options)
     except UsageError as error:
