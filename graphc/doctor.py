@@ -5,6 +5,7 @@ Called by the command line; makes text and never prints. What goes wrong in a ch
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
 import os
 import platform
@@ -236,9 +237,26 @@ def _lapack() -> Iterator[Check]:
 
 
 def _tools() -> Iterator[Check]:
-    linker = next((p for p in map(shutil.which, ("ld", "ld.lld", "lld", "cc")) if p), None)
-    meaning = "not needed: graphc loads its objects itself"
-    yield Check("linker", "ok" if linker else "missing", linker or "none", meaning)
+    from .aot import linkers
+    from .aot.targets import PLATFORMS
+
+    lacking = []
+    for where in PLATFORMS:
+        if not where.library:
+            continue
+        found = linkers.found(where)
+        if found:
+            yield Check("linker", "ok", f"{where.name}: {', '.join(found)}")
+        else:
+            lacking.append(where.name)
+    if lacking:
+        meaning = f"graphc build makes static libraries for them; {linkers.INSTALL}"
+        yield Check("linker", "missing", f"none for {', '.join(lacking)}", meaning)
+    openmp = ctypes.util.find_library("gomp")
+    yield Check(
+        "libgomp", "ok" if openmp else "missing", openmp or "not on this machine",
+        "" if openmp else "only libraries built with --threads openmp need it",
+    )  # fmt: skip
     compiler = next((p for p in map(shutil.which, ("g++", "clang++", "c++")) if p), None)
     needed = "only the tests of CUDA C on the CPU use it"
     yield Check("c++ compiler", "ok" if compiler else "missing", compiler or "none", needed)

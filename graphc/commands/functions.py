@@ -132,7 +132,7 @@ def _like(argument: str, name: str, module: ModuleType | None) -> Any:
         try:
             found = found()
         except Exception as error:
-            raise UserError(f"{name}() failed: {last_line(error)}") from None
+            raise UserError(f"{name.removesuffix('()')}() failed: {last_line(error)}") from None
     leaves, structure = pytrees.flatten(found)
     made = [
         specs.Spec(ty.TensorType(ty.dtype(leaf.dtype), leaf.shape))
