@@ -31,6 +31,8 @@ from .signature import is_identifier
 from .targets import Platform, choose_levels, platform
 
 Progress = Callable[[str], None]
+EMITTED = ("obj", "pyext")
+"""Files that are made when they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,9 @@ def build(
         linker: which one ("ld", "lld", "zig", "own"); the first that is there if it is left out.
         gpu: architectures of GPUs ("sm_80", "sm_90") that kernels are compiled for, too: CUDA C and
             cubins beside the code for processors.
-        emit: "pyext" makes an extension module of Python, too: one file, NAME.abi3.so, that needs
-            Python 3.11 or newer and nothing else.
+        emit: more files: "obj", one object file, NAME.o, of what the static library holds; "pyext",
+            an extension module of Python, NAME.abi3.so, that needs Python 3.11 or newer and
+            nothing else.
         graph: whether the graphs are put in, which `graphc.load` derives and exports again.
         private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
@@ -199,7 +202,7 @@ def build(
     """
     from .artifact import write_artifact
     from .extension import SUFFIX, link_extension
-    from .linkers import link
+    from .linkers import link, relocatable
 
     begin = time.perf_counter()
     place = Path(folder)
@@ -209,8 +212,9 @@ def build(
     if weights not in ("embed", "file"):
         raise BuildError(f"weights is {weights!r}; expected 'embed' or 'file'")
     for kind in emit:
-        if kind != "pyext":
-            raise BuildError(f"there is no {kind!r} to emit; expected 'pyext'")
+        if kind not in EMITTED:
+            expected = ", ".join(map(repr, EMITTED))
+            raise BuildError(f"there is no {kind!r} to emit; expected one of {expected}")
     platforms = _platforms(target)
     made = []
     for number, one in enumerate(functions, 1):
@@ -234,11 +238,13 @@ def build(
         target: {f"{title}{suffix}": content for suffix, content in one.extra.items()}
         for target, one in linked.items()
     }
-    if emit:
-        for one in libraries:
+    for one in libraries:
+        files = extra.setdefault(one.interface.where.name, {})
+        if "pyext" in emit:
             progress(f"an extension module for {one.interface.where.name}")
-            files = extra.setdefault(one.interface.where.name, {})
             files[f"{title}{SUFFIX}"] = link_extension(one, linker)
+        if "obj" in emit:
+            files[f"{title}.o"] = relocatable(one, linker)
     write_artifact(place, libraries, made, shared=shared, extra=extra, graphs=graph, doc=doc,
                    gpu=for_gpus, gpu_constants=constants, private_key=private_key)  # fmt: skip
     how = {target: one.linker for target, one in linked.items()}

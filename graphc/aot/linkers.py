@@ -34,11 +34,12 @@ INSTALL = 'install the linkers of the PyPI package ziglang: pip install "graphc[
 
 _EMULATIONS = {
     "x86_64": "elf_x86_64", "aarch64": "aarch64linux", "riscv64": "elf64lriscv",
-    "armv7": "armelf_linux_eabi",
+    "armv7": "armelf_linux_eabi", "thumbv7em": "armelf",
 }  # fmt: skip
 _PREFIXES = {
     "x86_64": "x86_64-linux-gnu-", "aarch64": "aarch64-linux-gnu-",
     "riscv64": "riscv64-linux-gnu-", "armv7": "arm-linux-gnueabihf-",
+    "thumbv7em": "arm-none-eabi-",
 }  # fmt: skip
 
 
@@ -74,6 +75,28 @@ def link(library: Library, linker: str | None = None) -> Linked:
 
 
 _WHAT = {"ld": "binutils' ld", "lld": "LLVM's lld", "zig": "ziglang", "own": "our own linker"}
+
+
+def relocatable(library: Library, linker: str | None = None) -> bytes:
+    """One object file of all objects of a library.
+
+    Raises:
+        BuildError: there is no linker that makes one for the platform.
+    """
+    where = library.interface.where
+    if where.format not in ("elf", "wasm"):
+        raise BuildError(f"{where.name} has no single object; link the static library")
+    heads = {"ld": _ld, "lld": _lld, "zig": _zig}
+    for name, head_of in heads.items():
+        head = head_of(where) if linker in (None, name) else None
+        if head is None:
+            continue
+
+        def make(folder: Path, files: list[str], output: str, head: list[str] = head) -> list[str]:
+            return [*head, "-r", "-o", output, *files]
+
+        return _linked(library, name, make, output=f"{library.interface.library}.o").content
+    raise BuildError(f"no linker that makes one object for {where.name} is there; {INSTALL}")
 
 
 def found(where: Platform) -> tuple[str, ...]:
@@ -125,7 +148,10 @@ def _lld(where: Platform) -> list[str] | None:
 
 
 def _emulation(where: Platform) -> list[str]:
-    return ["-m", _EMULATIONS[where.arch]] if where.format == "elf" else []
+    if where.format != "elf":
+        return []
+    name = _EMULATIONS[where.arch]  # lld has one for all of ARM
+    return ["-m", "armelf_linux_eabi" if name == "armelf" else name]
 
 
 def _zig(where: Platform) -> list[str] | None:
@@ -150,7 +176,7 @@ def _run(command: Sequence[str], folder: Path, name: str) -> None:
 
 def _linked(
     library: Library, name: str, make: Callable[[Path, list[str], str], list[str]],
-    extra: Sequence[str] = (),
+    extra: Sequence[str] = (), output: str | None = None,
 ) -> Linked:  # fmt: skip
     """Writes the objects to a folder of their own, and runs a command over them there."""
     lib, where = library.interface.library, library.interface.where
@@ -160,7 +186,7 @@ def _linked(
         for number, member in enumerate(library.members):
             files.append(f"{number}.o")
             (folder / files[-1]).write_bytes(member.content)
-        output = f"{lib}{where.library}"
+        output = output or f"{lib}{where.library}"
         _run(make(folder, files, output), folder, name)
         more = {
             suffix: (folder / f"{lib}{suffix}").read_bytes()
@@ -278,4 +304,4 @@ def _wasm(head: list[str], name: str) -> Callable[[Library], Linked]:
     return link_wasm
 
 
-__all__ = ["LINKERS", "Linked", "found", "link"]
+__all__ = ["LINKERS", "Linked", "found", "link", "relocatable"]

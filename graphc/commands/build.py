@@ -69,8 +69,9 @@ def add(commands: Any) -> None:
                         help="(default: the first that is there)")  # fmt: skip
     parser.add_argument("--gpu", default="", metavar="sm_80,...",
                         help="GPUs that kernels are compiled for, too")  # fmt: skip
-    parser.add_argument("--emit", default="", metavar="pyext",
-                        help="pyext: an extension module that needs Python alone, too")  # fmt: skip
+    parser.add_argument("--emit", default="", metavar="obj,pyext",
+                        help="more files: one object; an extension module that needs Python "
+                        "alone")  # fmt: skip
     parser.add_argument("--no-graph", dest="graph", action="store_false",
                         help="leave out the graphs, which graphc.load derives again")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="say nothing while it works")

@@ -283,3 +283,43 @@ def test_the_own_linker_refuses_what_it_does_not_know() -> None:
         elf.link_objects(objects, "aarch64", "m.so", ["m_network"])
     with pytest.raises(BuildError, match="truncated"):
         elf.link_objects([objects[0][:-200]], OWN[0].arch, "m.so", ["m_network"])
+
+
+# ------------------------------------------------------------------------------------ one object
+def test_one_object(tmp_path: Path) -> None:
+    """It links as the static library does."""
+    compiler, _ = tools("x86_64-linux-gnu")
+    made = c_caller.library(*EXPORTS, cpu="auto")
+    try:
+        content = linkers.relocatable(made)
+    except BuildError as error:
+        pytest.skip(str(error))
+    c_caller.written(made, tmp_path)
+    (tmp_path / "lib.o").write_bytes(content)
+    (tmp_path / "main.c").write_text(c_caller.main_text(made))
+    command = [compiler, *c_caller.STRICT, "main.c", "lib.o", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    program = c_caller.Program(made, tmp_path / "main")
+    x = RNG.normal(size=(5, 40)).astype(np.float32)
+    np.testing.assert_allclose(
+        program.call("network", [5], x).outputs[0], network(x), rtol=2e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["aarch64", "riscv64", "armv7", "thumbv7em", "wasm32"])
+def test_objects_of_other_machines(name: str, tmp_path: Path) -> None:
+    where = platform(name)
+    made = build_library("m", [EXPORTS[0].made()], where, where.levels)
+    try:
+        content = linkers.relocatable(made)
+    except BuildError as error:
+        pytest.skip(str(error))
+    assert content.startswith(b"\0asm" if name == "wasm32" else b"\x7fELF")
+    assert b"m_network_workspace_bytes" in content
+
+
+def test_where_there_is_no_single_object() -> None:
+    where = platform("x86_64-windows")
+    made = build_library("m", [EXPORTS[0].made()], where, where.levels[:1])
+    with pytest.raises(BuildError, match="link the static library"):
+        linkers.relocatable(made)
