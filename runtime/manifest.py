@@ -11,11 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar, dataclass_transform
 
 from .errors import ArtifactError
 from .hashing import sha256
-from .records import dataclass
 
 FORMAT = 1
 """The newest format that is read here; older ones are read as well."""
@@ -35,13 +34,37 @@ FORMS = ("array", "scalar", "python", "static")
 _HEAD = re.compile(rb'\{\n "id": "([0-9a-f]{64})",\n')
 _DEPTH = 64
 
+
+@dataclass_transform()
+class Record:
+    """What a manifest says of one thing: named values, given in order or by name. Dataclasses would
+    be a third of the time of importing an artifact.
+    """
+
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls._names = tuple(cls.__annotations__)
+
+    def __init__(self, *values: Any, **named: Any):
+        own = self.__dict__
+        own.update(zip(self._names, values, strict=False))
+        own.update(named)
+        for name in self._names[len(values) :]:
+            if name not in own:
+                own[name] = getattr(type(self), name)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self._names)
+        return f"{type(self).__name__}({shown})"
+
+
 Extent = int | str
 Requirement = tuple[Any, str, str]
 """The extent as a tree, its text, and the line that needs it to be at least 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Record):
     """A leaf of the arguments. `path` is how Python reaches it; `inout`: it is written over."""
 
     name: str
@@ -56,8 +79,7 @@ class Argument:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Record):
     """A result of the program; the extents of `shape` may be expressions. `alias` is the argument
     that it is written over, or -1."""
 
@@ -72,16 +94,14 @@ class Output:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record):
     """A parameter in Python, and the structure of what it takes (nested.py)."""
 
     name: str
     structure: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Record):
     """A leaf of what the function returns: an output, or a static value."""
 
     form: str
@@ -89,8 +109,7 @@ class Result:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class GraphFile:
+class GraphFile(Record):
     """Where a graph's text is, and its large constants: (dtype, shape, offset) in a file."""
 
     file: str
@@ -98,8 +117,7 @@ class GraphFile:
     constants: tuple[tuple[str, tuple[int, ...], int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GpuFiles:
+class GpuFiles(Record):
     """Code for GPUs: CUDA C, a cubin for each architecture, how the kernels are launched (JSON, see
     gpu_program.py) and the constants that they read."""
 
@@ -113,8 +131,7 @@ class GpuFiles:
         return (self.source, self.plan, self.constants, *self.cubins.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Record):
     """One function of the artifact."""
 
     name: str
@@ -132,8 +149,7 @@ class Function:
     gpu: GpuFiles | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """Machines that the artifact has code for. `files` are by role: "shared", "static", "header",
     "weights", or others by their own names."""
 
@@ -149,8 +165,7 @@ class Target:
     """The hash of the block of weights where they are a file."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Record):
     """What a file has to be. The CRC is compared when a file is loaded (3 GB in a second), the
     hash by `Artifact.check`."""
 
@@ -159,8 +174,7 @@ class File:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Record):
     """All that an artifact says of itself."""
 
     id: str
