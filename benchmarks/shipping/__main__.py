@@ -47,6 +47,8 @@ def _run(python: str, tool: str, what: str, folder: str) -> dict[str, float]:
     environment = {**os.environ, **dict.fromkeys(
         ("OMP_NUM_THREADS", "GRAPHC_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
     ), "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}  # fmt: skip
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed packages are: compiled once
+    environment.setdefault("PYTHONPYCACHEPREFIX", os.path.join(tempfile.gettempdir(), "graphc-pyc"))
     command = [python, "-m", "benchmarks.shipping.peers", tool, what, folder]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -89,6 +91,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 built = _run(python, tool, "build", folder)
+                _run(python, tool, "call", folder)
                 called = _run(python, tool, "call", folder)
             except RuntimeError as error:
                 print(f"| {tool} | {error} |", flush=True)
