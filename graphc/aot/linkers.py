@@ -13,10 +13,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -210,29 +211,99 @@ def _elf(head: list[str], name: str) -> Callable[[Library], Linked]:
             ]  # fmt: skip
             if interface.threads == "pool":  # its threads run in the library until the process ends
                 options += ["-z", "nodelete"]
+            where = interface.where
             if interface.threads == "openmp":
-                files = [*files, _openmp(head, folder, name, interface.where)]
-            return [*head, *options, *files]
+                files = [*files, _stand_in(head, folder, name, where, OPENMP, _OPENMP_NAMES)]
+            if where.arch == "armv7":
+                files = [*files, _stand_in(head, folder, name, where, LIBGCC, _ARM_NAMES)]
+            return [*head, "--as-needed", *options, *files]
 
-        return _linked(library, name, make)
+        made = _linked(library, name, make)
+        check_needs(library, undefined_names(made.content))
+        return made
 
     return link_elf
 
 
+_BYTES = frozenset({"memcpy", "memset", "memmove", "memcmp", "getauxval"})
+_POOL = frozenset({
+    "clock_gettime", "getpid", "madvise", "mmap", "munmap", "pthread_create", "pthread_detach",
+    "pthread_sigmask", "sched_getaffinity", "sched_yield", "syscall",
+})  # fmt: skip
+"""What a library may need of the C library: what copies bytes; threads, where it has a pool."""
+
+
+def check_needs(library: Library, names: Iterable[str]) -> None:
+    """Whether an ELF library needs nothing but what is known to be there.
+
+    Raises:
+        BuildError: that names the others.
+    """
+    interface = library.interface
+    allowed = set(_BYTES)
+    if interface.threads == "pool":
+        allowed |= _POOL
+    elif interface.threads == "openmp":
+        allowed.update(_OPENMP_NAMES)
+    if interface.where.arch == "armv7":
+        allowed.update(_ARM_NAMES)
+    unknown = sorted(set(names) - allowed)
+    if unknown:
+        raise BuildError(
+            f"{interface.library} calls {', '.join(unknown)}, which no library that it is linked "
+            "with has; this is a bug of graphc"
+        )
+
+
+def undefined_names(content: bytes) -> set[str]:
+    """The symbols that a shared library of ELF needs, from its sections.
+
+    Source: System V ABI, chapter 4.
+    """
+    wide = content[4] == 2
+    at = struct.unpack_from("<Q" if wide else "<I", content, 40 if wide else 32)[0]
+    size, count = struct.unpack_from("<HH", content, 58 if wide else 46)
+    head = "<IIQQQQIIQQ" if wide else "<10I"
+    sections = [struct.unpack_from(head, content, at + size * k) for k in range(count)]
+    found: set[str] = set()
+    for section in sections:
+        if section[1] != 11:  # SHT_DYNSYM
+            continue
+        strings = sections[section[6]][4]
+        for place in range(section[4], section[4] + section[5], 24 if wide else 16):
+            name = struct.unpack_from("<I", content, place)[0]
+            home = struct.unpack_from("<H", content, place + (6 if wide else 14))[0]
+            if name and not home:
+                end = content.index(b"\0", strings + name)
+                found.add(content[strings + name : end].decode())
+    return found
+
+
+LIBGCC = "libgcc_s.so.1"
+_ARM_NAMES = (
+    "__aeabi_idiv", "__aeabi_idivmod", "__aeabi_uidiv", "__aeabi_uidivmod", "__aeabi_ldivmod",
+    "__aeabi_uldivmod", "__aeabi_l2d", "__aeabi_ul2d", "__aeabi_l2f", "__aeabi_ul2f",
+    "__aeabi_d2lz", "__aeabi_d2ulz", "__aeabi_f2lz", "__aeabi_f2ulz", "__aeabi_lmul",
+    "__aeabi_llsl", "__aeabi_llsr", "__aeabi_lasr",
+)  # fmt: skip
+"""Integers of 64 bits on ARMv7: functions of the compiler's library, which every system has."""
 OPENMP = "libgomp.so.1"
 _OPENMP_NAMES = (
     "GOMP_parallel", "omp_get_max_threads", "omp_get_num_threads", "omp_get_thread_num",
 )  # fmt: skip
 
 
-def _openmp(head: Sequence[str], folder: Path, name: str, where: Platform) -> str:
-    """A library that stands for OpenMP's, so that the real one is loaded with the library; it need
-    not be on the machine that builds."""
-    text = "".join(f"define void @{one}() {{\n  ret void\n}}\n" for one in _OPENMP_NAMES)
+def _stand_in(
+    head: Sequence[str], folder: Path, name: str, where: Platform, soname: str,
+    functions: Sequence[str],
+) -> str:  # fmt: skip
+    """A library that stands for another one, so that the real one is loaded with the library; it
+    need not be on the machine that builds."""
+    text = "".join(f"define void @{one}() {{\n  ret void\n}}\n" for one in functions)
     (content,) = objects.build([(text, where.target(where.levels[0]))])
-    (folder / "openmp.o").write_bytes(content)
-    _run([*head, "-shared", "-soname", OPENMP, "-o", OPENMP, "openmp.o"], folder, name)
-    return OPENMP
+    (folder / f"{soname}.o").write_bytes(content)
+    _run([*head, "-shared", "-soname", soname, "-o", soname, f"{soname}.o"], folder, name)
+    return soname
 
 
 def _coff(head: list[str], name: str) -> Callable[[Library], Linked]:

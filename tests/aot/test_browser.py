@@ -42,7 +42,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of a network that was trained for one epoch."""
+    """The page of a network that was trained for two epochs."""
     place = tmp_path_factory.mktemp("digits")
     build.build(place, build.trained(epochs=2))
     handler = functools.partial(Quiet, directory=str(place))

@@ -126,6 +126,59 @@ def test_values(program: c_caller.Program, number: int) -> None:
             np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-6)
 
 
+LOADS = r"""
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+    void *library = dlopen(argv[1], RTLD_NOW);
+    if (argc < 2 || !library) return printf("%s\\n", dlerror()), 1;
+    int32_t (*f)(int64_t, const int64_t *, const int64_t *, int64_t *, int64_t *, int64_t *,
+                 int64_t *, int64_t *, void *, int64_t) = dlsym(library, "m_integers");
+    int64_t (*need)(int64_t) = dlsym(library, "m_integers_workspace_bytes");
+    static char workspace[4096];
+    int64_t n[] = {-7, 9}, m[] = {2, 4}, q[2], r[2], p[2], more, order[2];
+    if (!f || !need || need(2) > 4096) return 2;
+    if (f(2, n, m, q, r, p, &more, order, workspace, sizeof workspace)) return 3;
+    return !(q[0] == -4 && q[1] == 2 && r[0] == 1 && r[1] == 1 && p[0] == -14 && more == 1);
+}
+"""
+
+
+@pytest.mark.parametrize("name", list(RUN))
+def test_shared_libraries_are_loaded(name: str, tmp_path: Path) -> None:
+    """By the system's loader, with all that they need."""
+    compiler, emulator = tools(name)
+    where = platform(name)
+    made = build_library("m", [e.made() for e in EXPORTS], where, where.levels)
+    (tmp_path / "load.c").write_text(LOADS)
+    command = [compiler, "-std=c99", "load.c", "-o", "load", "-ldl"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    root = {"cc": "/"}.get(compiler, f"/usr/{compiler.removesuffix('-gcc')}")
+    for linker in linkers.found(where):
+        (tmp_path / "m.so").write_bytes(linkers.link(made, linker).content)
+        done = subprocess.run(
+            [emulator, "-L", root, "load", str(tmp_path / "m.so")], cwd=tmp_path,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, (linker, done.stdout, done.stderr)
+
+
+def test_what_nobody_has_is_refused() -> None:
+    where = platform("x86_64-linux-gnu")
+    made = build_library("m", [EXPORTS[0].made()], where, where.levels[:1])
+    for threads in ("pool", "none"):
+        names = {"memcpy", "mmap"} if threads == "pool" else {"memcpy", "puts"}
+        made = build_library("m", [EXPORTS[0].made()], where, where.levels[:1], threads=threads)
+        if threads == "pool":
+            linkers.check_needs(made, names)
+            continue
+        with pytest.raises(BuildError, match="m calls puts"):
+            linkers.check_needs(made, names)
+    for linker in linkers.found(where):
+        assert linkers.link(made, linker).content
+
+
 def test_a_processor_that_lacks_instructions(tmp_path: Path) -> None:
     """It is told so, and nothing is run."""
     compiler, emulator = tools("x86_64-linux-gnu")
