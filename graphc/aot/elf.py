@@ -24,7 +24,7 @@ from graphc_runtime.relocations import AARCH64, X86_64, Machine
 
 from ..errors import BuildError
 from .library import Library
-from .linkers import OPENMP, Linked, check_needs
+from .linkers import OPENMP, Linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,6 @@ def link_library(library: Library) -> Linked:
         BuildError: for what this linker does not know.
     """
     interface = library.interface
-    check_needs(library, undefined_in([m.content for m in library.members], interface.where.arch))
     needed = (OPENMP,) if interface.threads == "openmp" else ()
     content = link_objects(
         [m.content for m in library.members], interface.where.arch,
@@ -65,15 +64,16 @@ def link_library(library: Library) -> Linked:
     return Linked(content, "own")
 
 
-def undefined_in(objects: Sequence[bytes], arch: str) -> tuple[str, ...]:
-    """What objects need from elsewhere.
+def undefined_in(library: Library) -> tuple[str, ...]:
+    """What a library's objects need from elsewhere.
 
     Raises:
         BuildError: for what this linker does not know.
     """
-    kind = MACHINES[arch]
+    kind = MACHINES[library.interface.where.arch]
     try:
-        return Plan(join(list(objects)), kind.machine, kind.page).undefined
+        objects = join([m.content for m in library.members])
+        return Plan(objects, kind.machine, kind.page).undefined
     except ObjectError as error:
         raise BuildError(f"the linker of graphc does not read an object: {error}") from None
 

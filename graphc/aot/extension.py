@@ -61,7 +61,8 @@ def link_extension(library: Library, linker: str | None = None) -> bytes:
     interface = _ExtensionInterface(
         it.library, it.where, it.exports, it.threads, it.weights, it.weights_bytes
     )
-    return linkers.link(Library(interface, members, library.weights, ""), linker).content
+    whole = Library(interface, members, library.weights, "")
+    return linkers.link(whole, linker, lambda name: name.startswith(("Py", "_Py"))).content
 
 
 class _Printer:

@@ -54,13 +54,19 @@ class Linked:
     extra: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def link(library: Library, linker: str | None = None) -> Linked:
+def link(
+    library: Library,
+    linker: str | None = None,
+    may_need: Callable[[str], bool] = lambda name: False,
+) -> Linked:
     """The shared library of a library's objects; by the first linker that is there, or the named
-    one.
+    one. `may_need` says what it may need besides, of the process that loads it.
 
     Raises:
         BuildError: there is no linker, and what to install; or its words.
     """
+    from . import elf
+
     where = library.interface.where
     if not where.library:
         raise BuildError(f"{where.name} has no shared libraries; link the static one")
@@ -69,7 +75,13 @@ def link(library: Library, linker: str | None = None) -> Linked:
     for name in LINKERS if linker is None else (linker,):
         command = _find(name, where)
         if command is not None:
-            return command(library)
+            made = command(library)
+            if where.format == "elf":
+                names = (
+                    elf.undefined_in(library) if name == "own" else undefined_names(made.content)
+                )
+                check_needs(library, (n for n in names if not may_need(n)))
+            return made
     if linker is None:
         raise BuildError(f"no linker for {where.name} is there; {INSTALL}")
     raise BuildError(f"{_WHAT[linker]} is not there or does not link for {where.name}; {INSTALL}")
@@ -218,9 +230,7 @@ def _elf(head: list[str], name: str) -> Callable[[Library], Linked]:
                 files = [*files, _stand_in(head, folder, name, where, LIBGCC, _ARM_NAMES)]
             return [*head, "--as-needed", *options, *files]
 
-        made = _linked(library, name, make)
-        check_needs(library, undefined_names(made.content))
-        return made
+        return _linked(library, name, make)
 
     return link_elf
 
