@@ -522,12 +522,7 @@ def load_entry(built: Built) -> tuple[int, int, object]:
     addresses of the entry and the shapes function, and what keeps them alive.
     """
     loaded = graphc_runtime.load(built.code, lapack.addresses(built.routines))
-    if built.constants:
-        table = (ctypes.c_void_p * len(built.constants)).from_address(
-            loaded.address("graph_constants")
-        )
-        for k, constant in enumerate(built.constants):
-            table[k] = constant.ctypes.data
+    fill_table(loaded, built.constants)
     if built.messages:
         with _native_lock:
             base = len(_programs) + 1
@@ -537,6 +532,15 @@ def load_entry(built: Built) -> tuple[int, int, object]:
     kept = run_setup(loaded, *built.kept, built.scratch) if built.kept[0] else None
     keep = (loaded, built.constants, kept)
     return loaded.address("graph_entry"), loaded.address("graph_shapes"), keep
+
+
+def fill_table(loaded: graphc_runtime.LoadedObject, constants: Sequence[np.ndarray]) -> None:
+    """Tells a program where its constants are; whoever calls keeps them alive."""
+    if not constants:
+        return
+    table = (ctypes.c_void_p * len(constants)).from_address(loaded.address("graph_constants"))
+    for k, constant in enumerate(constants):
+        table[k] = constant.ctypes.data
 
 
 def run_setup(
@@ -606,6 +610,6 @@ def specialization(
 
 
 __all__ = [
-    "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "load_entry",
-    "lower_graph", "run_setup", "specialization",
+    "STAGES", "Built", "Literal", "Lowered", "build_graph", "ensure_native", "fill_table",
+    "load_entry", "lower_graph", "run_setup", "specialization",
 ]  # fmt: skip

@@ -54,6 +54,14 @@ def spec(shape: Any, dtype: Any = "float64") -> Spec:
     return Spec(TensorType(ty.dtype(dtype), tuple(ty.extent(e) for e in shape)))
 
 
+def spec_of(array: Any) -> Spec:
+    """The description of an array that is there."""
+    return Spec(TensorType(ty.dtype(array.dtype), array.shape))
+
+
+PYTHON_NUMBERS: Mapping[str, Any] = {"float": 1.0, "int": 1, "bool": True, "complex": 1j}
+"""Types of Python numbers, where types are written, with a number to trace with."""
+
 Names = tuple[Any, ...]
 """An extent's name or None for each axis; Ellipsis for any number of axes without names."""
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from graphc_runtime.writing import Writer
 
 from .arguments import Call, Static
 from .pytrees import Leaf, Structure
@@ -33,39 +34,13 @@ class _Unusual(Exception):
     """A container or a leaf that no code is written for."""
 
 
-class _Writer:
-    """Lines of one function, and the objects that they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.space: dict[str, Any] = {"ndarray": np.ndarray, "asarray": np.asarray}
-        self.count = 0
-
-    def fresh(self, stem: str) -> str:
-        self.count += 1
-        return f"{stem}{self.count}"
-
-    def constant(self, value: Any) -> str:
-        name = self.fresh("k")
-        self.space[name] = value
-        return name
-
-    def require(self, condition: str) -> None:
-        self.lines.append(f"    if not ({condition}): return None")
-
-    def function(self, head: str, result: str) -> Any:
-        text = "\n".join([f"def made({head}):", *self.lines, f"    return {result}"])
-        exec(text, self.space)
-        return self.space["made"]
-
-
 def unpacker(call: Call) -> Unpack | None:
     """What takes the positional arguments of such calls apart: the dynamic leaves, or None where
     the arguments have another structure. None where no code is written for the structure.
     """
     if len(call.keys) > MOST_LEAVES or any(isinstance(leaf, Spec) for leaf in call.leaves):
         return None
-    w = _Writer()
+    w = Writer(ndarray=np.ndarray, asarray=np.asarray)
     names = [w.fresh("a") for _ in call.names]
     leaves: list[str] = []
     at = 0
@@ -97,7 +72,7 @@ def _sample(structure: Structure) -> Any:
     return structure.unflatten(list(range(structure.count)))
 
 
-def _take(w: _Writer, name: str, sample: Any, keys: Any, leaves: dict[int, str]) -> None:
+def _take(w: Writer, name: str, sample: Any, keys: Any, leaves: dict[int, str]) -> None:
     kind = type(sample)
     if kind is int:
         if _take_leaf(w, name, keys[sample]):
@@ -132,7 +107,7 @@ def _take(w: _Writer, name: str, sample: Any, keys: Any, leaves: dict[int, str])
         raise _Unusual(kind)
 
 
-def _take_leaf(w: _Writer, name: str, key: Any) -> bool:
+def _take_leaf(w: Writer, name: str, key: Any) -> bool:
     """Answers whether the leaf is dynamic."""
     if isinstance(key, Static):
         value = w.constant(key.value)
@@ -153,14 +128,14 @@ def packer(structure: Structure) -> Callable[[list[Any]], Any] | None:
     """
     if structure.count > MOST_LEAVES or isinstance(structure, Leaf):
         return None
-    w = _Writer()
+    w = Writer()
     try:
         return w.function("r", _made(w, _sample(structure)))
     except _Unusual:
         return None
 
 
-def _made(w: _Writer, sample: Any) -> str:
+def _made(w: Writer, sample: Any) -> str:
     kind = type(sample)
     if kind is int:
         return f"r[{sample}]"

@@ -19,37 +19,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from .errors import TypeMismatch
+from .writing import Writer
 
 
-class _Writer:
-    """Lines of one function, and the objects that they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.space: dict[str, Any] = {"Space": SimpleNamespace}
-        self.count = 0
-
-    def fresh(self, stem: str) -> str:
-        self.count += 1
-        return f"{stem}{self.count}"
-
-    def constant(self, value: Any) -> str:
-        name = self.fresh("k")
-        self.space[name] = value
-        return name
-
-    def require(self, condition: str) -> None:
-        self.lines.append(f"    if not ({condition}): return None")
-
-    def function(self, head: str, result: str) -> Any:
-        text = "\n".join([f"def made({head}):", *self.lines, f"    return {result}"])
-        exec(text, self.space)
-        return self.space["made"]
+def _writer() -> Writer:
+    return Writer(Space=SimpleNamespace)
 
 
 def unpacker(structures: Sequence[Any]) -> Callable[..., tuple[Any, ...] | None]:
     """What takes positional arguments apart: the leaves, or None where they are built otherwise."""
-    w = _Writer()
+    w = _writer()
     names = [w.fresh("a") for _ in structures]
     leaves: dict[int, str] = {}
     for name, structure in zip(names, structures, strict=True):
@@ -58,7 +37,7 @@ def unpacker(structures: Sequence[Any]) -> Callable[..., tuple[Any, ...] | None]
     return w.function(", ".join(names), f"({row})")
 
 
-def _take(w: _Writer, name: str, structure: Any, leaves: dict[int, str]) -> None:
+def _take(w: Writer, name: str, structure: Any, leaves: dict[int, str]) -> None:
     if isinstance(structure, int):
         leaves[structure] = name
         return
@@ -91,11 +70,11 @@ def _take(w: _Writer, name: str, structure: Any, leaves: dict[int, str]) -> None
 
 def packer(structure: Any) -> Callable[[Sequence[Any]], Any]:
     """What puts results together, from a list of the leaves."""
-    w = _Writer()
+    w = _writer()
     return w.function("r", _made(w, structure))
 
 
-def _made(w: _Writer, structure: Any) -> str:
+def _made(w: Writer, structure: Any) -> str:
     if isinstance(structure, int):
         return f"r[{structure}]"
     if structure is None:

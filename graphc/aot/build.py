@@ -19,9 +19,8 @@ import numpy as np
 from graphc_runtime.records import dataclass
 
 from .. import pytrees
-from .. import types as ty
 from ..errors import BuildError
-from ..specs import Spec, spec
+from ..specs import PYTHON_NUMBERS, spec, spec_of
 from . import exports
 from .exports import TRANSFORMS, Source
 from .gpu import GpuProgram, checked, has_compiler, make_gpu_program
@@ -98,10 +97,11 @@ def export(
     made = exports.source(function, given, static, _names(wrt), _names(donate))
     for one in reversed(kinds(kind)):
         made = exports.transform(one, made)
-    return Export(made, name or _default_name(_title(function), kind))
+    return Export(made, name or default_name(_title(function), kind))
 
 
-def _default_name(title: str, kind: str) -> str:
+def default_name(title: str, kind: str) -> str:
+    """What a function's export is called unless it is named: `loss_grad`."""
     suffix = "_".join(k for k in kinds(kind) if k != "value")
     return f"{title}_{suffix}" if suffix else title
 
@@ -137,9 +137,6 @@ def _names(given: str | Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-NUMBERS: Mapping[str, Any] = {"float": 1.0, "int": 1, "bool": True, "complex": 1j}
-
-
 def argument_of(given: Any) -> Any:
     """What an argument is traced with: specs in place of texts and arrays."""
     leaves, structure = pytrees.flatten(given)
@@ -148,9 +145,13 @@ def argument_of(given: Any) -> Any:
 
 def _leaf(given: Any) -> Any:
     if isinstance(given, str):
-        return NUMBERS[given] if given in NUMBERS else spec(given if "[" in given else f"{given}[]")
+        return (
+            PYTHON_NUMBERS[given]
+            if given in PYTHON_NUMBERS
+            else spec(given if "[" in given else f"{given}[]")
+        )
     if isinstance(given, (np.ndarray, np.generic)):
-        return Spec(ty.TensorType(ty.dtype(given.dtype), given.shape))
+        return spec_of(given)
     return given
 
 

@@ -56,32 +56,17 @@ def link_library(library: Library) -> Linked:
     """
     interface = library.interface
     needed = (OPENMP,) if interface.threads == "openmp" else ()
-    content = link_objects(
+    return link_objects(
         [m.content for m in library.members], interface.where.arch,
         f"{interface.library}{interface.where.library}", interface.symbols, needed,
         stays=interface.threads == "pool",
     )  # fmt: skip
-    return Linked(content, "own")
-
-
-def undefined_in(library: Library) -> tuple[str, ...]:
-    """What a library's objects need from elsewhere.
-
-    Raises:
-        BuildError: for what this linker does not know.
-    """
-    kind = MACHINES[library.interface.where.arch]
-    try:
-        objects = join([m.content for m in library.members])
-        return Plan(objects, kind.machine, kind.page).undefined
-    except ObjectError as error:
-        raise BuildError(f"the linker of graphc does not read an object: {error}") from None
 
 
 def link_objects(
     objects: Sequence[bytes], arch: str, soname: str, exports: Sequence[str],
     needed: Sequence[str] = (), stays: bool = False,
-) -> bytes:  # fmt: skip
+) -> Linked:  # fmt: skip
     """An ELF shared library that gives the symbols `exports`. `stays`: once loaded, it is not
     unloaded before the process ends.
 
@@ -92,7 +77,8 @@ def link_objects(
     reserve = 16 * (_DYNAMIC + len(needed))
     try:
         plan = Plan(join(list(objects)), kind.machine, kind.page, reserve)
-        return _File(plan, kind, soname, exports, needed, reserve, stays).content()
+        content = _File(plan, kind, soname, exports, needed, reserve, stays).content()
+        return Linked(content, "own", needs=frozenset(plan.undefined))
     except ObjectError as error:
         raise BuildError(
             f"the linker of graphc does not link {soname}: {error}; install binutils or ziglang"

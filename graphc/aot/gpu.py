@@ -23,8 +23,6 @@ from ..types import Extent
 from .program import Block
 from .signature import without_folders
 
-ARCHITECTURES = ("sm_80", "sm_90")
-
 
 @dataclass(frozen=True, slots=True)
 class GpuProgram:

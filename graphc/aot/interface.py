@@ -16,7 +16,7 @@ programs behind the ABI of runtime/native.h.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from graphc_runtime.records import dataclass
 
@@ -99,7 +99,6 @@ class _Printer:
     def __init__(self, interface: Interface):
         self.it, self.lib = interface, interface.library
         self.parts: list[str] = []
-        self.ptr_bytes = interface.where.pointer_bits // 8
 
     def text(self) -> str:
         levels = self.it.exports[0].programs
@@ -114,6 +113,7 @@ class _Printer:
             self._for_python(export)
         self._strerror()
         self._cpu([p.level.name for p in levels])
+        self._abi()
         return "\n".join(self.parts) + "\n" + DECLARATIONS
 
     def define(self, name: str, result: str, params: Sequence[str], body: Body) -> None:
@@ -186,6 +186,13 @@ class _Printer:
             f"declare hidden i64 @{program.prefix}_run(ptr, ptr, ptr, ptr, ptr)\n"
             f"declare hidden i64 @{program.prefix}_shapes(ptr, ptr)\n"
         )
+        if program.messages:
+            numbers = [FIRST_MESSAGE + self.it.messages.index(m) for m in program.messages]
+            row = ", ".join(f"i32 {n}" for n in (0, *numbers))
+            self.parts.append(
+                f"@{program.prefix}.codes = internal constant [{len(numbers) + 1} x i32] [{row}], "
+                f"align 4\n"
+            )
 
     def _level(self, body: Body) -> str:
         """Which level the processor has; fails where it has none."""
@@ -217,9 +224,7 @@ class _Printer:
         if self.it.weights is not None:
             weights = body.new(f"getelementptr i8, ptr %weights, i64 {WEIGHTS_HEADER}")
         call = f"ptr {buffers}, ptr {extents}, ptr {arena}, ptr {runtime}, ptr {weights}"
-        code = self._per_level(
-            body, export, level, "i32", lambda b, p: self._answered(b, p, call)
-        )  # fmt: skip
+        code = self._per_level(body, export, level, "i32", lambda b, p: self._answered(b, p, call))
         body.line(f"ret i32 {code}")
         self.define(f"{self.lib}_{sig.name}", "i32", params, body)
 
@@ -248,18 +253,13 @@ class _Printer:
         ways = ", ".join(f"[ {value}, %{block} ]" for value, block in found)
         return body.new(f"phi {kind} {ways}")
 
-    def _answered(self, body: Body, program: Program, call: str) -> str:
+    @staticmethod
+    def _answered(body: Body, program: Program, call: str) -> str:
         """The error code of a call: what the program reports is found among all messages."""
         code = body.new(f"call i64 @{program.prefix}_run({call})")
         if not program.messages:
             return body.new(f"trunc i64 {code} to i32")
-        numbers = [FIRST_MESSAGE + self.it.messages.index(m) for m in program.messages]
-        table = f"@{program.prefix}.codes"
-        row = ", ".join(f"i32 {n}" for n in (0, *numbers))
-        self.parts.append(
-            f"{table} = internal constant [{len(numbers) + 1} x i32] [{row}], align 4\n"
-        )
-        place = body.new(f"getelementptr i32, ptr {table}, i64 {code}")
+        place = body.new(f"getelementptr i32, ptr @{program.prefix}.codes, i64 {code}")
         return body.new(f"load i32, ptr {place}, align 4")
 
     def _check_extents(self, body: Body, export: Export) -> None:
@@ -401,7 +401,7 @@ class _Printer:
         call = f"ptr %buffers, ptr %extents, ptr %arena, ptr %rt, ptr {weights}"
 
         def run(b: Body, program: Program) -> str:
-            code = self._answered_again(b, program, call)
+            code = self._answered(b, program, call)
             return b.new(f"sext i32 {code} to i64")
 
         code = self._per_level(body, export, level, "i64", run)
@@ -423,48 +423,42 @@ class _Printer:
         body.line(f"ret i64 {scratch}")
         self.define(f"{name}__scratch", "i64", [], body)
 
-    def _answered_again(self, body: Body, program: Program, call: str) -> str:
-        """As `_answered`; the table of codes is there."""
-        before = len(self.parts)
-        code = self._answered(body, program, call)
-        del self.parts[before:]
-        return code
-
     # ------------------------------------------------------------------------------- texts
     def _strerror(self) -> None:
-        lib = self.lib
-        texts = {k: text for k, text in enumerate(ERRORS)}
+        texts = dict(enumerate(ERRORS))
         texts |= {FIRST_MESSAGE + k: text for k, text in enumerate(self.it.messages)}
-        for code, text in (*texts.items(), (-1, "an error code that this library does not give")):
-            name = f"{lib}.error{code}" if code >= 0 else f"{lib}.unknown"
-            content = data_text(text.encode() + b"\0")
-            self.parts.append(f"@{name} = internal unnamed_addr constant {content}, align 1")
-        body = Body()
-        cases = " ".join(f"i32 {code}, label %error{code}" for code in texts)
-        body.line(f"switch i32 %code, label %unknown [ {cases} ]")
-        for code in texts:
-            body.begin(f"error{code}")
-            body.line(f"ret ptr @{lib}.error{code}")
-        body.begin("unknown")
-        body.line(f"ret ptr @{lib}.unknown")
-        self.define(f"{lib}_strerror", "ptr", ["i32 %code"], body)
+        unknown = "an error code that this library does not give"
+        self._texts("strerror", ["i32 %code"], Body(), "%code", texts, unknown)
 
     def _cpu(self, names: Sequence[str]) -> None:
-        lib = self.lib
-        for k, text in enumerate((*names, "none of those that this library was built for")):
-            content = data_text(text.encode() + b"\0")
-            self.parts.append(f"@{lib}.cpu{k} = internal unnamed_addr constant {content}, align 1")
         body = Body()
-        level = body.new(f"call i32 @{lib}.level()")
-        cases = " ".join(f"i32 {k}, label %cpu{k}" for k in range(len(names)))
-        body.line(f"switch i32 {level}, label %cpu{len(names)} [ {cases} ]")
-        for k in range(len(names) + 1):
-            body.begin(f"cpu{k}")
-            body.line(f"ret ptr @{lib}.cpu{k}")
-        self.define(f"{lib}_cpu", "ptr", [], body)
+        level = body.new(f"call i32 @{self.lib}.level()")
+        unknown = "none of those that this library was built for"
+        self._texts("cpu", [], body, level, dict(enumerate(names)), unknown)
+
+    def _texts(
+        self, name: str, params: Sequence[str], body: Body, number: str,
+        texts: Mapping[int, str], unknown: str,
+    ) -> None:  # fmt: skip
+        """A function that answers the text of an i32."""
+        places = {k: f"@{self.lib}.{name}{k}" for k in texts}
+        other = f"@{self.lib}.{name}.unknown"
+        for place, text in ((other, unknown), *((places[k], text) for k, text in texts.items())):
+            content = data_text(text.encode() + b"\0")
+            self.parts.append(f"{place} = internal unnamed_addr constant {content}, align 1")
+        cases = " ".join(f"i32 {k}, label %text{k}" for k in texts)
+        body.line(f"switch i32 {number}, label %unknown [ {cases} ]")
+        for k, place in places.items():
+            body.begin(f"text{k}")
+            body.line(f"ret ptr {place}")
+        body.begin("unknown")
+        body.line(f"ret ptr {other}")
+        self.define(f"{self.lib}_{name}", "ptr", params, body)
+
+    def _abi(self) -> None:
         body = Body()
         body.line(f"ret i32 {ABI_VERSION}")
-        self.define(f"{lib}_abi", "i32", [], body)
+        self.define(f"{self.lib}_abi", "i32", [], body)
 
 
 def _unit(one: Argument | Output) -> int:

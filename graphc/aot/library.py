@@ -91,20 +91,27 @@ def build_library(
             programs.append(make_program(function.traced, where, level, prefix, block))
         exports.append(Export(function.signature, tuple(programs)))
     content = block.content
-    digest = None if embed else weights_header(content)[:WEIGHTS_HEADER]
-    nbytes = WEIGHTS_HEADER + len(content)
-    interface = Interface(name, where, tuple(exports), threads, digest, nbytes)
+    head = b"" if embed else weights_header(content)
+    interface = Interface(
+        name, where, tuple(exports), threads, head or None, len(head) + len(content)
+    )
+    members = _members(interface, content, progress)
+    return Library(interface, members, head + content, print_header(interface, doc))
+
+
+def _members(interface: Interface, weights: bytes, progress: Progress) -> tuple[Member, ...]:
+    """The object files: C functions, programs, weights unless they are a file, threads."""
+    name, where = interface.library, interface.where
+    least = where.target(where.levels[0])
     texts: list[tuple[str, str, Target, tuple[str, ...]]] = [
-        (name, interface.render(), where.target(where.levels[0]), interface.symbols)
+        (name, interface.render(), least, interface.symbols)
     ]
-    for export in exports:
-        for program in export.programs:
-            symbols = (f"{program.prefix}_run", f"{program.prefix}_shapes")
-            texts.append((program.prefix, program.text, where.target(program.level), symbols))
-    if embed:
-        text = objects.weights_text(name, content)
-        target = where.target(where.levels[0])
-        texts.append((f"{name}_weights", text, target, (f"{name}.weights",)))
+    for program in (p for export in interface.exports for p in export.programs):
+        symbols = (f"{program.prefix}_run", f"{program.prefix}_shapes")
+        texts.append((program.prefix, program.text, where.target(program.level), symbols))
+    if interface.weights is None:
+        text = objects.weights_text(name, weights)
+        texts.append((f"{name}_weights", text, least, (f"{name}.weights",)))
     progress(f"LLVM: {len(texts)} modules for {where.name}")
     made = objects.build([(text, target) for _, text, target, _ in texts])
     under = "_" if where.format == "macho" else ""
@@ -112,9 +119,7 @@ def build_library(
         Member(f"{stem}.o", one, tuple(under + s for s in symbols))
         for (stem, _, _, symbols), one in zip(texts, made, strict=True)
     ]
-    members += _pool(name, where, threads)
-    weights = content if embed else weights_header(content) + content
-    return Library(interface, tuple(members), weights, print_header(interface, doc))
+    return (*members, *_pool(name, where, interface.threads))
 
 
 FUTEX = {"x86_64": 202, "aarch64": 98}

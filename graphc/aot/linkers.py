@@ -47,11 +47,12 @@ _PREFIXES = {
 @dataclass(frozen=True, slots=True)
 class Linked:
     """A shared library, and what made it. `extra` are files that belong to it, by their suffixes
-    (the import library of a DLL)."""
+    (the import library of a DLL). `needs` are the symbols that an ELF library has not itself."""
 
     content: bytes
     linker: str
     extra: Mapping[str, bytes] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
 
 
 def link(
@@ -65,8 +66,6 @@ def link(
     Raises:
         BuildError: there is no linker, and what to install; or its words.
     """
-    from . import elf
-
     where = library.interface.where
     if not where.library:
         raise BuildError(f"{where.name} has no shared libraries; link the static one")
@@ -76,11 +75,7 @@ def link(
         command = _find(name, where)
         if command is not None:
             made = command(library)
-            if where.format == "elf":
-                names = (
-                    elf.undefined_in(library) if name == "own" else undefined_names(made.content)
-                )
-                check_needs(library, (n for n in names if not may_need(n)))
+            check_needs(library, (n for n in made.needs if not may_need(n)))
             return made
     if linker is None:
         raise BuildError(f"no linker for {where.name} is there; {INSTALL}")
@@ -230,7 +225,8 @@ def _elf(head: list[str], name: str) -> Callable[[Library], Linked]:
                 files = [*files, _stand_in(head, folder, name, where, LIBGCC, _ARM_NAMES)]
             return [*head, "--as-needed", *options, *files]
 
-        return _linked(library, name, make)
+        made = _linked(library, name, make)
+        return Linked(made.content, made.linker, made.extra, undefined_names(made.content))
 
     return link_elf
 
@@ -265,7 +261,7 @@ def check_needs(library: Library, names: Iterable[str]) -> None:
         )
 
 
-def undefined_names(content: bytes) -> set[str]:
+def undefined_names(content: bytes) -> frozenset[str]:
     """The symbols that a shared library of ELF needs, from its sections.
 
     Source: System V ABI, chapter 4.
@@ -286,7 +282,7 @@ def undefined_names(content: bytes) -> set[str]:
             if name and not home:
                 end = content.index(b"\0", strings + name)
                 found.add(content[strings + name : end].decode())
-    return found
+    return frozenset(found)
 
 
 LIBGCC = "libgcc_s.so.1"

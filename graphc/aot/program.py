@@ -7,7 +7,6 @@ machine that the library is for; so a library of another machine starts as fast 
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from ..codegen import steps as s
 from ..codegen.entry import Weights
 from ..codegen.shipped import print_setup, print_shipped
 from ..codegen.target import host_isa, host_target
-from ..compile import Lowered, ensure_native, run_setup
+from ..compile import Lowered, ensure_native, fill_table, run_setup
 from ..errors import BuildError
 from ..trace import TracedFunction, donations
 from .signature import without_folders
@@ -69,7 +68,6 @@ class Program:
     arena: ty.Extent
     scratch: int
     messages: tuple[str, ...]
-    kernels: tuple[str, ...]
 
 
 def make_program(
@@ -94,10 +92,9 @@ def make_program(
     )
     module = print_shipped(plan, where.target(level).isa, prefix, Weights(kept, table))
     _refuse_routines(traced.graph.name, module.routines)
-    names = tuple(k.name for k in plan.kernels)
     text, scratch = module.render(), module.scratch
     messages = tuple(without_folders(m) for m in plan.messages)
-    return Program(prefix, level, text, plan.arena, scratch, messages, names)
+    return Program(prefix, level, text, plan.arena, scratch, messages)
 
 
 def _refuse_routines(name: str, routines: Sequence[str]) -> None:
@@ -114,9 +111,6 @@ def kept_block(plan: Any) -> np.ndarray:
     module = print_setup(plan, host_isa())
     _refuse_routines("what depends on constants", module.routines)
     loaded = graphc_runtime.load(builder.build_object(module.render(), host_target()))
-    arrays: Sequence[np.ndarray] = [np.ascontiguousarray(one.array) for one in plan.table]
-    if arrays:
-        table = (ctypes.c_void_p * len(arrays)).from_address(loaded.address("graph_constants"))
-        for k, array in enumerate(arrays):
-            table[k] = array.ctypes.data
+    arrays = [np.ascontiguousarray(one.array) for one in plan.table]
+    fill_table(loaded, arrays)
     return run_setup(loaded, plan.kept, plan.setup_arena, module.scratch)

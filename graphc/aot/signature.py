@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from graphc_runtime.records import dataclass
 
@@ -177,8 +177,3 @@ def dtype_text(dtype: DType) -> str:
     names = {"f16": "half precision, as its 16 bits", "c64": "complex: pairs of float",
              "c128": "complex: pairs of double"}  # fmt: skip
     return names.get(dtype.name, C_TYPES[dtype.name])
-
-
-def all_symbols(signatures: Iterable[Signature]) -> list[str]:
-    """Every symbolic extent of several functions, once."""
-    return list(dict.fromkeys(s for one in signatures for s in one.symbols))

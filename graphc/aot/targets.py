@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from graphc_runtime.records import dataclass
 
-from ..codegen.llvm_values import Isa
 from ..codegen.target import Target, host_target
 from ..errors import BuildError
 
@@ -137,8 +136,3 @@ def choose_levels(where: Platform, cpu: str) -> tuple[Level, ...]:
             names = ", ".join(("auto", "baseline", "native", *known))
             raise BuildError(f"{where.name} has no cpu {name!r}; expected {names}")
     return tuple(level for level in where.levels if level.name in found)
-
-
-def isa_of(where: Platform, level: Level) -> Isa:
-    """The instructions that kernels are written for."""
-    return where.target(level).isa

@@ -85,6 +85,21 @@ def print_constants(module: Module, plan: Plan) -> None:
         module.raw_global(f"constant{k}", f"@constant{k} = internal constant {text}, align 64")
 
 
+def print_loaded(module: Module, plan: Plan) -> None:
+    """Adds the constants, and what is set when the code is loaded."""
+    print_constants(module, plan)
+    if plan.table:
+        text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
+        module.raw_global("graph_constants", text)
+    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
+
+
+def print_kept(module: Module, plan: Plan) -> None:
+    """Adds `graph_setup`, and where its results are."""
+    module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
+    print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
+
+
 def data_text(content: bytes) -> str:
     """Bytes as the type and the value of a global; at least one byte."""
     content = content or b"\0"
@@ -93,20 +108,15 @@ def data_text(content: bytes) -> str:
 
 def _print_program(part: Module, plan: Plan, elsewhere: list[L.LoopFunc]) -> None:
     """Adds the entry, the constants, and the names of the kernels that are in other parts."""
-    print_constants(part, plan)
-    if plan.table:
-        text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
-        part.raw_global("graph_constants", text)
-    part.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
+    print_loaded(part, plan)
     for func in elsewhere:
         types = ["ptr"] * len(func.params) + ["i64"] * len(func.symbols) + ["ptr"] * 3
         part.declare(func.name, "hidden void", types)
     print_scratch(part, "hidden" if elsewhere else "internal")
     print_entry(part, "graph_entry", plan.steps, plan.slots, plan.arena)
     if plan.setup:
-        part.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
-        print_entry(part, "graph_setup", plan.setup, {}, plan.setup_arena)
+        print_kept(part, plan)
     print_shapes(part, "graph_shapes", plan.dims, plan.arena, plan.slots)
 
 
-__all__ = ["PART_LINES", "Printing", "data_text", "print_constants"]
+__all__ = ["PART_LINES", "Printing", "data_text", "print_constants", "print_kept", "print_loaded"]

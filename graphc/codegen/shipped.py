@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from ..loops import ir as L
 from . import steps as s
-from .entry import SCRATCH, Weights, print_entry, print_scratch, print_shapes
+from .entry import Weights, print_entry, print_scratch, print_shapes
 from .llvm import is_small, print_kernel
 from .llvm_builder import Module
 from .llvm_values import Isa
-from .parts import print_constants
+from .parts import print_constants, print_kept, print_loaded
 from .plan import Plan
 
 
@@ -46,15 +46,10 @@ def print_setup(plan: Plan, isa: Isa) -> Module:
     functions: list[L.LoopFunc] = [f for f in plan.functions if f.name in called]
     for func in functions:
         print_kernel(module, func)
-    print_constants(module, plan)
-    if plan.table:
-        text = f"@graph_constants = global [{len(plan.table)} x ptr] zeroinitializer, align 8"
-        module.raw_global("graph_constants", text)
-    module.raw_global("graph_code_base", "@graph_code_base = global i64 0, align 8")
-    module.raw_global("graph_kept", "@graph_kept = global ptr null, align 8")
+    print_loaded(module, plan)
     print_scratch(module, "internal")
-    print_entry(module, "graph_setup", plan.setup, {}, plan.setup_arena)
+    print_kept(module, plan)
     return module
 
 
-__all__ = ["SCRATCH", "print_setup", "print_shipped"]
+__all__ = ["print_setup", "print_shipped"]

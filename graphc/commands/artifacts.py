@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from graphc_runtime.artifact import Artifact
     from graphc_runtime.manifest import Argument, Function
 
+    from ..aot.signature import Signature
+
 
 def opened(place: str) -> Artifact:
     """An artifact, whose manifest was checked.
@@ -48,12 +50,12 @@ def function_of(artifact: Artifact, name: str | None) -> Function:
     return functions[name]
 
 
-def signature_text(function: Function) -> str:
-    """`predict(x: f32[b, 784]) -> f32[b, 10]`"""
+def signature_text(function: Function | Signature) -> str:
+    """`predict(x: f32[b, 784]) -> f32[b, 10]`, of what was built or of what a manifest says."""
     given = ", ".join(
         f"{a.path}: {a.type if a.kind == 'array' else a.kind}" for a in function.arguments
     )
-    return f"{function.name}({given}) -> {', '.join(o.type for o in function.outputs)}"
+    return f"{function.name}({given}) -> {', '.join(str(o.type) for o in function.outputs)}"
 
 
 def read_inputs(function: Function, texts: Sequence[str]) -> list[Any]:

@@ -7,12 +7,15 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..aot.targets import PLATFORMS
 from ..errors import GraphcError
+from .artifacts import signature_text
 from .command import OK, UsageError, UserError, add_command
 from .functions import find_place, function_of, last_line, read_argument, read_static
 
@@ -79,10 +82,7 @@ def add(commands: Any) -> None:
 
 
 def _targets() -> str:
-    return (
-        "x86_64-linux-gnu, aarch64-linux-gnu, armv7-linux-gnueabihf, riscv64-linux-gnu,\n  "
-        "x86_64-macos, aarch64-macos, x86_64-windows, wasm32, thumbv7em-none-eabihf"
-    )
+    return textwrap.fill(", ".join(p.name for p in PLATFORMS), 92, subsequent_indent="  ")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -193,8 +193,7 @@ def _export(
     from ..errors import BuildError
 
     parameters = aot.inspect_names(function)
-    suffix = "_".join(k for k in aot.kinds(kinds) if k != "value")
-    name = name or (f"{title}_{suffix}" if suffix else title)
+    name = name or aot.default_name(title, kinds)
     wrt = [n for n in _split(options.wrt) if n in parameters]
     donate = [n for n in _split(options.donate) if n in parameters and kinds == "value"]
     static = {k: v for k, v in statics.items() if k in parameters}
@@ -245,15 +244,6 @@ def _summary(artifact: Any) -> list[str]:
         how = artifact.linkers.get(where)
         lines.append(f"  {where}: {levels}{f'; linked by {how}' if how else ''}")
     return lines
-
-
-def signature_text(signature: Any) -> str:
-    """`predict(x: f32[b, 784]) -> f32[b, 10]`"""
-    given = ", ".join(
-        f"{a.path}: {a.type if a.kind == 'array' else a.kind}" for a in signature.arguments
-    )
-    results = ", ".join(str(o.type) for o in signature.outputs)
-    return f"{signature.name}({given}) -> {results}"
 
 
 def _described(artifact: Any) -> dict[str, Any]:

@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphcError
+from ..specs import PYTHON_NUMBERS
 from .command import UsageError, UserError
-
-PYTHON_NUMBERS: dict[str, Any] = {"bool": True, "int": 1, "float": 1.0, "complex": 1j}
-"""Types of Python numbers in --arg, with a number to trace with."""
 
 
 def read_argument(text: str, module: ModuleType | None = None) -> tuple[str | None, Any]:
@@ -121,7 +119,6 @@ class _Types:
 def _like(argument: str, name: str, module: ModuleType | None) -> Any:
     """The types of something that a module has."""
     from .. import pytrees, specs
-    from .. import types as ty
 
     found: Any = module
     for part in name.removesuffix("()").split("."):
@@ -135,9 +132,7 @@ def _like(argument: str, name: str, module: ModuleType | None) -> Any:
             raise UserError(f"{name.removesuffix('()')}() failed: {last_line(error)}") from None
     leaves, structure = pytrees.flatten(found)
     made = [
-        specs.Spec(ty.TensorType(ty.dtype(leaf.dtype), leaf.shape))
-        if isinstance(leaf, (np.ndarray, np.generic))
-        else leaf
+        specs.spec_of(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf
         for leaf in leaves
     ]
     return structure.unflatten(made)
@@ -160,20 +155,12 @@ def read_static(text: str) -> tuple[str, Any]:
         ) from None
 
 
-def find_function(place: str) -> Any:
-    """The function at `FILE.py:FUNCTION` or `package.module:function`.
+def find_place(place: str) -> tuple[ModuleType, Any]:
+    """The module and the function at `FILE.py:FUNCTION` or `package.module:function`.
 
     Raises:
         UsageError: when there is no such file, module or function.
         UserError: when the file cannot be run.
-    """
-    return find_place(place)[1]
-
-
-def find_place(place: str) -> tuple[ModuleType, Any]:
-    """The module and the function at `FILE.py:FUNCTION` or `package.module:function`.
-
-    Raises: as `find_function`.
     """
     source, colon, name = place.rpartition(":")
     if not colon or not source or not name:
