@@ -1,10 +1,12 @@
 """`graphc.build` and `graphc.export`: from Python functions to the folder that is shipped.
 
-graphc.build(
-    "build/model",
-    graphc.export(predict, x="f32[b, 784]"),
-    graphc.export(loss, kind="grad", p={"w": "f32[784, 10]"}, x="f32[b, 784]", y="i64[b]"),
-)
+    graphc.build(
+        "build/model",
+        graphc.export(predict, x="f32[b, 784]"),
+        graphc.export(loss, kind="grad", p={"w": "f32[784, 10]"}, x="f32[b, 784]", y="i64[b]"),
+    )
+
+`graphc build` (graphc/commands/build.py) says the same on the command line.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ def export(
     """
     given = {k: argument_of(v) for k, v in {**(types or {}), **arguments}.items()}
     own = set(inspect_names(function))
-    for argument in given:
+    for argument in (*given, *(static or {})):
         if own and argument not in own:
             raise BuildError(f"{_title(function)} has no argument {argument!r}")
     made = exports.source(function, given, static, _names(wrt), _names(donate))

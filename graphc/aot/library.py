@@ -1,10 +1,12 @@
-"""The whole road from functions to the files of a library. Read this file first.
+"""The whole road from functions to the files of a library.
 
-functions   --exports-->    traced functions and their signatures
-traced      --program-->    LLVM IR for each level of processors, and the block of weights
-signatures  --interface-->  LLVM IR of the C functions
-LLVM IR     --objects-->    object files     --archive, linkers-->  libraries
-signatures  --header, manifest, package-->   what describes them
+    functions   --exports-->    traced functions and their signatures
+    traced      --program-->    LLVM IR for each level of processors, and the block of weights
+    signatures  --interface-->  LLVM IR of the C functions
+    LLVM IR     --objects-->    object files     --archive, linkers-->  libraries
+    signatures  --header, manifest, package-->   what describes them
+
+Every arrow is a module of this folder.
 """
 
 from __future__ import annotations

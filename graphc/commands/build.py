@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,7 +98,8 @@ def _run(options: argparse.Namespace) -> int:
         name, inner, which = _parsed(text)
         chosen = function if which is None else function_of(module, which, options.function)
         functions.append(_export(options, chosen, which or title, name, inner, read, statics))
-    read.refuse_unused()
+    wrt, donate = _split(options.wrt), _split(options.donate)
+    read.refuse_unused({"--wrt": wrt, "--donate": donate, "--static": list(statics)})
     try:
         artifact = build(
             options.output, *functions, name=options.name, target=options.target, cpu=options.cpu,
@@ -152,6 +153,7 @@ class Arguments:
         self._general: dict[str, Any] = {}
         self._own: dict[tuple[str, str], Any] = {}
         self._used: set[Any] = set()
+        self._parameters: set[str] = set()
         for text in texts:
             self._read(text)
 
@@ -169,6 +171,7 @@ class Arguments:
     def of(self, export: str, names: tuple[str, ...]) -> Mapping[str, Any]:
         """Those of one export, which has these parameters."""
         found: dict[str, Any] = {}
+        self._parameters.update(names)
         for name in names:
             if (export, name) in self._own:
                 found[name] = self._own[export, name]
@@ -178,7 +181,12 @@ class Arguments:
                 self._used.add(name)
         return found
 
-    def refuse_unused(self) -> None:
+    def refuse_unused(self, others: Mapping[str, Sequence[str]]) -> None:
+        """Refuses what no export has: types, and the names that other options list."""
+        for option, names in others.items():
+            for name in names:
+                if name not in self._parameters:
+                    raise UsageError(f"{option} {name}: no exported function has such an argument")
         for key in (*self._general, *self._own):
             if key not in self._used:
                 shown = key if isinstance(key, str) else "/".join(key)

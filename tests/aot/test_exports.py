@@ -161,6 +161,7 @@ def test_names_that_collide_are_told_apart() -> None:
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: export(loss, w="f64[n]"), "needs a type for x, y"),
     (lambda: export(loss, **TYPES, z="f64[]"), "has no argument 'z'"),
+    (lambda: export(loss, **TYPES, static={"z": 1}), "has no argument 'z'"),
     (lambda: export(loss, kind="gradient", **TYPES), "there is no export 'gradient'"),
     (lambda: export(loss, kind="grad", wrt="q", **TYPES), "wrt names 'q'"),
     (lambda: export(loss, name="a b", **TYPES).made(), "no name for a C function"),
