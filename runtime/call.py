@@ -38,6 +38,7 @@ __all__ = [
     "runtime_pointer", "set_pool_limit", "set_threads", "threads_source", "trim_pool",
 ]  # fmt: skip
 
+MAX_THREADS = 1024  # as native_threads.h has it
 LARGE_BYTES = 128 * 1024  # from here the pool is faster than malloc, by alignment and by pages kept
 SPIN_NS = 50_000
 _FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}
@@ -123,7 +124,8 @@ class _Native:
 _lock = ForkLock()
 _native: _Native | None = None
 _path = CallPath("fallback", "the native runtime was not installed in this process")
-_threads_without_native = 1
+_is_refused = False
+"""Whether the native object was tried here and is no use: calls then run on one thread."""
 
 
 # ---------------------------------------------------------------------------------------- install
@@ -158,7 +160,7 @@ def install(content: bytes) -> CallPath:
     Never raises for an unusual machine: calls then take the fallback, and a warning gives the
     reason.
     """
-    global _native, _path
+    global _native, _path, _is_refused
     with _lock:
         if _native is not None:
             return _path
@@ -168,7 +170,7 @@ def install(content: bytes) -> CallPath:
             _make_type(native)
             _check_call(native)
         except (_Unusable, ObjectError) as reason:
-            _path = CallPath("fallback", str(reason))
+            _path, _is_refused = CallPath("fallback", str(reason)), True
             warnings.warn(
                 f"graphc calls compiled code through a slower path here: {reason}", stacklevel=2
             )
@@ -277,7 +279,7 @@ def _load_native(content: bytes) -> _Native:
     if not native.register_fork():
         os.register_at_fork(after_in_child=native.reset_after_fork)
     native.pool_limit(_default_pool_limit())
-    _set_native_threads(native, _threads_asked or default_threads())
+    _set_native_threads(native, _threads_wanted())
     return native
 
 
@@ -407,6 +409,10 @@ def _usable_cpus() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def _threads_wanted() -> int:
+    return min(_threads_asked or default_threads(), MAX_THREADS)
+
+
 def _set_native_threads(native: _Native, threads: int) -> int:
     # more workers than CPUs: whoever spins takes the CPU from the one that it waits for
     native.set_spin(SPIN_NS if threads <= _usable_cpus() else 0)
@@ -414,9 +420,8 @@ def _set_native_threads(native: _Native, threads: int) -> int:
 
 
 def set_threads(threads: int) -> int:
-    """Sets how many threads one call may use, the calling one included; gives the number now in
-    force (1 to 1024). Before the native runtime is installed that is 1, and what was asked for is
-    kept for then.
+    """Sets how many threads one call may use, the calling one included; gives the number that
+    calls have from now on: 1 to 1024, and 1 where the native runtime is of no use.
 
     Raises:
         ValueError: below 1.
@@ -425,12 +430,15 @@ def set_threads(threads: int) -> int:
     if threads < 1:
         raise ValueError(f"a call needs at least one thread, not {threads}")
     _threads_asked = threads
-    return 1 if _native is None else _set_native_threads(_native, threads)
+    return get_threads() if _native is None else _set_native_threads(_native, threads)
 
 
 def get_threads() -> int:
-    """How many threads one call may use; 1 where the native runtime is not installed."""
-    return 1 if _native is None else _native.get_threads()
+    """How many threads one call may use. Before the first call, how many that will have; 1 where
+    the native runtime is of no use."""
+    if _native is not None:
+        return _native.get_threads()
+    return 1 if _is_refused else _threads_wanted()
 
 
 def _runtime_now() -> fallback.Runtime:

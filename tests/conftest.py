@@ -5,7 +5,7 @@
 import importlib.util
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -26,6 +26,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files instead of comparing"
     )
+
+
+@pytest.fixture(autouse=True)
+def threads_stay() -> Iterator[None]:
+    """A test that changes how many threads there are changes them back: later ones depend on it."""
+    import graphc_runtime
+
+    before = graphc_runtime.get_threads()
+    yield
+    after = graphc_runtime.get_threads()
+    if after != before:
+        graphc_runtime.set_threads(before)
+    assert after == before, f"{after} threads are left where {before} were"
 
 
 @pytest.fixture

@@ -207,6 +207,7 @@ def test_bench(capsys: pytest.CaptureFixture[str], built: Path) -> None:
     assert (code, err) == (OK, "")
     rows = json.loads(out)
     assert [row["n"] for row in rows] == [1, 9] and all(row["us"] > 0 for row in rows)
+    assert {row["threads"] for row in rows} == {1}
     out = run(capsys, "bench", str(built), "--seconds", "0.01")[1]
     assert re.search(r"step .* us", out)
     code, _, err = run(capsys, "bench", str(built), "--extent", "q=1")

@@ -47,19 +47,22 @@ def _run(options: argparse.Namespace) -> int:
         one.name for one in artifact.manifest.functions
     ]  # fmt: skip
     rows: list[dict[str, Any]] = []
-    for threads in _numbers(options.threads, "--threads") or [graphc_runtime.get_threads()]:
-        graphc_runtime.set_threads(threads)
-        for wanted in names:
-            function = function_of(artifact, wanted)
-            symbols = function.symbols
-            for values in product(*(asked.get(s, [1]) for s in symbols)):
-                extents = dict(zip(symbols, values, strict=True))
-                seconds = _timed(artifact, function, extents, options.seconds)
-                rows.append(
-                    {"function": function.name, **extents, "threads": threads, "us": seconds * 1e6}
-                )
-                if not options.json:
-                    _say(function, rows[-1], extents)
+    before = graphc_runtime.get_threads()
+    try:
+        for threads in _numbers(options.threads, "--threads") or [before]:
+            graphc_runtime.set_threads(threads)
+            for wanted in names:
+                function = function_of(artifact, wanted)
+                symbols = function.symbols
+                for values in product(*(asked.get(s, [1]) for s in symbols)):
+                    extents = dict(zip(symbols, values, strict=True))
+                    us = 1e6 * _timed(artifact, function, extents, options.seconds)
+                    row = {"function": function.name, **extents, "threads": threads, "us": us}
+                    rows.append(row)
+                    if not options.json:
+                        _say(function, row, extents)
+    finally:
+        graphc_runtime.set_threads(before)
     if options.json:
         print(json.dumps(rows, indent=1))
     return OK

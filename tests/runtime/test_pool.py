@@ -232,9 +232,23 @@ def test_threads_asked_for_before_the_first_call() -> None:
     """What is said before anything was compiled holds when it is."""
     program = """
         import numpy as np, graphc, graphc_runtime
-        assert graphc_runtime.set_threads(3) == 1
+        assert graphc_runtime.get_threads() == graphc_runtime.call.default_threads()
+        assert graphc_runtime.set_threads(5000) == 1024
+        assert graphc_runtime.set_threads(3) == graphc_runtime.get_threads() == 3
         graphc.jit(lambda x: x + x)(np.ones(3))
         assert graphc_runtime.get_threads() == 3
+    """
+    code = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_where_native_calls_are_no_use_there_is_one_thread() -> None:
+    program = """
+        import warnings, graphc_runtime
+        warnings.simplefilter("ignore")
+        assert graphc_runtime.install(b"no object").name == "fallback"
+        assert graphc_runtime.set_threads(3) == graphc_runtime.get_threads() == 1
     """
     code = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(code, capture_output=True, text=True, timeout=600, check=False)
