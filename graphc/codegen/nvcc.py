@@ -12,11 +12,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+from graphc_runtime.records import dataclass
 
 from ..errors import BuildError
 
-ARCHITECTURES = ("sm_80", "sm_90")
+ARCHITECTURES = ("sm_80", "sm_90", "sm_120")
+"""What every kernel of the tests is compiled for: Ampere, Hopper, Blackwell."""
 
 
 def find_nvcc() -> str | None:
@@ -35,12 +39,64 @@ def available() -> bool:
     return find_nvcc() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What ptxas gave a kernel. Units: registers of 32 bits a thread; bytes of shared memory a
+    block, but for what is asked for at launch; bytes a thread on the stack, and in spills."""
+
+    registers: int
+    shared_bytes: int
+    stack_bytes: int
+    spill_bytes: int
+
+
+def version() -> str:
+    """The release of nvcc, such as "13.0"; empty where there is none."""
+    nvcc = find_nvcc()
+    if nvcc is None:
+        return ""
+    said = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"release ([\d.]+)", said)
+    return found.group(1) if found else ""
+
+
+def resources(source: str, arch: str = "sm_80") -> dict[str, Resources]:
+    """What every kernel of a translation unit uses on an architecture, by name.
+
+    Raises:
+        BuildError: as `compile_cubin`.
+    """
+    return parse_resources(_run(source, arch, ("-Xptxas", "-v"))[1])
+
+
+def parse_resources(said: str) -> dict[str, Resources]:
+    """The same in what `ptxas -v` said."""
+    found: dict[str, Resources] = {}
+    for part in said.split("Compiling entry function '")[1:]:
+        name = part[: part.index("'")]
+
+        def number(pattern: str, text: str = part) -> int:
+            match = re.search(r"(\d+) " + pattern, text)
+            return int(match.group(1)) if match else 0
+
+        spills = number("bytes spill stores") + number("bytes spill loads")
+        found[name] = Resources(
+            number("registers"), number("bytes smem"), number("bytes stack frame"), spills
+        )
+    return found
+
+
 def compile_cubin(source: str, arch: str = "sm_80") -> bytes:
     """The cubin of a translation unit for one architecture (`sm_80`, `sm_90`...).
 
     Raises:
         BuildError: no nvcc, or its words with the source lines that it names.
     """
+    return _run(source, arch)[0]
+
+
+def _run(source: str, arch: str, flags: Sequence[str] = ()) -> tuple[bytes, str]:
+    """The cubin, and what nvcc said."""
     nvcc = find_nvcc()
     if nvcc is None:
         raise BuildError(
@@ -57,6 +113,8 @@ def compile_cubin(source: str, arch: str = "sm_80") -> bytes:
             f"-arch={arch}",
             "-std=c++17",
             "-O3",
+            "-w",  # what is printed has unused helpers; errors alone are of use
+            *flags,
             "-o",
             str(cubin),
             str(file),
@@ -64,7 +122,7 @@ def compile_cubin(source: str, arch: str = "sm_80") -> bytes:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode or not cubin.exists():
             raise BuildError(complaint(source, done.stderr + done.stdout, f"nvcc for {arch}"))
-        return cubin.read_bytes()
+        return cubin.read_bytes(), done.stderr
 
 
 def complaint(source: str, output: str, tool: str) -> str:

@@ -50,6 +50,8 @@ from .cuda_nests import (
     transposed_loads,
     transposing,
 )
+from .cuda_scan import match as match_scan
+from .cuda_scan import scan_cuda
 from .ir import Accumulate, Alloc, Buffer, For, Index, Load, LoopFunc, Stmt, Store
 
 PARTIAL_BLOCKS = 256
@@ -90,7 +92,10 @@ class _Schedule:
         self.segments: list[_Segment] = []
 
     def run(self) -> LoopFunc:
-        for stmt in self.promote(self.func.body):
+        body = self.func.body
+        if match_scan((), body) is not None:  # of one row
+            body = (For(self.names.fresh("row"), 1, "parallel", body),)
+        for stmt in self.promote(body):
             self.place(stmt)
         self.connect()
         body = tuple(k for s in self.segments if s.stmts for k in self.kernels(s))
@@ -264,6 +269,9 @@ class _Schedule:
         whole = attention_cuda(self.names, loop)
         if whole is not None:
             return [_inject(whole, tuple(segment.imports))]
+        scans = scan_cuda(self.names, loop)
+        if scans is not None:
+            return [_inject(k, tuple(segment.imports)) for k in scans]
         shared = cooperative(self.names, loop)
         if shared is not None:
             return [_inject(shared, tuple(segment.imports))]

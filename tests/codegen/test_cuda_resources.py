@@ -1,0 +1,96 @@
+"""What the kernels that benchmarks/gpu times use of a processor, as ptxas says: registers and
+shared memory as in the golden table, and no spills.
+
+The table is of the nvcc that it names: another release may need other registers, but no spills.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graphc
+from benchmarks.gpu.cases import Case, every
+from graphc.codegen import nvcc
+from graphc.codegen.cuda import CudaKernel, print_cuda, translation_unit
+from graphc.loops.schedule_cuda import schedule_cuda
+
+needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
+GOLDEN = Path(__file__).parent / "golden"
+SPILLS = {
+    # 128 numbers of the result, 64 scores and their addresses in 255 registers: a few words are
+    # left over (with 48 keys a block on sm_120, with 32 on sm_90); 8 warps would have half as many
+    "on_attention_f16_128__k0_attention": 64,
+    "on_product_f64_2048__k0_dot": 8,  # on sm_120
+}
+"""Bytes a thread may keep in memory, where that is not 0."""
+LEFT_OUT = re.compile(r"product (f32 (2048|4096)|bf16 (1024|2048|4096)|f16 (4096|8192))")
+"""The same kernel as another's, for other extents."""
+
+
+def lowered(case: Case) -> graphc.compile.Lowered:
+    specs = [graphc.spec(shape, dtype) for shape, dtype in case.inputs]
+    return graphc.jit(lambda *arrays: case.run(np, *arrays)).lower(*specs)
+
+
+def kernels() -> list[CudaKernel]:
+    """The kernels of every case, each once, named after it."""
+    found: dict[str, CudaKernel] = {}
+    for case in every():
+        if LEFT_OUT.fullmatch(case.name):
+            continue
+        stem = re.sub(r"\W+", "_", case.name.replace("+", "plus").replace(".", "")).strip("_")
+        for kernel in lowered(case).kernels:
+            for one in print_cuda(schedule_cuda(kernel.naive.func)):
+                bare = one.source.replace(f" {one.name}(", " NAME(")
+                name = f"on_{stem}__{one.name}"
+                source = one.source.replace(f" {one.name}(", f" {name}(")
+                found.setdefault(bare, replace(one, name=name, source=source))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def fixed_set() -> list[CudaKernel]:
+    return kernels()
+
+
+@needs_nvcc
+@pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
+def test_the_kernels_keep_to_registers(
+    arch: str, fixed_set: list[CudaKernel], golden: Callable[[str, str], None]
+) -> None:
+    used = nvcc.resources(translation_unit(fixed_set), arch)
+    assert set(used) == {k.name for k in fixed_set}
+    for name, one in used.items():
+        assert one.spill_bytes <= SPILLS.get(name, 0), f"{name} spills {one.spill_bytes} bytes"
+    lines = [f"# nvcc {nvcc.version()}, {arch}: registers of a thread, bytes of shared memory"]
+    lines += [
+        f"{k.name:60} {used[k.name].registers:4} {used[k.name].shared_bytes + k.dynamic_bytes:7}"
+        for k in fixed_set
+    ]
+    kept = GOLDEN / f"resources_{arch}.txt"
+    if kept.read_text(encoding="utf-8").startswith(f"# nvcc {nvcc.version()},"):
+        golden(f"resources_{arch}.txt", "\n".join(lines) + "\n")
+
+
+def test_what_ptxas_says() -> None:
+    said = """
+ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'k0_dot' for 'sm_90'
+ptxas info    : Function properties for k0_dot
+    24 bytes stack frame, 20 bytes spill stores, 32 bytes spill loads
+ptxas info    : Used 255 registers, used 1 barriers, 24 bytes cumulative stack size, 64 bytes smem
+ptxas info    : Compiling entry function 'k1' for 'sm_90'
+ptxas info    : Function properties for k1
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 8 registers, used 0 barriers
+"""
+    found = nvcc.parse_resources(said)
+    assert found == {
+        "k0_dot": nvcc.Resources(255, 64, 24, 52), "k1": nvcc.Resources(8, 0, 0, 0)
+    }  # fmt: skip
