@@ -30,7 +30,14 @@ from graphc_runtime.records import dataclass
 from . import cache, environment
 from . import types as ty
 from .codegen import build as builder
-from .codegen.target import Target, host_fingerprint, host_isa, host_l2_bytes, host_target
+from .codegen.target import (
+    Target,
+    host_fingerprint,
+    host_has_wide_ports,
+    host_isa,
+    host_l2_bytes,
+    host_target,
+)
 from .errors import GraphcError
 from .ir import Graph, Literal
 from .loops.machine import L2_BYTES
@@ -116,8 +123,9 @@ class Lowered:
         from .codegen.plan import machine_of, plan
 
         choose = None if self.tuner is None else self.tuner.kernel
+        wide_ports = self.target is None and host_has_wide_ports()
         return plan(
-            self.optimised.graph, machine_of(self.isa, self.l2_bytes), self.strided,
+            self.optimised.graph, machine_of(self.isa, self.l2_bytes, wide_ports), self.strided,
             dict(self.aliases), self.check_finite, choose, **options,
         )  # fmt: skip
 

@@ -104,9 +104,12 @@ def plan(
     )  # fmt: skip
 
 
-def machine_of(isa: Isa, l2_bytes: int = L2_BYTES) -> Machine:
+def machine_of(isa: Isa, l2_bytes: int = L2_BYTES, wide_ports: bool = False) -> Machine:
     """What schedules want to know of a target."""
-    return Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots, l2_bytes=l2_bytes)
+    return Machine(
+        isa.vector_bits // 8, isa.registers, dots=isa.dots, l2_bytes=l2_bytes,
+        wide_ports=wide_ports,
+    )  # fmt: skip
 
 
 def constant_bytes(literal: Literal) -> bytes:

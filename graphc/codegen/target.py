@@ -87,6 +87,18 @@ def host_l2_bytes() -> int:
     return min(max(found, LEAST_L2), MOST_L2) if found > 0 else L2_BYTES
 
 
+@lru_cache(maxsize=1)
+def host_has_wide_ports() -> bool:
+    """Whether a core of this machine begins two products and two loads of 64 bytes in a cycle, and
+    a load that crosses lines counts twice: Intel's servers with AVX-512 (AMD's Zen 4 has halves).
+
+    Source: /proc/cpuinfo.
+    """
+    lines = _cpuinfo()
+    vendor = any(line.startswith("vendor_id") and "GenuineIntel" in line for line in lines)
+    return vendor and host_isa().vector_bits == 512
+
+
 def _llvm_name(flag: str) -> str:
     """LLVM's name of a feature, from the system's."""
     return flag.replace("sse4_", "sse4.").replace("avx512_", "avx512").replace("avx_", "avx")

@@ -73,11 +73,14 @@ class Kernel:
     def tiles(self, best: Choice, made: Scheduled) -> list[Choice]:
         """The best tiles by the estimate, and the best of each width."""
         blocks = _blocks(made)
-        registers = self.machine.registers
         vector = vector_of(blocks.nest, self.machine.vector_bytes)
-        order = [(w, h) for _, w, h in tiles(blocks.nest, vector, registers)]
+        order = [(w, h) for _, w, h in tiles(blocks.nest, vector, self.machine)]
         widths = [next(t for t in order if t[0] == w) for w in dict.fromkeys(w for w, _ in order)]
-        full = [(w, h) for w, h in tallest(blocks.nest, registers).items() if (w, h) in order]
+        full = [
+            (w, h)
+            for w, h in tallest(blocks.nest, self.machine.registers).items()
+            if (w, h) in order
+        ]
         kept = dict.fromkeys((*order[:TILES], *widths, *full))
         found = [replace(best, width=w, height=h) for w, h in kept]
         if rows_are_readable(blocks.nest):  # low tiles hold their rows in the first cache as well

@@ -540,13 +540,6 @@ class _Writer:
             for s in self.nest.sums
         ]
         out: list[L.Stmt] = [L.Alloc(buffer) for buffer in waiting]
-        for buffer, total in zip(waiting, self.nest.sums, strict=True):
-            var = self.fresh("w")
-            zero = L.const(IDENTITY[KIND_OF[total.op]](buffer.dtype), buffer.dtype)
-            clear = L.For(
-                var, count * width, "serial", (L.Store(buffer, (Dim.symbol(var),), zero),)
-            )
-            out += self.vectorize(clear)
 
         def step(part: Slice) -> list[L.Stmt]:
             self.blocks = {}
@@ -661,8 +654,10 @@ class _Writer:
         for total, _ in pairs:
             zero = L.const(IDENTITY[KIND_OF[total.op]](total.buffer.dtype), total.buffer.dtype)
             begin += [L.Alloc(total.buffer), L.Store(total.buffer, total.index, zero)]
-        end = [L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs]
-        return tuple(begin), tuple(end), ()
+        first = L.Scalar("eq", (L.Idx(part.start), L.Idx(0)), BOOL)
+        keep = tuple(L.Store(w, place, L.Load(s.buffer, s.index)) for s, w in pairs)
+        add = tuple(L.Accumulate(w, place, s.op, L.Load(s.buffer, s.index)) for s, w in pairs)
+        return tuple(begin), (L.If(first, keep, add),), ()
 
     def terms(
         self, inner: int = 0, part: Slice | None = None, span: tuple[int, int] | None = None

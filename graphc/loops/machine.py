@@ -27,6 +27,12 @@ class Machine:
     measured with 1 MB, beside the panels that pass through it.
     """
 
+    wide_ports: bool = False
+    """Whether a core begins two products and two loads of whole registers in a cycle: what it reads
+    limits it sooner, and a load that crosses lines counts twice. NumPy's arrays begin 16 bytes
+    behind a line.
+    """
+
     @property
     def block_bytes(self) -> int:
         """A packed block of rows: in the second cache beside a panel."""

@@ -47,8 +47,19 @@ SHARED_WORK = 1 << 16
 """Terms of all sums together that are worth a second worker."""
 PAGE = 4096
 """Bytes: lines that are a multiple of it apart share a place in the first cache."""
-FAR = 0.6
-"""The part of a tile's time that reading its panel from the third cache takes."""
+WIDE_COST = {4: 1.0, 2: 1.04, 1: 1.2}
+"""What tiles of so many registers take beside the widest where ports are wide: a number of a row is
+read for few of them."""
+LOW = 8
+"""Rows of tiles that find their rows in the first cache, however these lie in memory."""
+MANY_TILES = 3
+"""Tiles of rows from which on columns are better copied than read across lines."""
+FEW_BYTES = 64 << 10
+"""Columns up to this size are read where they are: what one worker copies another has to fetch."""
+FAR, WIDE_FAR = 0.6, 3.2
+"""The part of a tile's time that reading its panel from the third cache takes; where ports are wide
+a tile takes half the time, and that cache is slow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,7 @@ def choose(
     places = column_places(nest, machine, constant)
     if isinstance(rows, int) and rows < 8 and "in place" not in places:
         return None  # sums along the terms read every column once, in place
-    lanes, height = _tile(nest, vector, registers)
+    lanes, height = _tile(nest, vector, machine)
     if choice.height and choice.height <= tallest(nest, registers).get(choice.width, 0):
         lanes, height = choice.width * vector, choice.height
     place = choice.columns if choice.columns in places else _columns(nest, machine, places, height)
@@ -111,7 +122,8 @@ def choose(
     if flat:
         width, height = next(iter(tallest(nest, registers).items()))
         lanes = width * vector
-    pack_rows = not readable or (not flat and _conflicts(nest, lanes, height))
+    low = flat or (machine.wide_ports and height <= LOW)
+    pack_rows = not readable or (not low and _conflicts(nest, lanes, height))
     pack_rows = pack_rows or _is_scattered(nest, height)
     if pack_rows and not readable and _is_short(nest, lanes):
         pack_rows = False
@@ -245,7 +257,7 @@ def tallest(nest: Contraction, registers: int) -> dict[int, int]:
     return {w: most for w, most in found.items() if most >= 2} or {1: 1}
 
 
-def tiles(nest: Contraction, vector: int, registers: int) -> list[tuple[float, int, int]]:
+def tiles(nest: Contraction, vector: int, machine: Machine) -> list[tuple[float, int, int]]:
     """(cycles of all tiles by an estimate, width in registers, height) of every tile that fits,
     the best first, and of equals the widest, then the tallest.
     """
@@ -253,25 +265,30 @@ def tiles(nest: Contraction, vector: int, registers: int) -> list[tuple[float, i
     known = rows if isinstance(rows, int) else SOME_ROWS
     terms = depth if isinstance(depth, int) else 256
     shared = not nest.batch and not _is_by_columns(nest)
+    factor = WIDE_COST if machine.wide_ports else dict.fromkeys(WIDE_COST, 1.0)
     found = [
-        (_cost(known, columns, width, height, vector, terms, shared), width, height)
-        for width, most in tallest(nest, registers).items()
+        (
+            factor[width] * _cost(known, columns, width, height, vector, terms, shared),
+            width,
+            height,
+        )
+        for width, most in tallest(nest, machine.registers).items()
         if width == 1 or not isinstance(columns, int) or (width // 2) * vector < columns
         for height in range(min(known, most), 0, -1)
     ]
     return sorted(found, key=lambda tile: tile[0])
 
 
-def _tile(nest: Contraction, vector: int, registers: int) -> tuple[int, int]:
+def _tile(nest: Contraction, vector: int, machine: Machine) -> tuple[int, int]:
     """(lanes, height) with the least cycles for all tiles, by an estimate."""
     rows, columns = nest.rows.extent, nest.columns.extent
     if not isinstance(rows, int):  # single rows are left over: they need wide tiles
-        width, most = next(iter(tallest(nest, registers).items()))
+        width, most = next(iter(tallest(nest, machine.registers).items()))
         if isinstance(columns, int):
             while width > 1 and (width // 2) * vector >= columns:
                 width //= 2
         return width * vector, min(6, most)
-    _, width, height = tiles(nest, vector, registers)[0]
+    _, width, height = tiles(nest, vector, machine)[0]
     return width * vector, height
 
 
@@ -305,13 +322,13 @@ def column_places(nest: Contraction, machine: Machine, constant: bool) -> tuple[
         found.append("in place")
     if constant or not any(o.batched for o in nest.column_operands):
         found.append("once")
-    size = _columns_bytes(nest)
+    size = columns_bytes(nest)
     if isinstance(size, int) and size <= machine.local_bytes and isinstance(nest.depth, int):
         found.append("local")
     return tuple(found)
 
 
-def _columns_bytes(nest: Contraction) -> L.Index:
+def columns_bytes(nest: Contraction) -> L.Index:
     nbytes = sum(o.dtype_bytes for o in nest.column_operands)
     return nest.depth * nest.columns.extent * nbytes
 
@@ -320,10 +337,14 @@ def _columns(
     nest: Contraction, machine: Machine, places: tuple[str, ...], height: int
 ) -> str | None:
     """Where columns are read, of the places where they may be; None where there is none."""
-    rows, size = nest.rows.extent, _columns_bytes(nest)
-    many = not isinstance(rows, int) or rows > 2 * height or bool(nest.batch)
-    small = isinstance(size, int) and size <= machine.in_place_bytes
-    if "in place" in places and (small or not many or _is_dense(nest)):
+    rows, size = nest.rows.extent, columns_bytes(nest)
+    few = (MANY_TILES if machine.wide_ports else 2) * height
+    many = not isinstance(rows, int) or rows > few or bool(nest.batch)
+    dense, room = _is_dense(nest), machine.in_place_bytes
+    if machine.wide_ports and isinstance(rows, int) and rows > MANY_TILES * height:
+        dense, room = False, FEW_BYTES  # loads that cross lines cost more than a copy
+    small = isinstance(size, int) and size <= room
+    if "in place" in places and (small or not many or dense):
         return "in place"
     order = [place for place in ("once", "local", "in place") if place in places]
     return order[0] if order else None
@@ -417,9 +438,12 @@ def _block_rows(
     """Rows of a block: a multiple of the tile's height that the second cache holds."""
     rows, depth = nest.rows.extent, _slice_depth(nest, deep)
     most = BLOCKS * height
+    room = machine.block_bytes
+    if machine.wide_ports and not packed:
+        room = machine.l2_bytes // 2
     if isinstance(depth, int):
         each = max(1, _block_bytes(nest, height, depth) // height)
-        most = min(64 * height, machine.block_bytes // each)
+        most = min(64 * height, room // each)
         if most < height and packed:
             return height if each * height <= 2 * machine.block_bytes else None
     most = max(height, min(most, limit) if limit else most)
@@ -433,10 +457,12 @@ def _block_rows(
         return most
     least = -(-rows // most)
     blocks = range(least, max(least, rows // height) + 1)
-    return min((-(-rows // n) for n in blocks), key=lambda block: _sharing(rows, block, height))
+    far = WIDE_FAR if machine.wide_ports else FAR
+    sizes = (-(-rows // n) for n in blocks)
+    return min(sizes, key=lambda block: _sharing(rows, block, height, far))
 
 
-def _sharing(rows: int, block: int, height: int) -> float:
+def _sharing(rows: int, block: int, height: int, far: float) -> float:
     """What blocks of so many rows cost, beside one: a panel comes from far for the first tile of
     each, and workers, two or more, get whole blocks one after another.
     """
@@ -446,7 +472,7 @@ def _sharing(rows: int, block: int, height: int) -> float:
         ideal = max(rows / workers, height)
         return min(rows, -(-blocks // workers) * block) / ideal
 
-    return (1 + FAR * height / block) * (4 * longest(2) + longest(4) + longest(8)) / 6
+    return (1 + far * height / block) * (4 * longest(2) + longest(4) + longest(8)) / 6
 
 
 def _height(nest: Contraction, shape: Shape, most: int) -> int:

@@ -89,6 +89,18 @@ def test_products_packed_and_sliced(
         assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
 
 
+@pytest.mark.parametrize("sizes", [*SIZES, (40, 24, 130), (7, 20, 200)], ids=str)
+@pytest.mark.parametrize("left", [False, True], ids=["rows", "left.T"])
+def test_products_where_ports_are_wide(
+    small: pytest.MonkeyPatch, sizes: tuple[int, int, int], left: bool
+) -> None:
+    small.setattr(shapes, "FEW_BYTES", 0)
+    graph = product(*sizes, left=left)
+    arrays = arguments(graph)
+    got = run_graph(graph, arrays, {}, Machine(64, 32, wide_ports=True))
+    assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
+
+
 def test_what_is_packed(small: pytest.MonkeyPatch) -> None:
     assert packed(scheduled(product(60, 8, 64))) == {"panel"}
     small.setattr(shapes, "_conflicts", lambda *_: True)

@@ -135,3 +135,36 @@ def test_blocks_follow_the_second_cache() -> None:
     small, middle, large = (found(l2) for l2 in (256 << 10, 1 << 20, 4 << 20))
     assert small.slice == middle.slice == large.slice > 0, "a matter of accuracy"
     assert small.group < large.group
+
+
+# ------------------------------------------------------------------------------------ wide ports
+
+WIDE_PORTS = Machine(64, 32, wide_ports=True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "columns", "block"),
+    [
+        ((64, 64, 64), "", None),
+        ((128, 128, 128), "", None),
+        ((256, 256, 256), "once", None),
+        ((128, 784, 128), "once", None),
+        ((16, 256, 256), "", None),
+        ((4096, 64, 64), "", None),
+        ((2048, 2048, 2048), "once", 256),
+    ],
+    ids=str,
+)
+def test_where_ports_are_wide(sizes: tuple[int, int, int], columns: str, block: int | None) -> None:
+    """Flat tiles with rows in place; more than few columns are copied, since loads of NumPy's
+    arrays cross lines; larger blocks of rows."""
+    found = choose(nest(product(*sizes, F32)), WIDE_PORTS)
+    assert found is not None
+    assert (found.lanes, found.height, found.pack_rows) == (64, 6, False) or sizes[0] == 16
+    assert found.pack_columns == columns
+    assert block is None or found.block_rows == block
+
+
+def test_narrow_columns_where_ports_are_wide() -> None:
+    found = choose(nest(product(1024, 64, 32, F32)), WIDE_PORTS)
+    assert found is not None and found.lanes == 32
