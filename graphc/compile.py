@@ -106,12 +106,15 @@ class Lowered:
         """The pipeline's result: the graph of fusions, and a record per pass."""
         # warm starts from the disk cache do not need the passes
         from .passes.pipeline import DIRECT, PIPELINE, WHOLE, Outcome, run, with_edges
+        from .passes.winograd import FAR_FILTER_READ, FILTER_READ, as_estimated
 
         if self.is_fused:
             return Outcome(self.graph, ())
         passes = WHOLE if self.check_finite else DIRECT if self.direct else PIPELINE
-        if self.tuner is not None:
-            passes = with_edges(passes, self.tuner.edge)
+        if self.tuner is not None or self.has_wide_ports:
+            choose = as_estimated if self.tuner is None else self.tuner.edge
+            read = FAR_FILTER_READ if self.has_wide_ports else FILTER_READ
+            passes = with_edges(passes, choose, read)
         return run(self.graph, passes, dump=not self.is_candidate)
 
     @stored_property
@@ -123,9 +126,9 @@ class Lowered:
         from .codegen.plan import machine_of, plan
 
         choose = None if self.tuner is None else self.tuner.kernel
-        wide_ports = self.target is None and host_has_wide_ports()
+        machine = machine_of(self.isa, self.l2_bytes, self.has_wide_ports)
         return plan(
-            self.optimised.graph, machine_of(self.isa, self.l2_bytes, wide_ports), self.strided,
+            self.optimised.graph, machine, self.strided,
             dict(self.aliases), self.check_finite, choose, **options,
         )  # fmt: skip
 
@@ -147,6 +150,11 @@ class Lowered:
     def l2_bytes(self) -> int:
         """The second cache that blocks are cut for: the host's, or what most machines have."""
         return L2_BYTES if self.target is not None else host_l2_bytes()
+
+    @property
+    def has_wide_ports(self) -> bool:
+        """Whether schedules are for a core with wide ports: the host's, if it has them."""
+        return self.target is None and host_has_wide_ports()
 
     @property
     def kernels(self) -> tuple[Any, ...]:

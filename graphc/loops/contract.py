@@ -61,6 +61,8 @@ LINES = 16
 """Lines of a matrix that are packed together."""
 FEW_ROWS = 12
 """Fewer rows than this are joined with a loop around them."""
+FEW_FAR_ROWS = 32
+"""The same where ports are wide and the columns do not stay in the second cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def contract(
     nest = match(loop)
     if nest is None:
         return None
-    nest = with_more_rows(nest, FEW_ROWS, fresh)
+    nest = with_more_rows(nest, _few_rows(nest, machine), fresh)
     words = dots(nest, machine.dots)
     for one, shifted in (words, (nest, False)) if words is not None else ((nest, False),):
         one = joined(one, shapes.SLICE_TERMS, shapes.TASKS, fresh)
@@ -133,6 +135,13 @@ def contract_within(
     if shape is None:
         return None
     return list(_Writer(nest, shape, fresh, rename, vectorize).write(False).body)
+
+
+def _few_rows(nest: Contraction, machine: Machine) -> int:
+    """So many rows are too few, where a panel comes from far for each block of them."""
+    size = shapes.columns_bytes(nest)
+    far = not isinstance(size, int) or size > machine.l2_bytes
+    return FEW_FAR_ROWS if far and machine.wide_ports else FEW_ROWS
 
 
 def _columns_are_constant(nest: Contraction, constants: Collection[str]) -> bool:

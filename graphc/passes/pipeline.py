@@ -30,7 +30,7 @@ from .prune import prune
 from .small_matrices import small_matrices
 from .sparse_cotangents import sparse_cotangents
 from .stability import stability
-from .winograd import Edge, winograd, winograd_by
+from .winograd import FILTER_READ, Edge, winograd, winograd_by
 
 Pass = Callable[[Graph], Graph]
 
@@ -101,9 +101,13 @@ EXACT: tuple[Pass | Repeat, ...] = tuple(step for step in WHOLE if step is not s
 """The pipeline without the rewrites that change values: for the better, or by rounding."""
 
 
-def with_edges(passes: Sequence[Pass | Repeat], edge: Edge) -> tuple[Pass | Repeat, ...]:
-    """Passes in which Winograd's tiles, where they are allowed, are not as estimated."""
-    return tuple(winograd_by(edge) if step is winograd else step for step in passes)
+def with_edges(
+    passes: Sequence[Pass | Repeat], edge: Edge, read: float = FILTER_READ
+) -> tuple[Pass | Repeat, ...]:
+    """Passes in which Winograd's tiles, where they are allowed, are not as estimated, or as
+    estimated for a machine on which reading a filter costs so much.
+    """
+    return tuple(winograd_by(edge, read) if step is winograd else step for step in passes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,10 @@ CACHED = 1 << 18
 """Elements of both that the second cache holds."""
 FILTER_COST = 11
 """Of making an element of a transformed filter."""
-FILTER_READ = 6
-"""Of reading it: from memory, since there are many."""
+FILTER_READ, FAR_FILTER_READ = 6, 26
+"""Of reading it: from memory, since there are many; the second where a core multiplies twice as
+fast and its memory is no faster (`Machine.wide_ports`; 10 GB/s beside 70 products a nanosecond).
+"""
 OVERHEAD = 1.1
 """Of a product of tiles, whose rows are fewer."""
 WORTH = 0.8
@@ -75,23 +77,30 @@ the filter is constant, and the m by the estimate; 0 is the direct sum."""
 
 def winograd(graph: Graph) -> Graph:
     """The graph with its convolutions as products of tiles, where that pays by an estimate."""
-    return _everywhere(graph, lambda node, operands, constant, estimate: estimate)
+    return _everywhere(graph, as_estimated, FILTER_READ)
 
 
-def winograd_by(choose: Edge) -> Callable[[Graph], Graph]:
-    """The same pass where `choose` says that it pays."""
+def as_estimated(node: Node, operands: Sequence[Value], constant: bool, estimate: int) -> int:
+    """The Edge that takes the estimate."""
+    return estimate
+
+
+def winograd_by(choose: Edge, read: float = FILTER_READ) -> Callable[[Graph], Graph]:
+    """The same pass where `choose` says that it pays; `read` is what its estimates take for
+    FILTER_READ.
+    """
 
     def winograd(graph: Graph) -> Graph:
-        return _everywhere(graph, choose)
+        return _everywhere(graph, choose, read)
 
     return winograd
 
 
-def _everywhere(graph: Graph, choose: Edge) -> Graph:
-    return everywhere(lambda one: _rewritten(one, choose))(graph)
+def _everywhere(graph: Graph, choose: Edge, read: float) -> Graph:
+    return everywhere(lambda one: _rewritten(one, choose, read))(graph)
 
 
-def _rewritten(graph: Graph, choose: Edge) -> Graph:
+def _rewritten(graph: Graph, choose: Edge, read: float) -> Graph:
     images: dict[Any, Value] = {}
 
     def visit(node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -99,7 +108,7 @@ def _rewritten(graph: Graph, choose: Edge) -> Graph:
         if sizes is None:
             return None
         constant = _is_constant(operands[1])
-        m = choose(node, operands, constant, edge(*sizes, constant=constant))
+        m = choose(node, operands, constant, edge(*sizes, constant, read))
         return (_product(node, operands, m, images),) if m else None
 
     return rewrite(graph, visit)
@@ -158,7 +167,8 @@ def _floats(rows: Sequence[Sequence[Fraction]]) -> Matrix:
 
 
 def edge(
-    batch: int, height: int, width: int, channels: int, features: int, constant: bool
+    batch: int, height: int, width: int, channels: int, features: int, constant: bool,
+    read: float = FILTER_READ,
 ) -> int:  # fmt: skip
     """The m of the tiles that cost least for a result of that height and width; 0 where the direct
     sum does. `constant`: the filter is transformed before the program runs.
@@ -167,7 +177,7 @@ def edge(
     best, found = WORTH * 9 * batch * height * width * filters, 0
     for m in POINTS:
         places, tiles = (m + 2) ** 2, batch * _tiles(height, m) * _tiles(width, m)
-        product = max(OVERHEAD * tiles, FILTER_READ) * filters
+        product = max(OVERHEAD * tiles, read) * filters
         elements = tiles * (channels + features)
         moved = ELEMENT_COSTS[places * elements > CACHED] * elements
         made = 0 if constant else FILTER_COST * filters

@@ -95,7 +95,7 @@ def test_convolutions(target: str, stride: int, outside: int) -> None:
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("target", ALL_TARGETS)
 def test_winograd(target: str, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd_pass, "edge", lambda *sizes, constant: m)
+    monkeypatch.setattr(winograd_pass, "edge", lambda *sizes: m)
     graph = image(1, 19)
     assert "tiles(" in str(lowered_graph(graph, passes=True).text("passes"))
     arrays = arguments(graph)

@@ -17,7 +17,7 @@ from graphc.loops.lower import lower
 from graphc.opdef import lookup
 from graphc.passes import winograd as pass_module
 from graphc.passes.pipeline import DIRECT, EXACT, PIPELINE, run
-from graphc.passes.winograd import edge, transforms, winograd
+from graphc.passes.winograd import FAR_FILTER_READ, edge, transforms, winograd
 from graphc.types import parse_type
 from graphc.verify import verify
 from tests.compiled import compiled, lowered_graph
@@ -31,7 +31,7 @@ def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
 
 
 def force(monkeypatch: pytest.MonkeyPatch, m: int) -> int:
-    monkeypatch.setattr(pass_module, "edge", lambda *sizes, constant: m)
+    monkeypatch.setattr(pass_module, "edge", lambda *sizes: m)
     return m
 
 
@@ -379,6 +379,10 @@ def test_where_it_pays() -> None:
         assert edge(1, size, size, channels, features, constant=False) == 4
     assert edge(1, 7, 7, 512, 512, constant=False) == 0  # the filter is most of the work
     assert edge(1, 7, 7, 512, 512, constant=True) > 0
+    # where the filter comes slowly, four times as much of it is no gain for one image
+    assert edge(1, 7, 7, 512, 512, constant=True, read=FAR_FILTER_READ) == 0
+    assert edge(16, 7, 7, 512, 512, constant=True, read=FAR_FILTER_READ) == 4
+    assert edge(1, 56, 56, 64, 64, constant=True, read=FAR_FILTER_READ) == 4
     assert edge(16, 7, 7, 512, 512, constant=False) == 4
     assert edge(1, 224, 224, 3, 64, constant=True) == 0
     assert edge(1, 32, 32, 8, 8, constant=True) == 0
@@ -388,8 +392,8 @@ def test_where_it_pays() -> None:
 def test_a_captured_filter_counts_as_constant(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
-    def watched(*sizes: int, constant: bool) -> int:
-        asked.append(constant)
+    def watched(*sizes: Any) -> int:
+        asked.append(sizes[5])
         return 0
 
     monkeypatch.setattr(pass_module, "edge", watched)
