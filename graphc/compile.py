@@ -238,10 +238,9 @@ class Lowered:
                 "lower a function without tune"
             )
         from .codegen.cuda import print_cuda, translation_unit
-        from .codegen.cuda_refused import refuse_calls, refuse_control
+        from .codegen.cuda_refused import refuse_calls
         from .loops.schedule_cuda import schedule_cuda
 
-        refuse_control(self.optimised.graph)
         for kernel in self.kernels:
             refuse_calls(kernel.node, kernel.naive.func)
         launches = [

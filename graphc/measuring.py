@@ -27,6 +27,8 @@ SAMPLE_SECONDS = 0.001
 """Short programs are run so long for one sample."""
 LONG_SECONDS = 0.05
 """What takes so long needs no run to get warm."""
+NUMPYS_OFFSET = 16
+"""Bytes that NumPy's arrays lie behind a line: loads of whole registers then cross lines."""
 FAR_BEHIND, FAIR_ROUNDS = 1.25, 2
 """What takes so much longer than the best after some rounds is not run again."""
 
@@ -34,8 +36,11 @@ FAR_BEHIND, FAIR_ROUNDS = 1.25, 2
 # ----------------------------------------------------------------------------------------- operands
 
 
-def sample(type: TensorType, env: Mapping[str, int], strides: Sequence[Extent] = ()) -> np.ndarray:
-    """An array of a type: floats between 0.5 and 1.5, integers 0 and 1, which are indices too.
+def sample(
+    type: TensorType, env: Mapping[str, int], strides: Sequence[Extent] = (), offset: int = 0
+) -> np.ndarray:
+    """An array of a type, `offset` bytes behind a line: floats between 0.5 and 1.5, integers 0 and
+    1, which are indices too.
 
     Units: elements (strides).
     """
@@ -46,7 +51,7 @@ def sample(type: TensorType, env: Mapping[str, int], strides: Sequence[Extent] =
     low, high = (sum(f(0, span) for span in spans) for f in (min, max))
     size = math.prod(shape) if steps is None else high - low + 1
     dtype = type.dtype.numpy
-    block = road._aligned(max(1, size) * dtype.itemsize).view(dtype)
+    block = road._aligned(max(1, size) * dtype.itemsize + offset)[offset:].view(dtype)
     # a period of primes: making random numbers would take longer than the measurement
     some = min(block.size, 65521)
     made = random.random(some) + 0.5 if type.dtype.kind in "fcV" else random.integers(0, 2, some)

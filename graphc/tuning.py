@@ -26,7 +26,7 @@ from .codegen.plan import kernel_name, machine_of
 from .codegen.target import host_fingerprint, host_has_wide_ports, host_isa, host_l2_bytes
 from .compile import FORMAT, VERSION, Lowered, disk_cache
 from .errors import BuildError
-from .ir import Graph, Literal, Node, Value, make, param
+from .ir import PARAM, Graph, Literal, Node, Value, make, param
 from .loops import ir as L
 from .loops.candidates import Kernel
 from .loops.choice import ESTIMATE, Choice
@@ -286,6 +286,8 @@ class _Alone:
     strides: Mapping[int, tuple[L.Index, ...]]
     """These, by the operand's position."""
     env: Mapping[str, int]
+    callers: frozenset[int]
+    """The parameters that are a caller's arrays, which begin anywhere; others begin at a line."""
 
     @property
     def is_known(self) -> bool:
@@ -296,7 +298,9 @@ class _Alone:
     def operands(self) -> measuring.Operands:
         own = dict(zip(self.strided, self.strides.values(), strict=True))
         arrays = [
-            measuring.sample(v.type, self.env, own.get(k, ()))
+            measuring.sample(
+                v.type, self.env, own.get(k, ()), measuring.NUMPYS_OFFSET * (k in self.callers)
+            )
             for k, v in enumerate(self.graph.params)
         ]
         arrays += [measuring.sample(v.type, self.env) for v in self.graph.results]
@@ -314,6 +318,7 @@ def _alone(
     operands: list[Value] = []
     own: dict[int, tuple[L.Index, ...]] = {}
     strided: list[int] = []
+    callers: list[int] = []
     env = dict(sizes)
     for k, value in enumerate(node.operands):
         if value in constants:
@@ -328,6 +333,8 @@ def _alone(
             }
             own[k] = tuple(Dim.symbol(name) for name in names)
             strided.append(len(params))
+        if value.node.op is PARAM:
+            callers.append(len(params))
         params.append(param(value.type, f"p{k}"))
         operands.append(params[-1])
     naive = lower(node.attrs["body"], "kernel", own)
@@ -339,7 +346,7 @@ def _alone(
     made = make(FUSION, operands, {"body": node.attrs["body"]})
     graph = Graph.of("kernel", params, made.results)
     constant = frozenset(k for k, v in enumerate(node.operands) if v in constants)
-    return _Alone(graph, naive, constant, tuple(strided), own, env)
+    return _Alone(graph, naive, constant, tuple(strided), own, env, frozenset(callers))
 
 
 def _constant(value: Value) -> Value:

@@ -502,6 +502,16 @@ def test_other_backends_and_targets_are_not_tuned() -> None:
         graphc.jit(product, tune=True).lower(A, B).text("cuda")
 
 
+def test_operands_lie_where_a_caller_s_do() -> None:
+    """NumPy's arrays begin 16 bytes behind a line, what the program makes itself begins at one."""
+    lowered = graphc.jit(lambda a, b: np.tanh(a @ b) @ b).lower(A, B)
+    last = lowered.kernels[-1].node
+    found = [a.ctypes.data % 64 for a in tuning._alone(last, (), {}, {}).operands().arrays]
+    made = [v.node.op.name != "param" for v in last.operands]
+    assert found == [0 if own else measuring.NUMPYS_OFFSET for own in made] + [0]
+    assert set(made) == {True, False}
+
+
 # -------------------------------------------------------------------------------------- for real
 
 

@@ -15,6 +15,7 @@ from graphc_runtime.records import dataclass
 
 from ..codegen import nvcc, nvrtc
 from ..codegen.cuda import GRID_LIMITS, translation_unit
+from ..codegen.cuda_refused import refuse_control
 from ..compile import lower_graph
 from ..device.plan import DevicePlan, Launch, plan_device
 from ..errors import BuildError
@@ -44,7 +45,9 @@ def make_gpu_program(
         LoweringError: for what does not run on a GPU yet. BuildError: a compiler refused a kernel.
     """
     aliases = donations(traced, numbers=True)
-    plan = plan_device(lower_graph(traced.graph).optimised.graph, (), aliases)
+    graph = lower_graph(traced.graph).optimised.graph
+    refuse_control(graph)
+    plan = plan_device(graph, (), aliases)
     launches = (*plan.setup, *plan.launches)
     source = translation_unit([one.kernel for one in launches])
     cubins = {arch: compile_cubin(source, arch) for arch in architectures} if launches else {}

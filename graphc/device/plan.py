@@ -3,12 +3,15 @@
 As codegen/plan.py does for the processor, with the same arena: a temporary's bytes are free again
 after the last kernel that reads it, and one allocation serves a whole call. What depends on
 constants only runs once, when the program is loaded.
+
+A loop of so many iterations is its kernels launched again and again, with pointers to other rows:
+nothing waits, and a captured graph holds all of them. A loop with a condition, and a choice, ask
+the device once for each decision.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from graphc_runtime.records import dataclass
@@ -16,8 +19,9 @@ from graphc_runtime.records import dataclass
 from .. import types as ty
 from ..codegen.arena import Arena
 from ..codegen.cuda import CudaKernel, print_cuda, workspace
-from ..codegen.cuda_refused import refuse_calls, refuse_control
+from ..codegen.cuda_refused import refuse_calls
 from ..codegen.kernels import (
+    copy_of,
     distinct_results,
     kernel_name,
     separate_aliases,
@@ -32,9 +36,11 @@ from ..loops.schedule_cuda import schedule_cuda
 from ..types import Dim, Extent
 
 Place = tuple[str, object]
-"""("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset) or
-("constant", k)."""
+"""("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset),
+("constant", k), or ("local", name): what a loop around binds."""
 ALIGN = 256
+VECTOR_BYTES = 16
+"""Kernels take for granted that arrays in order begin at a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,88 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Brings bytes from one place to another."""
+
+    source: Place
+    target: Place
+    nbytes: Extent
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A state: read at `now`, written at `next`, which change places with each iteration. In the
+    end it is at `first`.
+    """
+
+    now: str
+    next: str
+    first: Place
+    second: Place
+    copy: Launch
+    """From `now` to `first`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Element i along the first axis of an array: `name` is at base + i * step_bytes."""
+
+    name: str
+    base: Place
+    step_bytes: Extent
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Runs `before`, then `body` so often as `length` says; or while `condition` leaves true at
+    `answer`, at most `limit` times.
+    """
+
+    turns: tuple[Turn, ...]
+    rows: tuple[Row, ...]
+    before: tuple[Step, ...]
+    body: tuple[Step, ...]
+    length: Extent | None = None
+    reverse: bool = False
+    condition: tuple[Step, ...] = ()
+    answer: Place | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Runs the arm that the i64 at `index` says; an index outside is the nearest one."""
+
+    index: Place
+    arms: tuple[tuple[Step, ...], ...]
+
+
+Step = Launch | Copy | Loop | Branch
+
+
+def launches(steps: Sequence[Step]) -> Iterator[Launch]:
+    """Every launch, inside loops and branches too."""
+    for step in steps:
+        if isinstance(step, Launch):
+            yield step
+        elif isinstance(step, Branch):
+            for arm in step.arms:
+                yield from launches(arm)
+        elif isinstance(step, Loop):
+            yield from launches((*step.before, *step.condition, *step.body))
+            yield from (turn.copy for turn in step.turns)
+
+
+def asks(steps: Sequence[Step]) -> bool:
+    """Whether running the steps waits for what the device decides."""
+    return any(
+        isinstance(step, Branch)
+        or (isinstance(step, Loop) and (step.length is None or asks((*step.before, *step.body))))
+        for step in steps
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePlan:
     """Everything that a program on a device is.
 
@@ -57,13 +145,18 @@ class DevicePlan:
     """
 
     graph: Graph
-    launches: tuple[Launch, ...]
+    steps: tuple[Step, ...]
     setup: tuple[Launch, ...]
     arena: Extent
     kept: int
     setup_arena: int
     constants: tuple[Literal, ...]
     messages: tuple[str, ...]
+
+    @property
+    def launches(self) -> tuple[Launch, ...]:
+        """Every launch of a call, each once."""
+        return tuple(launches(self.steps))
 
     @property
     def fails(self) -> bool:
@@ -87,56 +180,220 @@ class _Planner:
         self.constants: list[Literal] = []
         self.fixed: set[Value] = set()
         self.messages: list[str] = []
-        self.launches: list[Launch] = []
         self.setup: list[Launch] = []
-        self.last: dict[Value, int] = {}
-        for k, node in enumerate(graph.nodes):
-            for value in node.operands:
-                self.last[value] = k
+        self.depth = 0
+        self.number = 0
+        """Of kernels and of local names."""
 
     def run(self) -> DevicePlan:
-        refuse_control(self.graph)
-        for k, node in enumerate(self.graph.nodes):
-            self.node(k, node)
+        steps = self.steps(self.graph)
         kept, scratch = self.kept.top, self.scratch.top
         assert isinstance(kept, int) and isinstance(scratch, int)
         return DevicePlan(
-            self.graph, tuple(self.launches), tuple(self.setup), self.arena.top, kept, scratch,
+            self.graph, steps, tuple(self.setup), self.arena.top, kept, scratch,
             tuple(self.constants), tuple(self.messages),
         )  # fmt: skip
 
-    def node(self, k: int, node: Node) -> None:
-        if node.op.name == "constant":
-            (value,) = node.results
+    # ---------------------------------------------------------------------------------- a graph
+    def steps(self, graph: Graph) -> tuple[Step, ...]:
+        """The steps of a graph, whose parameters and results have places."""
+        last: dict[Value, int] = {}
+        for k, node in enumerate(graph.nodes):
+            for value in node.operands:
+                last[value] = k
+        own = {v for node in graph.nodes for v in node.results}.difference(graph.results)
+        for value in own:
+            if value.node.op.name != "constant":  # a body may be that of several loops
+                self.places.pop(value, None)
+        found: list[Step] = []
+        for k, node in enumerate(graph.nodes):
+            if node.op.name == "constant":
+                self.constant(node)
+                continue
+            if node.op.kind == "control":
+                self.take(node)
+                run = {"scan": self.scan, "while": self.while_, "switch": self.switch}
+                found += run[node.op.name](node)
+            else:
+                found += self.kernels(graph, node)
+            for value in dict.fromkeys((*node.operands, *node.results)):
+                place, offset = self.places[value]
+                if place == "arena" and value in own and last.get(value, -1) <= k:
+                    assert isinstance(offset, (int, Dim))
+                    self.arena.give(offset, value.type.nbytes)
+        return tuple(found)
+
+    def constant(self, node: Node) -> None:
+        (value,) = node.results
+        if value not in self.places:
+            self.places[value] = ("constant", len(self.constants))
+            self.constants.append(node.attrs["value"])
+        self.fixed.add(value)
+
+    def take(self, node: Node) -> None:
+        for value in node.results:
             if value not in self.places:
-                self.places[value] = ("constant", len(self.constants))
-                self.constants.append(node.attrs["value"])
-            self.fixed.add(value)
-            return
-        lowered = self.lowered(k, node)
+                self.places[value] = ("arena", self.arena.take(value.type.nbytes))
+
+    def kernels(self, graph: Graph, node: Node) -> list[Launch]:
+        """The launches of a fusion; none where it runs when the program is loaded."""
+        lowered = self.lowered(node)
         refuse_calls(node, lowered.func)
         early = (
-            self.fixed.issuperset(node.operands) and not self.check_finite
-            and not lowered.messages and is_kept(self.graph, node)
+            not self.depth and self.fixed.issuperset(node.operands) and not self.check_finite
+            and not lowered.messages and is_kept(graph, node)
         )  # fmt: skip
         if early:
             self.fixed.update(node.results)
             for value in node.results:
                 self.places[value] = ("kept", self.kept.take(value.type.nbytes))
             self.setup += self.launched(node, lowered, self.scratch)
-            return
-        for value in node.results:
-            if value not in self.places:
-                self.places[value] = ("arena", self.arena.take(value.type.nbytes))
-        self.launches += self.launched(node, lowered, self.arena)
-        for value in dict.fromkeys((*node.operands, *node.results)):
-            place, offset = self.places[value]
-            if place == "arena" and self.last.get(value, -1) <= k:
-                assert isinstance(offset, (int, Dim))
-                self.arena.give(offset, value.type.nbytes)
+            return []
+        self.take(node)
+        return self.launched(node, lowered, self.arena)
 
-    def lowered(self, k: int, node: Node) -> Lowered:
-        body = node.attrs["body"]
+    # ------------------------------------------------------------------------------------ loops
+    def scan(self, node: Node) -> list[Step]:
+        """A loop of so many iterations."""
+        body = _closed(node.attrs["body"])
+        carries, scanned = node.attrs["carries"], node.attrs["scanned"]
+        begin, held = self.begin(node, body, 0, carries + scanned)
+        turns, more, blocks = self.states(node, body)
+        rows: list[Row] = []
+        first: list[Step] = []
+        last: list[Step] = []
+        for k in range(carries, carries + scanned):
+            base, copies, taken = self.plain(node.operands[k])
+            begin += copies
+            held += taken
+            held += self.row(body.params[k], base, rows, first, reads=True)
+        for result, row in zip(node.results[carries:], body.results[carries:], strict=True):
+            held += self.row(row, self.places[result], rows, last, reads=False)
+        steps = (*first, *self.inner(body), *last)
+        self.give((*held, *blocks))
+        return [Loop(
+            turns, tuple(rows), (*begin, *more), steps, length=node.attrs["length"],
+            reverse=node.attrs["reverse"],
+        )]  # fmt: skip
+
+    def while_(self, node: Node) -> list[Step]:
+        """A loop that ends when its condition does not hold."""
+        body, cond = _closed(node.attrs["body"]), _closed(node.attrs["cond"])
+        carries = node.attrs["carries"]
+        begin, held = self.begin(node, body, 0, carries)
+        turns, more, blocks = self.states(node, body)
+        for own, other in zip(cond.params, body.params, strict=True):
+            self.places[own] = self.places[other]
+        offset = self.arena.take(1)
+        answer: Place = ("arena", offset)
+        self.places[cond.results[0]] = answer
+        condition = self.inner(cond)
+        steps = self.inner(body)
+        self.give((*held, *blocks, (offset, 1)))
+        return [Loop(
+            turns, (), (*begin, *more), steps, condition=condition, answer=answer,
+            limit=node.attrs["limit"],
+        )]  # fmt: skip
+
+    def switch(self, node: Node) -> list[Step]:
+        """One of several sequences of steps."""
+        index, begin, held = self.plain(node.operands[0])
+        arms: list[tuple[Step, ...]] = []
+        for branch in node.attrs["branches"]:
+            graph = _closed(branch)
+            copies, blocks = self.begin(node, graph, 1, 0)
+            for result, value in zip(node.results, graph.results, strict=True):
+                self.places[value] = self.places[result]
+            arms.append((*copies, *self.inner(graph)))
+            self.give(blocks)
+        self.give(held)
+        return [*begin, Branch(index, tuple(arms))]
+
+    def inner(self, graph: Graph) -> tuple[Step, ...]:
+        self.depth += 1
+        try:
+            return self.steps(graph)
+        finally:
+            self.depth -= 1
+
+    def begin(
+        self, node: Node, body: Graph, first: int, own: int
+    ) -> tuple[list[Step], list[tuple[Extent, Extent]]]:
+        """Places for a body's parameters from `own` on, which stand for operands as they are."""
+        steps: list[Step] = []
+        held: list[tuple[Extent, Extent]] = []
+        for value, operand in zip(body.params[own:], node.operands[first + own :], strict=True):
+            self.places[value], copies, blocks = self.plain(operand)
+            steps += copies
+            held += blocks
+        return steps, held
+
+    def plain(self, value: Value) -> tuple[Place, list[Launch], list[tuple[Extent, Extent]]]:
+        """Where a value lies in order, the launches that bring it there, and what was taken."""
+        if value not in self.strides:
+            return self.places[value], [], []
+        offset = self.arena.take(value.type.nbytes)
+        place: Place = ("arena", offset)
+        return place, self.copy(value, self.places[value], place), [(offset, value.type.nbytes)]
+
+    def states(
+        self, node: Node, body: Graph
+    ) -> tuple[tuple[Turn, ...], list[Step], list[tuple[Extent, Extent]]]:
+        """Two places for each state, and the launches that bring the first values there."""
+        turns: list[Turn] = []
+        begin: list[Step] = []
+        held: list[tuple[Extent, Extent]] = []
+        for k in range(node.attrs["carries"]):
+            init, value, result = node.operands[k], body.params[k], body.results[k]
+            now, following = self.local("now"), self.local("next")
+            offset = self.arena.take(value.type.nbytes)
+            held.append((offset, value.type.nbytes))
+            begin += self.copy(init, self.places[init], now)
+            self.places[value], self.places[result] = now, following
+            home = self.places[node.results[k]]
+            (back,) = self.copy(value, now, home)
+            turns.append(Turn(str(now[1]), str(following[1]), home, ("arena", offset), back))
+        return tuple(turns), begin, held
+
+    def row(
+        self, value: Value, base: Place, rows: list[Row], copies: list[Step], reads: bool
+    ) -> list[tuple[Extent, Extent]]:
+        """A row of an array is where it is, a pointer; one that may begin anywhere is copied. Gives
+        what was taken for that.
+        """
+        step = value.type.nbytes
+        there = self.local("row")
+        rows.append(Row(str(there[1]), base, step))
+        if isinstance(step, int) and step % VECTOR_BYTES == 0:
+            self.places[value] = there
+            return []
+        offset = self.arena.take(step)
+        place = self.places[value] = ("arena", offset)
+        copies.append(Copy(there, place, step) if reads else Copy(place, there, step))
+        return [(offset, step)]
+
+    def local(self, stem: str) -> Place:
+        self.number += 1
+        return ("local", f"{stem}{self.number}")
+
+    def copy(self, value: Value, source: Place, target: Place) -> list[Launch]:
+        """Brings a value from one place to another."""
+        node = copy_of(value)
+        before = self.places.get(value)
+        self.places[value], self.places[node.results[0]] = source, target
+        made = self.launched(node, self.lowered(node), self.arena)
+        if before is not None:
+            self.places[value] = before
+        return made
+
+    def give(self, blocks: Sequence[tuple[Extent, Extent]]) -> None:
+        for offset, nbytes in blocks:
+            self.arena.give(offset, nbytes)
+
+    # --------------------------------------------------------------------------------- a kernel
+    def lowered(self, node: Node) -> Lowered:
+        body, k = node.attrs["body"], self.number
+        self.number += 1
         own = {p: self.strides[v] for p, v in enumerate(node.operands) if v in self.strides}
         lowered = lower(body, f"k{k}_{kernel_name(body)}", own, self.check_finite)
         first = len(self.messages)
@@ -170,6 +427,19 @@ class _Planner:
         return launches
 
 
+def _closed(graph: Graph) -> Graph:
+    """The body with results that kernels or loops of its own make, each once."""
+    results: list[Value] = []
+    copies: list[Node] = []
+    nodes = {node for node in graph.nodes if node.op.name != "constant"}
+    for value in graph.results:
+        if value.node not in nodes or value in results:
+            copies.append(copy_of(value))
+            value = copies[-1].results[0]
+        results.append(value)
+    return Graph(graph.name, graph.params, (*graph.nodes, *copies), tuple(results))
+
+
 def stride_symbol(parameter: int, axis: int) -> str:
     """The name of a parameter's stride (elements), where it may be any."""
     return f"x{parameter}_stride{axis}"
@@ -190,7 +460,10 @@ def plan_device(
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
     `codegen.plan.plan`."""
-    graph = separate_aliases(
-        distinct_results(graph), aliases or {}, functools.partial(writes_in_place, known={})
-    )
+
+    def may(graph: Graph, result: Value, parameter: Value) -> bool:
+        # a loop writes its states in turn at two places, one of them the result's
+        return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
+
+    graph = separate_aliases(distinct_results(graph), aliases or {}, may)
     return _Planner(graph, strided, check_finite).run()

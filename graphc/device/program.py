@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from graphc_runtime import cuda
 from graphc_runtime.forking import ForkLock
+from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..codegen.cuda import GRID_LIMITS
@@ -26,10 +27,23 @@ from ..trace import TracedFunction, donations
 from .array import DeviceArray, device_put, errors, the_device
 from .build import build_cubins
 from .interchange import is_on_device, view
-from .plan import DevicePlan, Launch, Place, plan_device, stride_symbol
+from .plan import (
+    Branch,
+    Copy,
+    DevicePlan,
+    Launch,
+    Loop,
+    Place,
+    Step,
+    asks,
+    plan_device,
+    stride_symbol,
+)
 
 GRAPHS = 8
 """So many captured graphs are kept for a program, those used last."""
+CAPTURED_LAUNCHES = 20_000
+"""A graph of more launches, of a long loop, takes more time to make and memory than it saves."""
 ALIGNMENT = 16
 """Kernels may take for granted that contiguous arrays begin at such an address."""
 
@@ -111,6 +125,18 @@ def _is_plain(array: DeviceArray) -> bool:
     return array.pointer % ALIGNMENT == 0 and array.is_contiguous
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What the places of one call, or of one loop in it, are."""
+
+    buffers: Sequence[int]
+    arena: int
+    env: Mapping[str, int]
+    """Of symbols and strides."""
+    local: dict[str, int]
+    """What the loops around have bound."""
+
+
 class LoadedProgram:
     """A plan whose kernels are on the device, with its constants."""
 
@@ -119,7 +145,8 @@ class LoadedProgram:
         launches = (*plan.setup, *plan.launches)
         cubins = build_cubins([one.kernel for one in launches], device.arch, device.driver_version)
         self._modules: dict[bytes, Any] = {}
-        functions = []
+        self._functions: dict[int, Any] = {}
+        """Of each launch, by its identity."""
         name = plan.graph.name
         with errors(f"loading {name}"):
             for launch, cubin in zip(launches, cubins, strict=True):
@@ -127,20 +154,25 @@ class LoadedProgram:
                     self._modules[cubin] = device.load(cubin)
                 kernel = launch.kernel
                 module = self._modules[cubin]
-                functions.append(device.function(module, kernel.name, kernel.dynamic_bytes))
+                self._functions[id(launch)] = device.function(
+                    module, kernel.name, kernel.dynamic_bytes
+                )
             self._constants = [device_put(literal.array) for literal in plan.constants]
             self._kept = device.allocate(plan.kept)
             self._error = device.allocate(4)
             device.clear(int(self._error), 4)
-        setup = functions[: len(plan.setup)]
-        self._functions = functions[len(plan.setup) :]
+        self._launches = launches  # their identities are keys
+        self._asks = asks(plan.steps)
         self._graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
         self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
         self._lock = ForkLock()
+        self._count = 0
+        """Launches of the last call that was no replay."""
         if plan.setup:
             with errors(f"loading {name}"):
                 scratch = device.allocate(plan.setup_arena)
-                self._launch(plan.setup, setup, [], int(scratch), {})
+                with device.active():
+                    self._run(plan.setup, _Frame((), int(scratch), {}, {}))
                 device.synchronize()
 
     # -- calls
@@ -190,9 +222,14 @@ class LoadedProgram:
         key = (*buffers, arena, *env.values())
 
         def work() -> None:
-            self._launch(self.plan.launches, self._functions, buffers, arena, env)
+            self._count = 0
+            with self.device.active():
+                self._run(self.plan.steps, _Frame(buffers, arena, env, {}))
 
         with self._lock:
+            if self._asks:  # what is launched depends on what the device finds
+                work()
+                return
             if key not in self._graphs:
                 self._graphs[key] = None
                 if len(self._graphs) > GRAPHS:
@@ -200,7 +237,7 @@ class LoadedProgram:
                 work()
                 return
             found = self._graphs[key]
-            if found is None and len(self._functions) > 1:
+            if found is None and 1 < self._count <= CAPTURED_LAUNCHES:
                 found = self._graphs[key] = self.device.capture(work)
             self._graphs.move_to_end(key)
             if found is None:
@@ -209,41 +246,93 @@ class LoadedProgram:
                 with self.device.active():
                     self.device.replay(found)
 
-    def _launch(
-        self, launches: Sequence[Launch], functions: Sequence[Any], buffers: Sequence[int],
-        arena: int, env: Mapping[str, int],
-    ) -> None:  # fmt: skip
-        with self.device.active():
-            for launch, function in zip(launches, functions, strict=True):
-                kernel = launch.kernel
-                grid = tuple(
-                    min(_number(e, env), limit)
-                    for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
-                )
-                if 0 in grid:
-                    continue
-                values = [self._address(p, buffers, arena, env) for p in launch.buffers]
-                values += [env[s] for s in launch.symbols]
-                if kernel.fails:
-                    values.append(int(self._error))
-                try:
-                    self.device.launch(
-                        function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes
-                    )
-                except Exception as error:
-                    at = f" ({launch.line})" if launch.line else ""
-                    raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None
+    def _run(self, steps: Sequence[Step], frame: _Frame) -> None:
+        for step in steps:
+            if isinstance(step, Launch):
+                self._launch(step, frame)
+            elif isinstance(step, Copy):
+                target, source = (self._address(p, frame) for p in (step.target, step.source))
+                self.device.copy(target, source, _number(step.nbytes, frame.env))
+                self._count += 1
+            elif isinstance(step, Loop):
+                self._loop(step, frame)
+            else:
+                self._branch(step, frame)
 
-    def _address(
-        self, place: Place, buffers: Sequence[int], arena: int, env: Mapping[str, int]
-    ) -> int:
+    def _loop(self, loop: Loop, frame: _Frame) -> None:
+        length = None if loop.length is None else _number(loop.length, frame.env)
+        inside = _Frame(frame.buffers, frame.arena, frame.env, dict(frame.local))
+        for turn in loop.turns:
+            places = [self._address(p, frame) for p in (turn.first, turn.second)]
+            if (length or 0) % 2:  # so that the last iteration writes to the first place
+                places.reverse()
+            inside.local[turn.now], inside.local[turn.next] = places
+        self._run(loop.before, inside)
+        rows = [
+            (r.name, self._address(r.base, frame), _number(r.step_bytes, frame.env))
+            for r in loop.rows
+        ]
+        done = 0
+        while length is None or done < length:
+            if length is None:
+                self._run(loop.condition, inside)
+                if done == loop.limit or not self._read(loop.answer, np.bool_, frame):
+                    break
+            else:
+                k = length - 1 - done if loop.reverse else done
+                inside.local.update((name, base + k * step) for name, base, step in rows)
+            self._run(loop.body, inside)
+            for turn in loop.turns:
+                now, following = inside.local[turn.now], inside.local[turn.next]
+                inside.local[turn.now], inside.local[turn.next] = following, now
+            done += 1
+        if length is None and done % 2:
+            for turn in loop.turns:
+                self._launch(turn.copy, inside)
+
+    def _branch(self, branch: Branch, frame: _Frame) -> None:
+        index = int(self._read(branch.index, np.int64, frame))
+        self._run(branch.arms[min(max(index, 0), len(branch.arms) - 1)], frame)
+
+    def _read(self, place: Place | None, dtype: Any, frame: _Frame) -> Any:
+        """A number that the device has made; waits for it."""
+        assert place is not None
+        found = np.zeros(1, dtype)
+        self.device.download(found, self._address(place, frame))
+        return found[0]
+
+    def _launch(self, launch: Launch, frame: _Frame) -> None:
+        kernel = launch.kernel
+        self._count += 1
+        grid = tuple(
+            min(_number(e, frame.env), limit)
+            for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
+        )
+        if 0 in grid:
+            return
+        values = [self._address(p, frame) for p in launch.buffers]
+        values += [frame.env[s] for s in launch.symbols]
+        if kernel.fails:
+            values.append(int(self._error))
+        function = self._functions[id(launch)]
+        try:
+            self.device.launch(
+                function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes
+            )
+        except Exception as error:
+            at = f" ({launch.line})" if launch.line else ""
+            raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None
+
+    def _address(self, place: Place, frame: _Frame) -> int:
         kind, where = place
+        if kind == "local":
+            return frame.local[where]  # type: ignore[index]
         if kind == "buffer":
-            return buffers[where]  # type: ignore[index]
+            return frame.buffers[where]  # type: ignore[index]
         if kind == "constant":
             return self._constants[where].pointer  # type: ignore[index]
-        base = arena if kind == "arena" else int(self._kept)
-        return base + _number(where, env)  # type: ignore[arg-type]
+        base = frame.arena if kind == "arena" else int(self._kept)
+        return base + _number(where, frame.env)  # type: ignore[arg-type]
 
     # -- errors of the user's program
     def check(self) -> None:

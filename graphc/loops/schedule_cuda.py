@@ -52,6 +52,8 @@ from .cuda_nests import (
 )
 from .cuda_scan import match as match_scan
 from .cuda_scan import scan_cuda
+from .cuda_sort import match as match_sort
+from .cuda_sort import sort_cuda
 from .ir import Accumulate, Alloc, Buffer, For, Index, Load, LoopFunc, Stmt, Store
 
 PARTIAL_BLOCKS = 256
@@ -93,7 +95,7 @@ class _Schedule:
 
     def run(self) -> LoopFunc:
         body = self.func.body
-        if match_scan((), body) is not None:  # of one row
+        if match_scan((), body) or match_sort((), body):  # of one row
             body = (For(self.names.fresh("row"), 1, "parallel", body),)
         for stmt in self.promote(body):
             self.place(stmt)
@@ -269,9 +271,9 @@ class _Schedule:
         whole = attention_cuda(self.names, loop)
         if whole is not None:
             return [_inject(whole, tuple(segment.imports))]
-        scans = scan_cuda(self.names, loop)
-        if scans is not None:
-            return [_inject(k, tuple(segment.imports)) for k in scans]
+        spread = scan_cuda(self.names, loop) or sort_cuda(self.names, loop)
+        if spread is not None:
+            return [_inject(k, tuple(segment.imports)) for k in spread]
         shared = cooperative(self.names, loop)
         if shared is not None:
             return [_inject(shared, tuple(segment.imports))]

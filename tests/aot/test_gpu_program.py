@@ -16,7 +16,7 @@ import graphc
 from graphc.aot import build as aot_build
 from graphc.aot import gpu
 from graphc.aot.program import Block
-from graphc.errors import BuildError
+from graphc.errors import BuildError, LoweringError
 from graphc.trace import trace_function
 from tests.device import conftest, standin
 
@@ -49,6 +49,15 @@ def test_a_network(b: int) -> None:
     gpu_program.GpuProgram("f", plan, code, constants)([x], outputs, {"b": b})
     for got, wanted in zip(outputs, network(x), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-5)
+
+
+def test_loops_are_refused() -> None:
+    def run(x: Any) -> Any:
+        return graphc.fori_loop(0, 3, lambda i, y: y * 0.5 + i, x)
+
+    traced = trace_function(run, [graphc.spec("f32[n]")])
+    with pytest.raises(LoweringError, match=r"scan is a loop or a choice .* artifacts for a GPU"):
+        gpu.make_gpu_program(traced, "f", (), Block())
 
 
 def test_a_wrong_index_is_an_error() -> None:

@@ -152,6 +152,14 @@ E CUresult cuGraphLaunch(Graph* g, Stream* s) {
   for (Launch* l = g->first; l; l = l->next) l->kernel(l->grid, l->block, l->arguments);
   return 0;
 }
+static void keep(Stream* s, Launch l, size_t size) {
+  Launch* kept = malloc(sizeof l);
+  *kept = l;
+  kept->arguments = memcpy(malloc(size + 1), l.arguments, size);
+  if (s->captured->last) s->captured->last->next = kept;
+  else s->captured->first = kept;
+  s->captured->last = kept;
+}
 E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
                           unsigned by, unsigned bz, unsigned shared, Stream* s, void** pointers,
                           void** extra) {
@@ -168,12 +176,24 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
     f(l.grid, l.block, l.arguments);
     return 0;
   }
-  Launch* kept = malloc(sizeof l);
-  *kept = l;
-  kept->arguments = memcpy(malloc(size + 1), l.arguments, size);
-  if (s->captured->last) s->captured->last->next = kept;
-  else s->captured->first = kept;
-  s->captured->last = kept;
+  keep(s, l, size);
+  return 0;
+}
+
+// A copy on the device is done by a graph like a launch.
+typedef struct { Address to, from; size_t bytes; } Copied;
+static void copy(const unsigned* grid, const unsigned* block, const void* arguments) {
+  const Copied* c = arguments;
+  memmove((void*)c->to, (void*)c->from, c->bytes);
+}
+E CUresult cuMemcpyDtoD_v2(Address to, Address from, size_t n) {
+  memmove((void*)to, (void*)from, n);
+  return 0;
+}
+E CUresult cuMemcpyDtoDAsync_v2(Address to, Address from, size_t n, Stream* s) {
+  if (!is_captured(s)) return cuMemcpyDtoD_v2(to, from, n);
+  Copied c = {to, from, n};
+  keep(s, (Launch){copy, {1, 1, 1}, {1, 1, 1}, &c, 0}, sizeof c);
   return 0;
 }
 #define COPY(name, to, from)                                                    \
@@ -185,7 +205,6 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
   }
 COPY(cuMemcpyHtoD, Address, const void*)
 COPY(cuMemcpyDtoH, void*, Address)
-COPY(cuMemcpyDtoD, Address, Address)
 E CUresult cuMemsetD8_v2(Address p, unsigned char c, size_t n) { memset((void*)p, c, n); return 0; }
 E CUresult cuMemsetD8Async(Address p, unsigned char c, size_t n, Stream* s) {
   return is_captured(s) ? CAPTURE_UNSUPPORTED : cuMemsetD8_v2(p, c, n);
