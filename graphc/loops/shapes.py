@@ -47,6 +47,8 @@ SHARED_WORK = 1 << 16
 """Terms of all sums together that are worth a second worker."""
 PAGE = 4096
 """Bytes: lines that are a multiple of it apart share a place in the first cache."""
+MANY_TERMS = 128
+"""Terms from which on rows that run along memory are copied where ports are wide."""
 WIDE_COST = {4: 1.0, 2: 1.04, 1: 1.2}
 """What tiles of so many registers take beside the widest where ports are wide: a number of a row is
 read for few of them."""
@@ -125,6 +127,7 @@ def choose(
     low = flat or (machine.wide_ports and height <= LOW)
     pack_rows = not readable or (not low and _conflicts(nest, lanes, height))
     pack_rows = pack_rows or _is_scattered(nest, height)
+    pack_rows = pack_rows or (machine.wide_ports and _crosses_lines(nest, lanes))
     if pack_rows and not readable and _is_short(nest, lanes):
         pack_rows = False
     if choice.rows and readable:
@@ -393,6 +396,16 @@ def _is_scattered(nest: Contraction, height: int) -> bool:
         o.along == 1 and isinstance(o.deep, int) and o.deep and o.deep * o.dtype_bytes % PAGE == 0
         for o in nest.row_operands
     )
+
+
+def _crosses_lines(nest: Contraction, lanes: int) -> bool:
+    """Whether each of many terms of a tile's rows lies in a line of its own, and several panels
+    read it.
+    """
+    depth, columns = nest.depth, nest.columns.extent
+    many = not isinstance(depth, int) or depth >= MANY_TERMS
+    often = not isinstance(columns, int) or columns >= 2 * lanes
+    return many and often and any(o.along == 1 and o.deep != 1 for o in nest.row_operands)
 
 
 def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:

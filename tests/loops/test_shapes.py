@@ -165,6 +165,14 @@ def test_where_ports_are_wide(sizes: tuple[int, int, int], columns: str, block: 
     assert block is None or found.block_rows == block
 
 
+def test_transposed_rows_where_ports_are_wide() -> None:
+    a, b = tensor(F32, 512, 784), tensor(F32, 512, 128, name="b")
+    graph = Graph.of("f", (a, b), (dot(a, b, ((0,), (0,))),))
+    found, other = choose(nest(graph), WIDE_PORTS), choose(nest(graph), Machine(64, 32))
+    assert found is not None and other is not None
+    assert found.pack_rows and not other.pack_rows
+
+
 def test_narrow_columns_where_ports_are_wide() -> None:
     found = choose(nest(product(1024, 64, 32, F32)), WIDE_PORTS)
     assert found is not None and found.lanes == 32
