@@ -17,6 +17,7 @@ from .lower import Lowered
 from .machine import Machine
 from .schedule import Scheduled, schedule_for
 from .shapes import (
+    LOW,
     SUM_TERMS,
     column_places,
     columns_can_be_shared,
@@ -28,8 +29,6 @@ from .shapes import (
 
 TILES = 3
 """Tiles that are measured besides the best of each width."""
-LOW = 8
-"""Rows of tiles that are measured with rows in place too."""
 TERMS = (128, 192, 256, SUM_TERMS, 512, 1024)
 """Slices of deep sums; those of floats end at SUM_TERMS, for accuracy."""
 LANES = (1, 2, 4)

@@ -344,7 +344,7 @@ def _columns(
     few = (MANY_TILES if machine.wide_ports else 2) * height
     many = not isinstance(rows, int) or rows > few or bool(nest.batch)
     dense, room = _is_dense(nest), machine.in_place_bytes
-    if machine.wide_ports and isinstance(rows, int) and rows > MANY_TILES * height:
+    if machine.wide_ports and isinstance(rows, int) and rows > few:
         dense, room = False, FEW_BYTES  # loads that cross lines cost more than a copy
     small = isinstance(size, int) and size <= room
     if "in place" in places and (small or not many or dense):

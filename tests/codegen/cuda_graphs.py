@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,12 @@ def graph_kernels(graph: Graph, passes: bool = False) -> GraphKernels:
     lowered = tuple(lower(n.attrs["body"], f"kernel{k}") for k, n in enumerate(nodes))
     kernels = tuple(print_cuda(verify(schedule_cuda(one.func), "cuda")) for one in lowered)
     return GraphKernels(fused, lowered, kernels)
+
+
+def renamed(kernel: CudaKernel, name: str) -> CudaKernel:
+    """The kernel under another name, so that kernels of several programs can be one unit."""
+    source = kernel.source.replace(f" {kernel.name}(", f" {name}(")
+    return replace(kernel, name=name, source=source)
 
 
 def build(graphs: Sequence[GraphKernels]) -> list[list[cuda_cpu.CpuProgram]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from benchmarks.gpu.cases import Case, every
 from graphc.codegen import nvcc
 from graphc.codegen.cuda import CudaKernel, print_cuda, translation_unit
 from graphc.loops.schedule_cuda import schedule_cuda
+from tests.codegen.cuda_graphs import renamed
 
 needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
 GOLDEN = Path(__file__).parent / "golden"
@@ -47,10 +47,8 @@ def kernels() -> list[CudaKernel]:
         stem = re.sub(r"\W+", "_", case.name.replace("+", "plus").replace(".", "")).strip("_")
         for kernel in lowered(case).kernels:
             for one in print_cuda(schedule_cuda(kernel.naive.func)):
-                bare = one.source.replace(f" {one.name}(", " NAME(")
-                name = f"on_{stem}__{one.name}"
-                source = one.source.replace(f" {one.name}(", f" {name}(")
-                found.setdefault(bare, replace(one, name=name, source=source))
+                bare = renamed(one, "NAME").source
+                found.setdefault(bare, renamed(one, f"on_{stem}__{one.name}"))
     return list(found.values())
 
 

@@ -4,7 +4,6 @@ compiled by nvcc."""
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,6 +16,7 @@ from graphc.loops.evaluate import evaluate
 from graphc.loops.ir import LoopFunc
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
+from tests.codegen.cuda_graphs import renamed
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not on PATH")
 needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
@@ -139,12 +139,7 @@ def test_no_row_is_one_thread_s(name: str) -> None:
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_it(arch: str) -> None:
-    def renamed(case: str, kernel: CudaKernel) -> CudaKernel:
-        name = f"{case}_{kernel.name}"
-        source = kernel.source.replace(f" {kernel.name}(", f" {name}(")
-        return replace(kernel, name=name, source=source)
-
     names = ("one_row", "complex", "across", "symbolic_row", "halves")
-    kernels = [renamed(name, k) for name in names for k in printed(name)]
+    kernels = [renamed(k, f"{name}_{k.name}") for name in names for k in printed(name)]
     used = nvcc.resources(translation_unit(kernels), arch)
     assert len(used) == len(kernels) and all(r.spill_bytes == 0 for r in used.values())

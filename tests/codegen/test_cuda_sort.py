@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from graphc.loops.evaluate import evaluate
 from graphc.loops.ir import LoopFunc
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
+from tests.codegen.cuda_graphs import renamed
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not on PATH")
 needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
@@ -146,12 +147,9 @@ def test_no_row_is_one_thread_s(name: str) -> None:
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_it(arch: str) -> None:
-    def renamed(case: str, kernel: CudaKernel) -> CudaKernel:
-        name = f"{case}_{kernel.name}"
-        source = kernel.source.replace(f" {kernel.name}(", f" {name}(")
-        return replace(kernel, name=name, source=source)
-
-    kernels = [renamed(n, k) for n in ("rows", "complex", "columns") for k in printed(n)]
-    kernels += [renamed("long", k) for k in printed("long")[-3:]]
+    kernels = [
+        renamed(k, f"{n}_{k.name}") for n in ("rows", "complex", "columns") for k in printed(n)
+    ]
+    kernels += [renamed(k, f"long_{k.name}") for k in printed("long")[-3:]]
     used = nvcc.resources(translation_unit(kernels), arch)
     assert len(used) == len(kernels) and all(r.spill_bytes == 0 for r in used.values())
