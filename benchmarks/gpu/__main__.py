@@ -1,11 +1,12 @@
-"""`python -m benchmarks.gpu [--out FOLDER] [--seconds 225] [--only checks|speed]
+"""`python -m benchmarks.gpu [--out FOLDER] [--seconds 270] [--only checks|speed]
 [--groups GROUP...] [--cases REGEX] [--columns NAME...]`: correctness of
 the whole op set, then times of every column, in one call; needs nothing but what lies beside it.
 
 Every group of checks and every column is a process of its own, so that none can end the others: a
 kernel that hangs or breaks the device's context is recorded, and the checks behind it are started
-anew. Columns compile while the checks run, and are timed one after the other. Results are JSON in
-the folder; a table comes last. `--tiny --standin` rehearses on a machine without a device.
+anew. Columns compile while the checks run, and are timed one after the other, those first that are
+ready. Results are JSON in the folder, written after every row; a table comes last. `--tiny
+--standin` rehearses on a machine without a device.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from . import checks
 from .checks import CHUNK, GROUPS
+from .tables import Record, summary, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = ("torch", "graphc", "torch-compile", "jax", "cupy")
-SHARE = {"torch": 1.0, "graphc": 1.3, "torch-compile": 0.6, "jax": 0.8, "cupy": 0.6}
+COLUMNS = ("torch", "graphc", "graphc-generated", "jax", "cupy", "torch-compile")
+SHARE = {
+    "torch": 1.0, "graphc": 1.4, "graphc-generated": 0.4, "torch-compile": 0.6, "jax": 0.8,
+    "cupy": 0.5,
+}  # fmt: skip
 """Of the time that is left for the columns."""
 STARTED = time.perf_counter()
 
@@ -50,13 +54,13 @@ def environment() -> dict[str, str]:
 class Checker:
     """Runs chunks of checks in several processes until all are done or the time is up."""
 
-    def __init__(self, out: Path, until: float, workers: int, extra: list[str], patience: float):
-        self.lines: list[dict[str, Any]] = []
-        self.left: list[str] = []
+    def __init__(
+        self, record: Record, until: float, workers: int, extra: list[str], patience: float
+    ):
+        self._record = record
         self._jobs: queue.Queue[tuple[str, int, int]] = queue.Queue()
         self._until, self._extra, self._patience = until, extra, patience
-        self._log = open(out / "checks.log", "w")
-        self._lock = threading.Lock()
+        self._log = open(record.path.with_name("checks.log"), "w")
         self._workers = workers
 
     def run(self, groups: list[str], most: int) -> None:
@@ -84,7 +88,7 @@ class Checker:
                 return
             while first < last:
                 if time.perf_counter() > self._until:
-                    self.left.append(f"{group} {first}-{last}")
+                    self._record.add_left(f"{group} {first}-{last}")
                     break
                 first = self._process(group, first, last)
 
@@ -115,9 +119,8 @@ class Checker:
             except ValueError:
                 continue
             done.add(facts["number"])
-            with self._lock:
-                self.lines.append(facts)
-                print(line, file=self._log, end="")
+            self._record.add_check(facts)
+            print(line, file=self._log, end="")
         status = process.wait()
         ended.set()
         if status == 0:
@@ -126,15 +129,13 @@ class Checker:
         if status == checks.DEAD or after >= last:
             return after
         if time.perf_counter() > self._until:
-            with self._lock:
-                self.left.append(f"{group} {after}-{last}")
+            self._record.add_left(f"{group} {after}-{last}")
             return last
-        with self._lock:
-            self.lines.append({
-                "group": group, "number": after, "name": f"number {after}",
-                "outcome": "hung or died", "error": 0.0,
-                "message": f"the process ended with status {status}",
-            })  # fmt: skip
+        self._record.add_check({
+            "group": group, "number": after, "name": f"number {after}",
+            "outcome": "hung or died", "error": 0.0,
+            "message": f"the process ended with status {status}",
+        })  # fmt: skip
         return after + 1
 
 
@@ -160,18 +161,19 @@ def host_tests(out: Path, seconds: float) -> str:
 class Column:
     """The process of a column, which prepares and waits."""
 
-    def __init__(self, name: str, out: Path, seconds: float, extra: list[str]):
+    def __init__(self, name: str, record: Record, seconds: float, extra: list[str]):
         self.name, self.seconds = name, seconds
-        self.go = out / f"{name}.go"
+        self.go = record.path.with_name(f"{name}.go").resolve()
         self.go.unlink(missing_ok=True)
-        self._log = open(out / "columns.log", "a")
+        self._record = record
+        self._log = open(record.path.with_name("columns.log"), "a")
         command = [sys.executable, "-m", "benchmarks.gpu.speed", name, str(self.go), str(seconds)]
         self._process = subprocess.Popen(
             [*command, *extra], cwd=ROOT, env=environment(), stdout=subprocess.PIPE,
             stderr=self._log, text=True,
         )  # fmt: skip
-        self.lines: list[dict[str, Any]] = []
         self.ready = threading.Event()
+        self._stopped = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -186,10 +188,17 @@ class Column:
                 note(f"{facts['column']} is ready after {facts['ready']:.1f} s")
                 self.ready.set()
                 continue
-            self.lines.append(facts)
-            shown = facts.get("failed") or f"{facts.get('ms', 0):.4f} ms"
+            self._record.add_row(facts)
+            if "same" in facts:
+                continue
+            shown = facts.get("failed") or f"{facts['ms']:.4f} ms"
             note(f"{facts['column']:14s} {facts['case']:32s} {shown[:100]}")
         self.ready.set()
+        status = self._process.wait()
+        if status and not self._stopped:
+            note(f"{self.name} ended with status {status}: see columns.log")
+            failed = f"the process ended with status {status}"
+            self._record.add_row({"column": self.name, "case": "all that follow", "failed": failed})
 
     def time(self, seconds: float) -> None:
         """Lets it go and waits until it is done."""
@@ -198,55 +207,16 @@ class Column:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             note(f"{self.name} is stopped: its time is over")
-            self._process.kill()
+            self.stop()
         self._reader.join(5)
         self.go.unlink(missing_ok=True)
 
     def stop(self) -> None:
+        self._stopped = True
         self._process.kill()
 
 
-# ----------------------------------------------------------------------------------------- tables
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """A line for each case: times of the columns in microseconds, and graphc's rates."""
-    cases: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        cases.setdefault(row["case"], {})[row["column"]] = row
-    lines = [f"{'us':32s}" + "".join(f"{c:>14s}" for c in COLUMNS) + "      GB/s  TFLOP/s  error"]
-    for case, found in cases.items():
-        if "limit" in found:
-            one = found["limit"]
-            rate = f"{one['gbs']:.0f} GB/s" if "gbs" in one else f"{one['tflops']:.0f} TFLOP/s"
-            lines.append(f"limit: {case:25s}{1e3 * one['ms']:14.1f}  {rate}")
-            continue
-        line = f"{case:32s}"
-        for column in COLUMNS:
-            one = found.get(column)
-            text = "" if one is None else "failed" if "ms" not in one else f"{1e3 * one['ms']:.1f}"
-            line += f"{text:>14s}"
-        own = found.get("graphc", {})
-        line += f"{own.get('gbs', 0):10.0f} {own.get('tflops', 0):8.1f}"
-        line += f"  {own['error']:.1e}" if own.get("error") is not None else ""
-        if "us a call" in own:
-            line += f"  {own['us a call']:.1f} us a call"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def summary(lines: list[dict[str, Any]], left: list[str]) -> str:
-    shown = []
-    for group in GROUPS:
-        own = [one for one in lines if one["group"] == group]
-        bad = [one for one in own if one["outcome"] != "ok"]
-        if own:
-            shown.append(f"{group}: {len(own) - len(bad)} of {len(own)} are right")
-        shown += [
-            f"    {one['outcome']:12s} {one['name']:28s} {one.get('message', '')[:150]}"
-            for one in bad[:12]
-        ]
-    return "\n".join(shown + [f"    no time was left for {one}" for one in left[:12]])
+# ------------------------------------------------------------------------------------------ a run
 
 
 def device_facts() -> str:
@@ -261,96 +231,87 @@ def device_facts() -> str:
     return done.stdout.strip()
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="graphc on a CUDA device")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu-results")))
-    parser.add_argument("--seconds", type=float, default=225.0)
+    parser.add_argument("--seconds", type=float, default=270.0)
     parser.add_argument("--checks", type=float, default=80.0, help="seconds for correctness")
     parser.add_argument("--only", choices=("checks", "speed"))
-    parser.add_argument("--columns", nargs="*", default=list(COLUMNS))
+    parser.add_argument("--columns", nargs="*", default=list(COLUMNS), choices=COLUMNS)
     parser.add_argument("--cases", default="", help="a regular expression of what is timed")
     parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--most", type=int, default=10**6, help="checks of a group")
     parser.add_argument("--workers", type=int, default=max(1, min(10, (os.cpu_count() or 2) - 4)))
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--standin", action="store_true")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "columns.log").unlink(missing_ok=True)
-    extra = ["--standin"] if given.standin else []
-    facts = device_facts()
-    note(f"device: {facts}")
-    until = STARTED + given.seconds
-    columns: dict[str, Column] = {}
-    if given.only != "checks":
-        room = given.seconds - (0 if given.only == "speed" else given.checks) - 10
-        whole = sum(SHARE[name] for name in given.columns)
-        for name in given.columns:
-            share = room * SHARE[name] / whole
-            tiny = ["--tiny"] if given.tiny else []
-            some = [f"--cases={given.cases}"] if given.cases else []
-            columns[name] = Column(name, given.out, share, [*extra, *tiny, *some])
-    lines: list[dict[str, Any]] = []
-    left: list[str] = []
-    hosted = ""
-    if given.only != "speed":
-        checker = Checker(
-            given.out, STARTED + given.checks, given.workers, extra, 600 if given.standin else 40
-        )
-        tests: list[str] = []
-        host = threading.Thread(
-            target=lambda: tests.append(host_tests(given.out, given.checks)), daemon=True
-        )
-        if given.groups == list(GROUPS):
-            host.start()
-        checker.run(given.groups, given.most)
-        if host.ident is not None:
-            host.join(max(0.1, STARTED + given.checks + 5 - time.perf_counter()))
-        hosted = tests[0] if tests else "not run" if host.ident is None else "did not end"
-        lines, left = checker.lines, checker.left
-        note(f"the host path's tests: {hosted}")
-        print(summary(lines, left), flush=True)
-        keep(given.out, facts, hosted, lines, left, [])
-    elif columns:
-        for column in columns.values():  # compile before the first is timed
-            column.ready.wait(max(0.0, STARTED + 45 - time.perf_counter()))
-    rows: list[dict[str, Any]] = []
-    for name, column in columns.items():
+    return parser.parse_args()
+
+
+def check(given: argparse.Namespace, record: Record, extra: list[str]) -> None:
+    """Correctness, for so long as it may take."""
+    until = STARTED + given.checks
+    checker = Checker(record, until, given.workers, extra, 600 if given.standin else 40)
+    tests: list[str] = []
+    out = record.path.parent
+    host = threading.Thread(target=lambda: tests.append(host_tests(out, given.checks)), daemon=True)
+    if given.groups == list(GROUPS):
+        host.start()
+    checker.run(given.groups, given.most)
+    if host.ident is not None:
+        host.join(max(0.1, until + 5 - time.perf_counter()))
+    record.host_tests = tests[0] if tests else "not run" if host.ident is None else "did not end"
+    note(f"the host path's tests: {record.host_tests}")
+    print(summary(record.checks, record.left), flush=True)
+    record.write()
+
+
+def time_columns(columns: dict[str, Column], until: float, patience: float) -> None:
+    """Times one after the other; who is ready does not wait for others, beyond `patience`."""
+    left = dict(columns)
+    while left:
+        while not any(c.ready.is_set() for c in left.values()) and time.perf_counter() < patience:
+            time.sleep(0.05)
+        name = next((n for n, c in left.items() if c.ready.is_set()), next(iter(left)))
+        column = left.pop(name)
         seconds = min(column.seconds * 1.15 + 5, until - time.perf_counter())
         if seconds < 3:
             note(f"no time was left for {name}")
             column.stop()
-            continue
-        column.time(seconds)
-        rows += column.lines
-        keep(given.out, facts, hosted, lines, left, rows)
-    print(summary(lines, left))
-    print(f"host path: {hosted}")
-    for row in rows:
+        else:
+            column.time(seconds)
+
+
+def main() -> None:
+    given = arguments()
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "columns.log").unlink(missing_ok=True)
+    extra = ["--standin"] if given.standin else []
+    record = Record(given.out / "gpu.json", device_facts())
+    note(f"device: {record.device}")
+    until = STARTED + given.seconds
+    columns: dict[str, Column] = {}
+    if given.only != "checks":
+        waits = 0.25 * given.seconds if given.only == "speed" else given.checks
+        whole = sum(SHARE[name] for name in given.columns)
+        for name in given.columns:
+            share = (given.seconds - waits - 10) * SHARE[name] / whole
+            more = ["--tiny"] if given.tiny else []
+            more += [f"--cases={given.cases}"] if given.cases else []
+            columns[name] = Column(name, record, share, [*extra, *more])
+    if given.only != "speed":
+        check(given, record, extra)
+    # columns that compile disturb one that is timed: nobody begins before most are ready
+    settled = STARTED + (0.25 * given.seconds if given.only == "speed" else given.checks + 25)
+    for column in columns.values():
+        column.ready.wait(max(0.0, settled - time.perf_counter()))
+    time_columns(columns, until, until - 30)
+    print(summary(record.checks, record.left))
+    print(f"host path: {record.host_tests or 'not run'}")
+    for row in record.rows:
         if "failed" in row:
             print(f"failed: {row['column']} {row['case']}: {row['failed'][:300]}")
-    print(table(rows), flush=True)
-
-
-def keep(
-    out: Path, facts: str, hosted: str, lines: list[dict[str, Any]], left: list[str],
-    rows: list[dict[str, Any]],
-) -> None:  # fmt: skip
-    command = " ".join(["python -m benchmarks.gpu", *sys.argv[1:]])
-    bad = [one for one in lines if one["outcome"] != "ok"]
-    counts = {g: sum(one["group"] == g for one in lines) for g in GROUPS}
-    worst: dict[str, Any] = {}
-    for one in lines:
-        if (
-            one["outcome"] == "ok"
-            and one["error"] > worst.get(one["group"], {"error": -1})["error"]
-        ):
-            worst[one["group"]] = {"name": one["name"], "error": one["error"]}
-    found = {
-        "device": facts, "command": command, "host tests": hosted, "checks": counts,
-        "not right": bad, "nearest to what is allowed": worst, "not run": left, "rows": rows,
-    }  # fmt: skip
-    (out / "gpu.json").write_text(json.dumps(found, indent=1) + "\n")
+    print(table(record.rows), flush=True)
+    record.write()
 
 
 if __name__ == "__main__":

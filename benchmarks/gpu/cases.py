@@ -1,5 +1,8 @@
 """What is timed: programs of NumPy's names (`xp` is NumPy for graphc, jax.numpy or CuPy), and the
 same in torch's. Sizes fill the chip, and inputs of the elementwise ones are larger than its cache.
+
+`every` is a fixed set, whose kernels are in a golden table (tests/codegen/test_cuda_resources.py);
+`timed` has the orders, loops and steps of training besides (orders.py, flow.py, steps.py).
 """
 
 from __future__ import annotations
@@ -16,7 +19,14 @@ Arrays = tuple[tuple[tuple[int, ...], str], ...]
 class Case:
     """`bytes` that must be moved and `flops` that must be done; `columns` that can run it.
 
-    `check`: "rows" (a row of the result needs the same rows of the arguments), "product", or "".
+    Attributes:
+        check: "rows" (a row of the result needs the same rows of the arguments), "product", or "".
+        peak: the limit of the products that bounds it, by name ("f16", "tf32"...; limits.py).
+        tf32: f32 products may be of numbers rounded to tf32.
+        wall: it is timed by the wall clock, as calls from Python, besides by events.
+        scale: of the random inputs.
+        start: of a column: makes a call without arguments, for what has inputs of its own.
+        tiny: the same case for a rehearsal, where smaller inputs are not enough.
     """
 
     name: str
@@ -27,6 +37,12 @@ class Case:
     flops: int = 0
     columns: tuple[str, ...] = ("graphc", "torch", "torch-compile", "jax", "cupy")
     check: str = ""
+    peak: str = ""
+    tf32: bool = False
+    wall: bool = False
+    scale: float = 1.0
+    start: Callable[[Any], Callable[[], Any]] | None = None
+    tiny: Case | None = None
 
 
 SIZE = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "f64": 8, "i32": 4}
@@ -157,14 +173,14 @@ def products() -> list[Case]:
     found = []
     sizes = {"f32": (1024, 2048, 4096, 8192), "bf16": (1024, 2048, 4096, 8192),
              "f16": (1024, 4096, 8192), "f64": (2048,)}  # fmt: skip
-    some = ("graphc", "torch", "jax", "cupy")
+    some = ("graphc", "torch", "jax", "graphc-generated", "cupy")
     for dtype, many in sizes.items():
-        columns = some[:3] if dtype == "bf16" else some
+        columns = some[:4] if dtype == "bf16" else some
         for n in many:
             a = ((n, n), dtype)
             found.append(
                 Case(f"product {dtype} {n}", (a, a), matmul, lambda t, a, b: a @ b,
-                     moved(a, a, a), 2 * n**3, columns, "product")
+                     moved(a, a, a), 2 * n**3, columns, "product", dtype)
             )  # fmt: skip
     a = ((4096, 4096), "i8")
 
@@ -173,28 +189,41 @@ def products() -> list[Case]:
 
     found.append(
         Case("product i8 4096", (a, a), bytes_product, lambda t, a, b: t._int_mm(a, b),
-             moved(a, a), 2 * 4096**3, ("graphc", "torch"))
+             moved(a, a), 2 * 4096**3, ("graphc", "torch", "graphc-generated"), peak="i8")
     )  # fmt: skip
     x, w, b = ((8192, 4096), "bf16"), ((4096, 4096), "bf16"), ((4096,), "bf16")
     found.append(
         Case("relu(x w + b) bf16", (x, w, b), layer, lambda t, x, w, b: t.relu(x @ w + b),
-             moved(x, w, x), 2 * 8192 * 4096 * 4096, ("graphc", "torch", "torch-compile", "jax"))
+             moved(x, w, x), 2 * 8192 * 4096 * 4096,
+             ("graphc", "torch", "torch-compile", "jax", "graphc-generated"), peak="bf16")
     )  # fmt: skip
     a = ((64, 512, 512), "f16")
     found.append(
         Case("64 products f16 512", (a, a), matmul, lambda t, a, b: a @ b, moved(a, a, a),
-             2 * 64 * 512**3, some, )
+             2 * 64 * 512**3, some, peak="f16")
     )  # fmt: skip
     a, b = ((16, 8192), "f16"), ((8192, 8192), "f16")
     found.append(
         Case("product f16 16 x 8192 x 8192", (a, b), matmul, lambda t, a, b: a @ b,
-             moved(a, b, a), 2 * 16 * 8192**2, some)
+             moved(a, b, a), 2 * 16 * 8192**2, some, peak="f16")
     )  # fmt: skip
     a, b = ((16384, 16384), "f32"), ((16384,), "f32")
     found.append(
         Case("matrix times vector f32 16384", (a, b), matmul, lambda t, a, b: a @ b, moved(a),
-             2 * 16384**2, some)
+             2 * 16384**2, some, peak="f32")
     )  # fmt: skip
+    return found
+
+
+def tf32_products() -> list[Case]:
+    found = []
+    for n in (2048, 4096, 8192):
+        a = ((n, n), "f32")
+        found.append(
+            Case(f"product tf32 {n}", (a, a), matmul, lambda t, a, b: a @ b, moved(a, a, a),
+                 2 * n**3, ("graphc", "torch", "jax", "graphc-generated"), "product", "tf32",
+                 tf32=True)
+        )  # fmt: skip
     return found
 
 
@@ -228,7 +257,7 @@ def attentions() -> list[Case]:
                 lambda t, q, k, v, masked=masked: t.nn.functional.scaled_dot_product_attention(
                     q, k, v, is_causal=masked
                 ),
-                moved(a, a, a, a), flops, ("graphc", "torch"),
+                moved(a, a, a, a), flops, ("graphc", "torch"), peak=dtype,
             )
         )  # fmt: skip
     return found
@@ -258,7 +287,7 @@ def convolutions() -> list[Case]:
         size = "x".join(map(str, kernel))
         found.append(
             Case(f"conv {dtype} {images[1]} {size}", (x, w), conv, conv_torch,
-                 moved(x, w, (y, dtype)), flops, ("graphc", "torch"))
+                 moved(x, w, (y, dtype)), flops, ("graphc", "torch"), peak=dtype)
         )  # fmt: skip
     return found
 
@@ -289,3 +318,14 @@ def launches() -> list[Case]:
 def every() -> list[Case]:
     *halves, f32 = attentions()
     return [*elementwise(), *products(), *halves, *convolutions(), *launches(), f32]
+
+
+def timed() -> list[Case]:
+    """Everything."""
+    from . import flow, orders, steps
+
+    first, *rest = every()
+    return [
+        first, *steps.steps(), *flow.flows(), *launches(), *orders.orders(),
+        *(c for c in rest if c.name != "30 kernels"), *tf32_products(),
+    ]  # fmt: skip

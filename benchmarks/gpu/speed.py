@@ -2,8 +2,10 @@
 
 Everything is compiled and run once, then the process waits until the file GO is there, so that
 columns can prepare while something else has the device, and prints a line of JSON for each case.
-Times are medians of CUDA events around as many runs as fill some milliseconds; graphc's and torch's
-runs are captured into one CUDA graph, so that no gap between launches is measured.
+Times are medians of CUDA events around as many runs as fill some milliseconds; those of graphc and
+of torch are captured into one CUDA graph, so that no gap between launches is measured. Steps of
+training and control flow are timed as a user sees them: by the wall clock, many calls, one wait at
+the end.
 """
 
 from __future__ import annotations
@@ -16,19 +18,26 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cases
+from . import cases, limits
 from .cases import Case
+from .columns import COLUMNS
 
 FILL_MS = 4.0
 MOST = 40
 REPEATS = 7
+WALL_S = 0.12
+"""So long are the calls of one turn by the wall clock."""
+TURNS = 5
+TOGETHER = {"graphc": 4, "graphc-generated": 4}
+"""So many cases of a column are compiled at once; the compilers run outside of the interpreter."""
 
 
 def emit(column: str, name: str, **facts: Any) -> None:
@@ -49,210 +58,6 @@ def host_array(shape: tuple[int, ...], dtype: str) -> np.ndarray:
         base = base.astype(ty.DTYPES[dtype].numpy)
     return np.resize(base, shape)
 
-
-# --------------------------------------------------------------------------------------- columns
-
-
-class Graphc:
-    name = "graphc"
-
-    def __init__(self) -> None:
-        import graphc
-
-        self.graphc = graphc
-        from graphc.device.array import the_device
-
-        self.device = the_device()
-        self.driver = self.device._driver
-
-    def put(self, array: np.ndarray) -> Any:
-        return self.graphc.device_put(array)
-
-    def make(self, case: Case) -> Callable[..., Any]:
-        if "conv" in case.name:
-            return self.graphc.jit(lambda x, w: case.run(np, x, w), device="cuda")
-        functions = {
-            1: lambda x: case.run(np, x), 2: lambda x, z: case.run(np, x, z),
-            3: lambda x, y, z: case.run(np, x, y, z),
-        }  # fmt: skip
-        return self.graphc.jit(functions[len(case.inputs)], device="cuda")
-
-    def sync(self) -> None:
-        self.device.synchronize()
-
-    def launches(self, function: Any) -> int:
-        (program,) = function.__dict__["_front"]._programs.values()
-        return len(program.executable._variant(()).plan.launches)
-
-    def graph(self, run: Callable[[], Any], count: int) -> Callable[[], None] | None:
-        """Runs of a call as one graph: its launches, at the addresses of a first call."""
-        device = self.device
-        taken: list[Any] = []
-        from graphc.device import program as room
-
-        original = room.LoadedProgram._start
-
-        def start(one: Any, buffers: Any, arena: int, env: Any) -> None:
-            taken.append((one, buffers, arena, env))
-            original(one, buffers, arena, env)
-
-        room.LoadedProgram._start = start  # type: ignore[method-assign]
-        try:
-            kept = run()
-        finally:
-            room.LoadedProgram._start = original  # type: ignore[method-assign]
-        ((one, buffers, arena, env),) = taken
-        memory = device.allocate(max(int(one.plan.arena), 1)) if arena else None
-        base = 0 if memory is None else int(memory)
-
-        def work() -> None:
-            for _ in range(count):
-                one._launch(one.plan.launches, one._functions, buffers, base, env)
-
-        graph = device.capture(work)
-
-        def replay(keep: Any = (kept, memory)) -> None:
-            device.replay(graph)
-
-        return replay
-
-    def events(self, run: Callable[[], Any]) -> float:
-        """Milliseconds."""
-        with self.device.active():
-            first, last = self.driver.Event(), self.driver.Event()
-            first.record(self.device.stream)
-            run()
-            last.record(self.device.stream)
-            last.synchronize()
-            return first.time_till(last)
-
-
-class Torch:
-    name = "torch"
-    compiled = False
-
-    def __init__(self) -> None:
-        import torch
-
-        self.torch = torch
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
-
-    def put(self, array: np.ndarray) -> Any:
-        if array.dtype.name == "bfloat16":
-            found = self.torch.from_numpy(array.view(np.int16)).cuda()
-            return found.view(self.torch.bfloat16)
-        return self.torch.from_numpy(array).cuda()
-
-    def make(self, case: Case) -> Callable[..., Any]:
-        assert case.torch is not None
-        torch, plain = self.torch, case.torch
-
-        def function(*args: Any) -> Any:
-            return plain(torch, *args)
-
-        return torch.compile(function, dynamic=False) if self.compiled else function
-
-    def sync(self) -> None:
-        self.torch.cuda.synchronize()
-
-    def graph(self, run: Callable[[], Any], count: int) -> Callable[[], None] | None:
-        torch = self.torch
-        side = torch.cuda.Stream()
-        with torch.cuda.stream(side), torch.no_grad():
-            for _ in range(3):
-                run()
-        self.sync()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph), torch.no_grad():
-            for _ in range(count):
-                run()
-        return graph.replay
-
-    def events(self, run: Callable[[], Any]) -> float:
-        first = self.torch.cuda.Event(enable_timing=True)
-        last = self.torch.cuda.Event(enable_timing=True)
-        first.record()
-        run()
-        last.record()
-        last.synchronize()
-        return first.elapsed_time(last)
-
-
-class TorchCompile(Torch):
-    name = "torch-compile"
-    compiled = True
-
-
-class Jax:
-    name = "jax"
-
-    def __init__(self) -> None:
-        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-        import jax
-        import jax.numpy as jnp
-
-        self.jax, self.jnp = jax, jnp
-        jax.config.update("jax_enable_x64", True)
-        jax.config.update("jax_default_matmul_precision", "highest")
-        self.last: Any = None
-
-    def put(self, array: np.ndarray) -> Any:
-        return self.jax.device_put(array)
-
-    def make(self, case: Case) -> Callable[..., Any]:
-        compiled = self.jax.jit(lambda *args: case.run(self.jnp, *args))
-
-        def function(*args: Any) -> Any:
-            self.last = compiled(*args)
-            return self.last
-
-        return function
-
-    def sync(self) -> None:
-        self.jax.block_until_ready(self.last)
-
-    def graph(self, run: Callable[[], Any], count: int) -> None:
-        return None
-
-    def events(self, run: Callable[[], Any]) -> float:
-        started = time.perf_counter()
-        run()
-        self.sync()
-        return 1e3 * (time.perf_counter() - started)
-
-
-class Cupy:
-    name = "cupy"
-
-    def __init__(self) -> None:
-        import cupy
-
-        self.cupy = cupy
-
-    def put(self, array: np.ndarray) -> Any:
-        return self.cupy.asarray(array)
-
-    def make(self, case: Case) -> Callable[..., Any]:
-        return lambda *args: case.run(self.cupy, *args)
-
-    def sync(self) -> None:
-        self.cupy.cuda.Device().synchronize()
-
-    def graph(self, run: Callable[[], Any], count: int) -> None:
-        return None
-
-    def events(self, run: Callable[[], Any]) -> float:
-        first, last = self.cupy.cuda.Event(), self.cupy.cuda.Event()
-        first.record()
-        run()
-        last.record()
-        last.synchronize()
-        return self.cupy.cuda.get_elapsed_time(first, last)
-
-
-COLUMNS = {c.name: c for c in (Graphc, Torch, TorchCompile, Jax, Cupy)}
 
 # ---------------------------------------------------------------------------------------- timing
 
@@ -283,44 +88,60 @@ def measure(column: Any, run: Callable[[], Any]) -> dict[str, Any]:
     return {"ms": statistics.median(times), "least": min(times), "runs": count, "how": how}
 
 
-def host_time(column: Any, run: Callable[[], Any]) -> dict[str, Any]:
-    """Microseconds of a call as Python sees it: until it returns, and with what the device does."""
-    for _ in range(5):
+def wall(column: Any, run: Callable[[], Any]) -> dict[str, Any]:
+    """Milliseconds of a call by the wall clock: many calls, and one wait at the end."""
+    for _ in range(8):  # graphs are captured at the addresses that come again
         run()
     column.sync()
-    returns, whole = [], []
-    for _ in range(10):
+
+    def turn(count: int) -> float:
         started = time.perf_counter()
-        for _ in range(20):
+        for _ in range(count):
             run()
-        returns.append((time.perf_counter() - started) / 20)
         column.sync()
-        whole.append((time.perf_counter() - started) / 20)
+        return (time.perf_counter() - started) / count
+
+    once = turn(3)
+    count = int(max(3, min(3000, WALL_S / max(once, 1e-9))))
+    times = [1e3 * turn(count) for _ in range(TURNS if once < 0.2 else 2)]
+    return {"ms": statistics.median(times), "least": min(times), "runs": count, "how": "wall clock"}
+
+
+def by_events(column: Any, run: Callable[[], Any]) -> dict[str, float]:
+    """The same between two events on the device."""
+    once = max(column.events(run), 1e-3)
+    count = int(max(1, min(MOST, 10 * FILL_MS / once)))
+
+    def repeated() -> None:
+        for _ in range(count):
+            run()
+
+    times = [column.events(repeated) / count for _ in range(TURNS)]
+    return {"ms by events": statistics.median(times)}
+
+
+def host_time(column: Any, run: Callable[[], Any]) -> dict[str, float]:
+    """Microseconds of a call until it returns, when nothing waits: a few calls, far from filling
+    the queue of the device; and with what the device does."""
+    for _ in range(8):
+        run()
+    column.sync()
+    few, returns, first, whole = 5, [], [], []
+    for _ in range(60):
+        started = time.perf_counter()
+        run()
+        first.append(time.perf_counter() - started)
+        for _ in range(few - 1):
+            run()
+        returns.append((time.perf_counter() - started) / few)
+        column.sync()
+        whole.append((time.perf_counter() - started) / few)
     return {
         "us a call": 1e6 * statistics.median(returns),
+        "us a call, least": 1e6 * min(returns),
+        "us of the first call": 1e6 * statistics.median(first),
         "us with the device": 1e6 * statistics.median(whole),
     }
-
-
-def limits(column: Torch) -> None:
-    """Copy bandwidth, and products of the vendor's library."""
-    torch = column.torch
-    n = 1 << 30
-    found = measure(
-        column, partial(torch.empty(n, device="cuda").copy_, torch.ones(n, device="cuda"))
-    )
-    emit("limit", "copy", ms=found["ms"], gbs=8 * n / found["ms"] / 1e6)
-    torch.cuda.empty_cache()
-    for name, dtype, tf32 in (
-        ("bf16", torch.bfloat16, False), ("tf32", torch.float32, True),
-        ("f32", torch.float32, False),
-    ):  # fmt: skip
-        a, b = (torch.randn(8192, 8192, device="cuda").to(dtype) for _ in "ab")
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        found = measure(column, lambda a=a, b=b: a @ b)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        emit("limit", f"product {name} 8192", ms=found["ms"],
-             tflops=2 * 8192**3 / found["ms"] / 1e9)  # fmt: skip
 
 
 def checked(case: Case, host: list[np.ndarray], result: Any) -> float | None:
@@ -340,6 +161,8 @@ def checked(case: Case, host: list[np.ndarray], result: Any) -> float | None:
 
 def small(case: Case) -> Case:
     """The case with extents that a processor can do in a moment."""
+    if case.tiny is not None:
+        return case.tiny
 
     def less(shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(min(n, 16) for n in shape)
@@ -347,58 +170,125 @@ def small(case: Case) -> Case:
     return replace(case, inputs=tuple((less(s), d) for s, d in case.inputs))
 
 
+def inputs(case: Case) -> list[np.ndarray]:
+    found = [host_array(*one) for one in case.inputs]
+    return found if case.scale == 1 else [a * a.dtype.type(case.scale) for a in found]
+
+
+class Prepared:
+    """A case in a column: a function of arrays, or a call that has its own (`Case.start`)."""
+
+    def __init__(self, column: Any, case: Case, first: bool):
+        self.column, self.case = column, case
+        self.facts: dict[str, Any] = {}
+        before = column.counters() if column.name == "torch-compile" else None
+        self.call: Callable[[], Any] | None = None
+        self.function: Any = None
+        if case.start is not None:
+            self.call = case.start(column)
+            self.facts = dict(self.call.__dict__.get("facts", {}))
+            self.function = self.call.__dict__.get("function")
+        else:
+            self.function = column.make(case)
+        if first:
+            with column.timing(case):
+                self.bound()()
+                column.sync()
+            if before is not None and case.start is None:
+                self.facts |= column.compiled_since(before)
+            column.tidy()
+
+    def bound(self) -> Callable[[], Any]:
+        if self.call is not None:
+            return self.call
+        args, function = [self.column.put(one) for one in inputs(self.case)], self.function
+        return lambda: function(*args)
+
+
+def timed(one: Prepared) -> dict[str, Any]:
+    """The facts of a row."""
+    column, case = one.column, one.case
+    run = one.bound()
+    before = column.counters() if column.name == "torch-compile" else None
+    result = run()
+    column.sync()
+    facts: dict[str, Any] = dict(one.facts)
+    if before is not None and "graphs compiled" not in facts:
+        facts |= column.compiled_since(before)
+    if column.name.startswith("graphc"):
+        facts["error"] = checked(case, inputs(case), result)
+        facts["kernels"] = column.launches(one.function)
+    del result
+    if case.wall:
+        facts |= wall(column, run) | by_events(column, run) | host_time(column, run)
+    else:
+        facts |= measure(column, run)
+        if case.name == "30 kernels":
+            facts |= host_time(column, run) | {"ms by the wall clock": wall(column, run)["ms"]}
+    if case.bytes:
+        facts["gbs"] = case.bytes / facts["ms"] / 1e6
+    if case.flops:
+        facts["tflops"] = case.flops / facts["ms"] / 1e9
+    if case.peak:
+        facts["peak"] = case.peak
+    return facts
+
+
+def measured_limits(column: Any, tiny: bool) -> None:
+    """Rows of what the device allows."""
+    try:
+        sizes = (1 << 10, 1 << 11) if tiny else limits.COPIES
+        name, facts = limits.copies(column, measure, sizes)
+        emit("limit", name, **facts)
+        if column.name == "torch":
+            for name, facts in limits.products(column, measure, 64 if tiny else limits.EXTENT):
+                emit("limit", name, **facts)
+    except Exception as error:
+        emit("limit", f"copy by {column.name}", failed=failure(error))
+
+
+def prepared(column: Any, chosen: list[Case], go: Path) -> list[Prepared]:
+    """The cases that compile, in their order; what does not is reported."""
+
+    def one(case: Case) -> Prepared | None:
+        first = column.name in ("graphc", "graphc-generated", "torch-compile", "jax")
+        try:
+            return Prepared(column, case, first and not go.exists())
+        except Exception as error:
+            emit(column.name, case.name, failed=failure(error))
+            return None
+
+    with ThreadPoolExecutor(TOGETHER.get(column.name, 1)) as pool:
+        return [found for found in pool.map(one, chosen) if found is not None]
+
+
 def main(name: str, go: Path, seconds: float, tiny: bool, some: str) -> None:
     started = time.perf_counter()
-    column = COLUMNS[name]()
-    chosen = [c for c in cases.every() if name in c.columns and re.search(some, c.name)]
+    column: Any = COLUMNS[name]()
+    chosen = [c for c in cases.timed() if name in c.columns and re.search(some, c.name)]
     if tiny:
         chosen = [small(c) for c in chosen]
-    ready: list[tuple[Case, Callable[..., Any]]] = []
-    for case in chosen:
-        try:
-            function = column.make(case)
-            host = [host_array(*one) for one in case.inputs]
-            if name in ("graphc", "torch-compile", "jax") and not go.exists():
-                function(*(column.put(one) for one in host))
-                column.sync()
-            ready.append((case, function))
-        except Exception as error:
-            emit(name, case.name, failed=failure(error))
+    if name == "graphc-generated" and column.same:
+        for case in chosen:
+            emit(name, case.name, same="graphc")
+        chosen = []
+    ready = prepared(column, chosen, go)
     print(json.dumps({"column": name, "ready": time.perf_counter() - started}), flush=True)
     while not go.exists():
         time.sleep(0.05)
     started = time.perf_counter()
-    if name == "torch" and not tiny and not some:
-        limits(column)  # type: ignore[arg-type]
-    for case, function in ready:
+    if name in ("torch", "graphc"):
+        measured_limits(column, tiny)
+    for one in ready:
         if time.perf_counter() - started > seconds:
-            emit(name, case.name, failed="no time was left")
+            emit(name, one.case.name, failed="no time was left")
             continue
         try:
-            host = [host_array(*one) for one in case.inputs]
-            args = [column.put(one) for one in host]
-
-            def run(function: Any = function, args: Any = args) -> Any:
-                return function(*args)
-
-            result = run()
-            column.sync()
-            facts: dict[str, Any] = {}
-            if name == "graphc":
-                facts["error"] = checked(case, host, result)
-                facts["kernels"] = column.launches(function)
-            del result, host
-            facts |= measure(column, run)
-            if case.name == "30 kernels":
-                facts |= host_time(column, run)
-            if case.bytes:
-                facts["gbs"] = case.bytes / facts["ms"] / 1e6
-            if case.flops:
-                facts["tflops"] = case.flops / facts["ms"] / 1e9
-            emit(name, case.name, **facts)
-            del args, run
+            with column.timing(one.case):
+                emit(name, one.case.name, **timed(one))
         except Exception as error:
-            emit(name, case.name, failed=failure(error))
+            emit(name, one.case.name, failed=failure(error))
+        column.tidy()
     note(f"{name}: timed after {time.perf_counter() - started:.1f} s")
 
 

@@ -23,7 +23,8 @@ from graphc.loops import cuda_attention, cuda_contract, cuda_staged
 
 from . import cases
 from .cases import Case
-from .speed import Graphc, checked, host_array, measure, small
+from .columns import Graphc
+from .speed import checked, host_array, measure, small
 
 
 @dataclass(frozen=True)
