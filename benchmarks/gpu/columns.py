@@ -46,7 +46,8 @@ class Graphc:
 
     @contextmanager
     def timing(self, case: Case) -> Iterator[None]:
-        yield
+        with self.device.active():  # what pycuda frees in another thread needs the context there
+            yield
 
     def tidy(self) -> None:
         """Gives memory back that nobody needs."""
