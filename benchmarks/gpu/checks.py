@@ -2,7 +2,8 @@
 a group from FIRST to before LAST and prints a line of JSON for each.
 
 The checks are those that tests/codegen runs on the processor: the scalar ops of every dtype, every
-kind of nest, products, convolutions, attention, every sample of every card, whole random graphs.
+kind of nest, products, convolutions, attention, cumulative ops, sorts, every sample of every card,
+whole random graphs; and programs of whole_checks.py, which `jit` compiles.
 A check that fails does not end the run; a device that does no longer answer ends the process, and
 whoever started it goes on behind the check that did it (benchmarks/gpu/__main__.py).
 """
@@ -10,6 +11,7 @@ whoever started it goes on behind the check that did it (benchmarks/gpu/__main__
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -26,7 +28,7 @@ from graphc.ir import Graph
 from graphc.loops.evaluate import evaluate as loops_evaluate
 from graphc.loops.schedule_cuda import schedule_cuda
 
-from . import running
+from . import running, whole_checks
 
 DEAD = 3
 """The exit status of a process whose device no longer answers."""
@@ -275,12 +277,66 @@ def graphs() -> list[Check]:
     return [_Lazy(f"seed {s}", lambda s=s: one(s)) for s in range(120)]  # type: ignore[misc]
 
 
+def cumulatives() -> list[Check]:
+    """Kernels of the suite, then whole programs."""
+    from tests.codegen import test_cuda_scan as suite
+
+    def one(name: str, special: bool) -> Check:
+        func, env = suite.loops(name), suite.CASES[name][5]
+
+        def run(programs: Sequence[running.DeviceProgram]) -> float:
+            wanted, found = (suite.arrays(func, env, special) for _ in range(2))
+            loops_evaluate(func, wanted, env)
+            assert programs[0].run(found, env) == 0
+            for p in func.params:
+                if p.access == "out":
+                    suite.compare(name, found[p.name], wanted[p.name])
+            return 0.0
+
+        return Check(f"{name}{' with NaN' * special}", [suite.printed(name)], run)
+
+    pairs = [(name, special) for name in suite.CASES for special in (False, True)]
+    made = [_Lazy(name, lambda n=name, s=special: one(n, s)) for name, special in pairs]
+    return made + of_programs(whole_checks.cumulatives())  # type: ignore[return-value, operator]
+
+
+def sorts() -> list[Check]:
+    """The same; every bit is compared."""
+    from tests.codegen import test_cuda_sort as suite
+
+    def one(name: str) -> Check:
+        func, env = suite.loops(name), dict(suite.CASES[name].extents)
+
+        def run(programs: Sequence[running.DeviceProgram]) -> float:
+            wanted, found = (suite.arrays(func, env) for _ in range(2))
+            loops_evaluate(func, wanted, env)
+            assert programs[0].run(found, env) == 0
+            for p in func.params:
+                if p.access == "out":
+                    np.testing.assert_array_equal(found[p.name], wanted[p.name])
+            return 0.0
+
+        return Check(name, [suite.printed(name)], run)
+
+    made = [_Lazy(name, lambda name=name: one(name)) for name in suite.CASES]
+    return made + of_programs(whole_checks.sorts())  # type: ignore[return-value, operator]
+
+
+def control() -> list[Check]:
+    return of_programs(whole_checks.control())
+
+
+def of_programs(programs: Sequence[whole_checks.Whole]) -> list[Check]:
+    return [Check(one.name, [], lambda loaded, one=one: one.excess()) for one in programs]
+
+
 GROUPS: dict[str, Callable[[], list[Check]]] = {
     "scalars": scalars, "nests": nests, "contractions": contractions, "attention": attention,
-    "programs": programs, "graphs": graphs, "cards": cards,
+    "programs": programs, "cumulatives": cumulatives, "sorts": sorts, "control": control,
+    "graphs": graphs, "cards": cards,
 }  # fmt: skip
-CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "attention": 4, "programs": 8, "graphs": 12,
-         "cards": 64}  # fmt: skip
+CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "attention": 4, "programs": 8,
+         "cumulatives": 12, "sorts": 9, "control": 5, "graphs": 12, "cards": 64}  # fmt: skip
 """How many checks one process runs."""
 
 
@@ -377,8 +433,7 @@ if __name__ == "__main__":
         from tests.device import standin
 
         standin.install()
-    import os
-
+        os.environ[whole_checks.SLOW] = "1"
     status = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     sys.stdout.flush()
     os._exit(status)  # a device that no longer answers would end the interpreter badly
