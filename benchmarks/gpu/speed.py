@@ -69,19 +69,20 @@ def measure(column: Any, run: Callable[[], Any]) -> dict[str, Any]:
     column.sync()
     once = max(column.events(run), 1e-3)
     count = int(max(1, min(MOST, FILL_MS / once)))
-    repeated: Callable[[], Any] | None = None
     how = "graph"
+    graph: Callable[[], Any] | None = None
     try:
-        repeated = column.graph(run, count)
+        graph = column.graph(run, count)
     except Exception as error:
         how = f"calls, no graph: {type(error).__name__} {str(error)[:120]}"
-    if repeated is None:
-        how = how if how != "graph" else "calls"
 
-        def repeated() -> None:
-            for _ in range(count):
-                run()
+    def calls() -> None:
+        for _ in range(count):
+            run()
 
+    if graph is None and how == "graph":
+        how = "calls"
+    repeated = calls if graph is None else graph
     repeated()
     column.sync()
     times = [column.events(repeated) / count for _ in range(REPEATS if once < 50 else 3)]
