@@ -311,7 +311,7 @@ def launches() -> list[Case]:
     a = ((128, 128), "f32")
     return [
         Case("30 kernels", (a, a), chain, chain_torch, 0, 0,
-             ("graphc", "torch", "torch-compile", "jax", "cupy"))
+             ("graphc", "torch", "torch-compile", "jax", "cupy"), scale=0.08)
     ]  # fmt: skip
 
 
