@@ -116,25 +116,38 @@ def taps(
     return [*out, *end], part
 
 
+def _only(body: Sequence[L.Stmt]) -> L.For | None:
+    """The loop that a body is."""
+    if len(body) != 1 or not isinstance(body[0], L.For):
+        return None
+    return body[0]
+
+
 def _extents(loops: Sequence[L.For]) -> tuple[int, ...]:
     return tuple(loop.extent for loop in loops if isinstance(loop.extent, int))
 
 
 def _match(loop: L.For) -> _Taps | None:
     """The nest taken apart; None where it is no sum of such a form."""
-    around = [loop]
-    while len(around[-1].body) == 1 and isinstance(around[-1].body[0], L.For):
-        around.append(around[-1].body[0])
-    *sets, lanes = around
-    inside = [k for k, s in enumerate(lanes.body) if isinstance(s, L.For)]
-    if not sets or len(inside) != 1:
+    around: list[L.For] = []
+    body: tuple[L.Stmt, ...] = (loop,)
+    while (one := _only(body)) is not None:
+        body = one.body
+        if one.extent == 1:
+            body = tuple(L.substitute(s, {one.var: 0}) for s in body)
+        else:
+            around.append(one)
+    inside = [k for k, s in enumerate(body) if isinstance(s, L.For) and s.extent != 1]
+    if len(around) < 2 or len(inside) != 1:
         return None
-    reduction = [lanes.body[inside[0]]]
-    while len(reduction[-1].body) == 1 and isinstance(reduction[-1].body[0], L.For):  # type: ignore[union-attr]
-        reduction.append(reduction[-1].body[0])  # type: ignore[union-attr]
-    loops = [r for r in reduction if isinstance(r, L.For)]
-    before, after = lanes.body[: inside[0]], lanes.body[inside[0] + 1 :]
-    if any(not isinstance(s, (L.Let, L.Store, L.Alloc)) for s in (*before, *after)):
+    *sets, lanes = around
+    loops: list[L.For] = []
+    one = _only((body[inside[0]],))
+    while one is not None:
+        loops.append(one)
+        one = _only(one.body)
+    before, after = body[: inside[0]], body[inside[0] + 1 :]
+    if not all(map(_is_plain, L.statements((*before, *after)))):
         return None
     sums = inlined(loops[-1].body)
     every = (*sets, lanes, *loops)
@@ -148,6 +161,15 @@ def _match(loop: L.For) -> _Taps | None:
     if total.op not in KIND_OF or total.buffer.shape != (1,) or named & reads:
         return None
     return _Taps(tuple(sets), lanes, before, tuple(loops), total, after)
+
+
+def _is_plain(stmt: L.Stmt) -> bool:
+    """A statement beside the sum that may stand behind its parts; a loop of one iteration is one,
+    as of an axis that a transpose has moved.
+    """
+    return isinstance(stmt, (L.Let, L.Store, L.Alloc)) or (
+        isinstance(stmt, L.For) and stmt.extent == 1
+    )
 
 
 def _line(nest: _Taps, machine: Machine) -> int | None:

@@ -15,6 +15,7 @@ from graphc.loops import ir as L
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule
+from graphc.passes.fuse import fuse
 from graphc.types import F32, F64, I32, DType
 from tests.compiled import compiled
 from tests.loops.running import run_graph
@@ -36,23 +37,27 @@ def machines(shape: tuple[int, ...], nbytes: int = 4) -> list[Machine]:
     ]
 
 
-def gradient(shape: tuple[int, int, int, int], size: int, dtype: DType = F32) -> Graph:
+def gradient(
+    shape: tuple[int, int, int, int], size: int, dtype: DType = F32, moved: bool = False
+) -> Graph:
     """Of a depthwise kernel of size x size."""
     channels = shape[3]
     spec = graphc.spec(shape, str(dtype))
 
     @graphc.jit
     def f(x: Any, g: Any) -> Any:
-        return nn.conv_kernel_gradient(
+        found = nn.conv_kernel_gradient(
             x, g, (size, size, 1, channels), padding="same", groups=channels
         )
+        return found.transpose(0, 1, 3, 2) if moved else found
 
     return f.trace(spec, spec).graph
 
 
 def in_parts(graph: Graph, machine: Machine) -> bool:
     """Whether the sums were cut into parts."""
-    func = schedule(lower(graph, "f"), machine).func
+    (node,) = fuse(graph).nodes
+    func = schedule(lower(node.attrs["body"], "f"), machine).func
     return any(p.name.startswith("part") for p in func.params)
 
 
@@ -69,6 +74,16 @@ def test_depthwise_gradients(shape: tuple[int, int, int, int], size: int) -> Non
         got = run_graph(graph, arrays, {}, machine)
         assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
     assert_close(compiled(graph)(*arrays), evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+def test_an_axis_of_one_behind_the_channels() -> None:
+    """As TensorFlow's kernels have it: what is stored is a loop of one iteration."""
+    graph = gradient((3, 6, 7, 8), 3, moved=True)
+    arrays = arguments(graph)
+    for machine in machines((3, 6, 7, 8)):
+        assert in_parts(graph, machine)
+        got = run_graph(graph, arrays, {}, machine)
+        assert_close(got, evaluate(graph, arrays), tolerances(graph, arrays))
 
 
 @pytest.mark.parametrize("dtype", [F64, I32], ids=str)
