@@ -217,12 +217,14 @@ class _Writer(Tiler):
                 self.fresh("rows"), waiting.end.product.dtype, (count * waiting.width,), None,
                 "local", "temp", 64,
             )  # fmt: skip
+        packing = self.pack_columns("local", "serial") if self.shape.pack_columns == "block" else []
         if self.shape.at_once:
             out = self.near_columns(start, count)
         elif self.shape.slice:
             out = self.sliced_block(start, count)
         else:
             out = self.panels_at_once(start, count, 0, self.whole, self.rest)
+        out = [*packing, *out]
         if waiting is None or self.product is None:
             return out
         return [L.Alloc(self.product), *out, *self.row_end(waiting, self.product, start, count)]

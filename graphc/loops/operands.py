@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 SHORT = 16
 """Terms up to which guarded rows are read where they are, if one panel is all that reads them."""
-LARGE = 256
-"""Rows, columns and terms from which flat tiles are right."""
+LARGE, WIDE_LARGE = 256, 128
+"""Rows, columns and terms from which flat tiles are right; the second where ports are wide."""
 MANY_ROWS = 160
 MANY_COLUMNS = 256
 DENSE_BYTES = 1 << 10
@@ -46,14 +46,15 @@ def is_short(nest: Contraction, lanes: int) -> bool:
     return all(isinstance(o.value, L.Load) and o.parts == 1 for o in nest.row_operands)
 
 
-def is_large(nest: Contraction) -> bool:
+def is_large(nest: Contraction, machine: Machine) -> bool:
     """Whether flat tiles, the widest, are right: the few rows of a tile stay in the first cache,
     so that rows need no packing, and wide columns stream from the second.
     """
     rows, columns = nest.rows.extent, nest.columns.extent
     if nest.batch or is_by_columns(nest) or not isinstance(nest.depth, int):
         return False
-    return all(isinstance(e, int) and e >= LARGE for e in (rows, columns, nest.depth))
+    least = WIDE_LARGE if machine.wide_ports else LARGE
+    return all(isinstance(e, int) and e >= least for e in (rows, columns, nest.depth))
 
 
 def vector_of(nest: Contraction, vector_bytes: int) -> int:

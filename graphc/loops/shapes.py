@@ -54,6 +54,8 @@ MANY_TILES = 3
 """Tiles of rows from which on columns are better copied than read across lines."""
 FEW_BYTES = 64 << 10
 """Columns up to this size are read where they are: what one worker copies another has to fetch."""
+COPIED_BYTES = 32 << 10
+"""Columns from this size to FEW_BYTES are copied by each worker with enough rows."""
 STEP = 4
 """Terms that a loop of a tile writes out where ports are wide: two products a cycle leave the front
 end no time to count each term, the less the more a neighbour shares the core.
@@ -66,7 +68,7 @@ NEAR_BYTES = 16 << 10
 """Panels up to this size stay in the first cache."""
 FAR_COLUMNS = 4
 """Columns of so many second caches come from far each time."""
-NEAR_ROWS = 96
+NEAR_ROWS = 64
 """Rows of a worker that are enough to fetch columns into its second cache for."""
 FAR, WIDE_FAR = 0.6, 3.2
 """The part of a tile's time that reading its panel from the third cache takes; where ports are wide
@@ -84,7 +86,7 @@ class Shape:
     height: int
     block_rows: int
     pack_columns: str
-    """"", "once" for all rows, or "local" in each batch."""
+    """"", "once" for all rows, "block" for each block of rows, or "local" in each batch."""
     pack_rows: bool
     rows_inner: bool
     """Packed blocks run along the rows, as the rows' own memory does."""
@@ -126,6 +128,8 @@ def choose(
     shape = _cut(nest, machine, constant, choice, limit)
     if shape is None or not machine.wide_ports:
         return shape
+    if not constant and not limit and not choice.columns:
+        shape = _copied_twice(nest, machine, shape)
     depth = _slice_depth(nest, shape.slice)
     far = not isinstance(depth, int) or shape.lanes * depth * column_bytes(nest) > NEAR_BYTES
     ahead = AHEAD if far and shape.pack_columns else 0
@@ -152,7 +156,7 @@ def _cut(
         return None
     pack_columns = "" if place == "in place" else place
     readable = rows_are_readable(nest)
-    flat = readable and not choice.height and place == "once" and is_large(nest)
+    flat = readable and not choice.height and place == "once" and is_large(nest, machine)
     if flat:
         width, height = next(iter(tallest(nest, registers).items()))
         lanes = width * vector
@@ -240,6 +244,21 @@ def _near(nest: Contraction, machine: Machine, shape: Shape, deep: int) -> Shape
         at_once = max(1, machine.near_bytes // (group * bytes_ * terms))
     group = min(group, -(-columns // shape.lanes))
     return replace(shape, block_rows=block, slice=deep, group=group, at_once=at_once)
+
+
+def _copied_twice(nest: Contraction, machine: Machine, shape: Shape) -> Shape:
+    """Columns that would be read in place, across lines: each worker copies them for itself, if
+    they are few beside its rows. What another has copied would have to be fetched.
+    """
+    rows, size = nest.rows.extent, columns_bytes(nest)
+    if shape.pack_columns or shape.pack_rows or shape.by_columns or nest.batch:
+        return shape
+    if not isinstance(rows, int) or not isinstance(size, int) or not isinstance(nest.depth, int):
+        return shape
+    block = -(-rows // machine.workers)
+    if block < NEAR_ROWS or not COPIED_BYTES <= size <= FEW_BYTES:
+        return shape
+    return replace(shape, pack_columns="block", block_rows=block)
 
 
 def _rounds(nest: Contraction, machine: Machine, shape: Shape, deep: int) -> int:

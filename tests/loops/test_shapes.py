@@ -146,7 +146,7 @@ WIDE_PORTS = Machine(64, 32, wide_ports=True)
     ("sizes", "columns", "block"),
     [
         ((64, 64, 64), "", None),
-        ((128, 128, 128), "", None),
+        ((128, 128, 128), "block", 64),
         ((256, 256, 256), "once", None),
         ((128, 784, 128), "once", None),
         ((16, 256, 256), "", None),
