@@ -102,7 +102,8 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Call stands in no vector loop; its places are those of contiguous buffers in memory, and its
       characters are one.
     Targets: "cpu" has no block, thread, shared, Barrier, Mma, Fragments, asynchronous Store,
-    CopyCommit, CopyWait, Combine, and nothing of a Group; "cuda" has no parallel loop, no Transpose and no Call.
+    CopyCommit, CopyWait, Combine, and nothing of a Group; "cuda" has no parallel loop, no Transpose
+    and no Call.
 
     Raises:
         VerifyError: with the statement.

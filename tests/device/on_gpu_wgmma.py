@@ -50,18 +50,20 @@ GC_DEVICE void test(const unsigned short* a, const unsigned short* b, float* y) 
 #pragma unroll
   for (int k = 0; k < 4; ++k)
     gc_group_mma<__half, 64>::template add<TA, TB>(
-        d, gc_tile<LA, SA>((const char*)left + k * NA), gc_tile<LB, SB>((const char*)right + k * NB));
+        d, gc_tile<LA, SA>((const char*)left + k * NA),
+        gc_tile<LB, SB>((const char*)right + k * NB));
   gc_group_commit();
   gc_group_wait<0>();
   gc_group_settled<32>(d);
   const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
-  for (int k = 0; k < 32; ++k) y[64 * (row + 8 * (k / 2 % 2)) + 8 * (k / 4) + 2 * t + k % 2] = d[k];
+  for (int k = 0; k < 32; ++k)
+    y[64 * (row + 8 * (k / 2 % 2)) + 8 * (k / 4) + 2 * t + k % 2] = d[k];
 }
-#define TEST(NAME, LA, SA, TA, NA, LB, SB, TB, NB)                                                  \
-  extern "C" __global__ void __launch_bounds__(128)                                                \
-      NAME(const unsigned short* a, const unsigned short* b, float* y) {                           \
-    test<LA, SA, TA, NA, LB, SB, TB, NB>(a, b, y);                                                 \
+#define TEST(NAME, LA, SA, TA, NA, LB, SB, TB, NB)                                                \
+  extern "C" __global__ void __launch_bounds__(128)                                               \
+      NAME(const unsigned short* a, const unsigned short* b, float* y) {                          \
+    test<LA, SA, TA, NA, LB, SB, TB, NB>(a, b, y);                                                \
   }
 
 template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int GROUP, int MODE>
@@ -92,9 +94,9 @@ GC_DEVICE void rate(float* y, int turns) {
   for (int k = 0; k < 128; ++k) sum += d[k];
   y[256 * blockIdx.x + threadIdx.x] = sum;
 }
-#define RATE(NAME, LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE)                                     \
-  extern "C" __global__ void __launch_bounds__(256, 1) NAME(float* y, int turns) {                 \
-    rate<LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE>(y, turns);                                   \
+#define RATE(NAME, LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE)                                   \
+  extern "C" __global__ void __launch_bounds__(256, 1) NAME(float* y, int turns) {                \
+    rate<LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE>(y, turns);                                  \
   }
 """
 

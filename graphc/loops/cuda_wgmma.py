@@ -1,0 +1,148 @@
+"""The kernel of a contraction of 16-bit floats on sm_90: four warps multiply from shared memory.
+
+    for s < stages - 2: send slice s
+    for s: wait for slice s; barrier; send slice s + stages - 2
+        for k of the slice: acc += left[k] right[k], done some time later; wait for slice s - 1's
+
+A block of two groups of four warps has 128 rows, a group 64 of them, and all of its columns. Tiles
+are read where slices were copied to (`ir.GroupMma`), so no fragments pass through registers. One
+barrier for each slice: behind it the products of the slice before the last are done for both
+groups, and into that stage the next slice is sent, while the last one's products still run.
+
+Tiles have no swizzle, so that places stay polynomials: 8 rows of 16 bytes beside each other are a
+core matrix, and lines of core matrices lie 16 bytes further apart than they need. So 8 neighbouring
+threads, which copy 128 neighbouring bytes of memory (8 terms each of a row, or 8 columns each of a
+term), write to 32 different banks.
+
+Called by cuda_contract.py, where the architecture has the instruction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphc_runtime.records import dataclass
+
+from . import ir as L
+from .cuda_nests import ceil_div, symbol
+from .cuda_staged import Staged, where
+from .cuda_tiles import Axis, MatrixCopy, matrix_copy
+from .cuda_writers import Result
+from .ir import Buffer, Expr, For, Index, Stmt
+
+TERMS = 64
+"""Of a slice."""
+STEP = 16
+"""Terms of a product."""
+LINE = 8
+"""Numbers of a row of a core matrix, and its rows."""
+PADDING = 1
+"""Rows of 16 bytes between lines of core matrices."""
+ALIGN = 128
+SHARED_BYTES = 200 * 1024
+"""Of a block; a processor has 227 KB for it."""
+STAGES = 8
+"""Slices in shared memory, at most: 4 of the largest tile, 8 of the smallest."""
+AHEAD = 2
+"""Slices in shared memory that are not on their way: one whose products begin, and one whose
+products may still run."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCopy(MatrixCopy):
+    """16-bit floats as `GroupMma` reads them: tile (stage, terms // 8, row, term % 8) where pieces
+    run along the terms, else (stage, row // 8, term, row % 8)."""
+
+    def where(self, piece: Index) -> tuple[Index, Index]:
+        """Pieces go line by line."""
+        groups = (self.depth if self.deep else self.extent) // self.lanes
+        line, at = piece // groups, self.lanes * (piece % groups)
+        return (line, at) if self.deep else (at, line)
+
+    def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
+        return (slot, term // LINE, own, e) if self.deep else (slot, own // LINE, term, e)
+
+    def laid_out(self, tile: Buffer, stages: int) -> Buffer:
+        lines, long = (self.depth, self.extent) if self.deep else (self.extent, self.depth)
+        return replace(tile, shape=(stages, lines // LINE, long + PADDING, LINE), align=ALIGN)
+
+    def corner(self, slot: Index, own: Index, term: int) -> tuple[Index, ...]:
+        """Where rows (or columns) from `own` on by terms from `term` on begin."""
+        return self._at(slot, own, term, 0)
+
+
+class Grouped(Staged):
+    """16-bit floats, multiplied from shared memory."""
+
+    slice = TERMS
+    warps, lanes = 2, 128
+
+    def stages_for(self, u: int, v: int, slices: Index) -> int:
+        nbytes = 2 * 16 * (u + v) * (TERMS + PADDING)
+        most = min(STAGES, slices + AHEAD) if isinstance(slices, int) else STAGES
+        return max(AHEAD + 1, min(most, SHARED_BYTES // nbytes))
+
+    @property
+    def fits(self) -> bool:
+        whole = all(c.sends and c.lanes == LINE for c in self.copies)
+        return whole and self.shared_bytes <= SHARED_BYTES
+
+    def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> GroupCopy:
+        assert isinstance(value, L.Cast)
+        operand = self.operand(value.value, axis)
+        found = matrix_copy(
+            self.names, self.place, operand, start, extent, self.slice, self.stages, GroupCopy
+        )
+        assert isinstance(found, GroupCopy)
+        return found
+
+    def slices(self) -> list[Stmt]:
+        count = ceil_div(self.parts.terms.extent, self.slice * self.count)
+        s = self.names.fresh("s")
+        start = self.slice * count * self.part
+        ahead, last = self.stages - AHEAD, {s: (0, count - 1)} if isinstance(count, int) else None
+        known = {s: max(1, count - ahead)} if isinstance(count, int) else {}
+        out: list[Stmt] = []
+        for k in range(ahead):
+            begin = [t for c in self.matrices for t in c.send(k, start + self.slice * k, {})]
+            out += [*where(L.less(k, count), begin), L.CopyCommit()]
+        first, slot = start + self.slice * (symbol(s) + ahead), (symbol(s) + ahead) % self.stages
+        send = [t for c in self.matrices for t in c.send(slot, first, known)]
+        (total,) = self.sums.values()
+        body = (
+            L.CopyWait(ahead - 1),
+            L.Barrier(proxies=True),
+            *where(L.less(symbol(s) + ahead, count, last), send),
+            L.CopyCommit(),
+            L.GroupFence(),
+            *self.multiply(symbol(s) % self.stages),
+            L.GroupCommit(),
+            L.GroupWait(total, 1),
+        )
+        return [*out, For(s, count, "serial", body), L.GroupWait(total, 0)]
+
+    def multiply(self, first: Index) -> list[Stmt]:
+        """Adds the products of a stage."""
+        a, b = self.matrices
+        assert isinstance(a, GroupCopy) and isinstance(b, GroupCopy)
+        (total,) = self.sums.values()
+        row = self.height // self.warps * symbol(self.warp)
+        return [
+            L.GroupMma(
+                total, (0,), a.tile, a.corner(first, row, term), b.tile, b.corner(first, 0, term),
+                self.width, a.deep, b.deep,
+            )
+            for term in range(0, TERMS, STEP)
+        ]  # fmt: skip
+
+    def result(self) -> Result:
+        h, j = self.names.fresh("h"), self.names.fresh("j")
+        t = symbol(self.lane)
+        row = self.height // self.warps * symbol(self.warp) + 16 * (t // 32) + 8 * symbol(h)
+        return Result(
+            ((h, 2), (j, self.width // 8)),
+            self.row + row + t % 32 // 4,
+            self.column + 8 * symbol(j) + 2 * (t % 4),
+            4 * symbol(j) + 2 * symbol(h),
+            2,
+        )
