@@ -33,7 +33,8 @@ def group_function(dtype: DType, columns: int) -> str:
     ]
     registers = ", ".join(f"%{k}" for k in range(count))
     kind = PTX_TYPE[dtype]
-    return f"""template <> struct gc_group_mma<{C_TYPE[dtype]}, {columns}> {{
+    return f"""#if !defined(CUDA_CPU)
+template <> struct gc_group_mma<{C_TYPE[dtype]}, {columns}> {{
   template <int A, int B>
   GC_DEVICE void add(float* d, unsigned long long a, unsigned long long b) {{
     asm volatile("wgmma.mma_async.sync.aligned.m64n{columns}k16.f32.{kind}.{kind} "
@@ -44,6 +45,7 @@ def group_function(dtype: DType, columns: int) -> str:
         : "memory");
   }}
 }};
+#endif
 """
 
 

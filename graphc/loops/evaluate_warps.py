@@ -97,15 +97,16 @@ def group_mma(
     rows = 16 * w + q + np.array([0, 0, 8, 8])
     own = (8 * np.arange(columns // 8)[:, None] + 2 * t + np.array([0, 1, 0, 1])).ravel()
     place = (np.tile(rows, columns // 8), own)
-    if lane == 0:
-        board[-1] = np.empty((64, columns), np.float32)
-    yield
-    board[-1][place] = target
+    board[lane] = (place, target)
     yield
     if lane == 0:
+        total = np.empty((64, columns), np.float32)
+        for k in range(128):
+            total[board[k][0]] = board[k][1]
         left, right = _tile(a, a_index, 64, a_deep), _tile(b, b_index, columns, b_deep)
         for k in range(16):
-            board[-1] += left[:, k : k + 1] * right[:, k]
+            total += left[:, k : k + 1] * right[:, k]
+        board[-1] = total
     yield
     return board[-1][place]
 
