@@ -5,7 +5,7 @@ GRAPHC_DUMP          a folder: the pipeline writes the graph there after every p
 GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
 GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
 GRAPHC_NUM_THREADS   how many threads a parallel loop may use; else OMP_NUM_THREADS is asked
-GRAPHC_WGMMA         not empty and not 0: products of f16 and bf16 on an H100 use wgmma (docs/cuda.md)
+GRAPHC_WGMMA         not empty and not 0: products of f16 and bf16 by wgmma on an H100, see cuda.md
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def num_threads() -> int:
 
 
 def wgmma() -> bool:
-    """Whether products of 16-bit floats use wgmma where the GPU has it: off until a GPU ran them."""
+    """Whether products of 16-bit floats use wgmma on an H100; off unless asked, for none ran it."""
     return os.environ.get("GRAPHC_WGMMA", "") not in ("", "0")
 
 

@@ -165,9 +165,7 @@ class DevicePlan:
 
 
 class _Planner:
-    def __init__(
-        self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None
-    ):
+    def __init__(self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None):
         self.graph, self.check_finite, self.arch = graph, check_finite, arch
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
