@@ -119,7 +119,10 @@ class Grouped(Staged):
             L.GroupCommit(),
             L.GroupWait(total, 1),
         )
-        return [*out, For(s, count, "serial", body), L.GroupWait(total, 0)]
+        whole: list[Stmt] = [For(s, count, "serial", body), L.GroupWait(total, 0)]
+        # where there may be no slice: sums that come from two places before they are waited for
+        # would make ptxas wait after each product
+        return [*out, *where(L.less(0, count), whole)]
 
     def multiply(self, first: Index) -> list[Stmt]:
         """Adds the products of a stage."""

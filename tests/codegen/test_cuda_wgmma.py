@@ -433,6 +433,18 @@ def test_the_test_for_a_gpu_compiles() -> None:
     assert on_gpu_wgmma.compiled()
 
 
+@needs_nvcc
+@pytest.mark.parametrize("tile", TILES, ids=TILES.get)
+def test_nvcc_takes_them(tile: tuple[int, int]) -> None:
+    """Without spills, and products run while the threads go on, whatever ends the kernel."""
+    found: list[CudaKernel] = []
+    for name in ("dense_f16", "dense_bf16", "depth", "conv_strided", "bf16_72x136x328_tt"):
+        for ks in scheduled(PROGRAMS[name][0], tile).kernels:
+            found += [cuda_graphs.renamed(k, f"{name}_{len(found)}") for k in ks]
+    for name, one in nvcc.resources(translation_unit(found), "sm_90a").items():
+        assert (one.spill_bytes, one.serialized) == (0, False), name
+
+
 def test_the_test_for_a_gpu_has_the_tiles_of_the_schedule() -> None:
     """The descriptors it tries are those that the schedule prints."""
     for left, right in ((False, True), (False, False), (True, True), (True, False)):
