@@ -28,9 +28,10 @@ def build_cubins(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[
     units = [(translation_unit([kernel]), architecture([kernel], arch)) for kernel in kernels]
     distinct = list(dict.fromkeys(units))
     if len(distinct) == 1:
-        return [_cubin(*distinct[0], driver)] * len(units)
+        ((source, own),) = distinct
+        return [_cubin(source, own, driver)] * len(units)
     with ThreadPoolExecutor(min(len(distinct), environment.num_threads()) or 1) as pool:
-        made = pool.map(lambda unit: _cubin(*unit, driver), distinct)
+        made = pool.map(lambda unit: _cubin(unit[0], unit[1], driver), distinct)
         known = dict(zip(distinct, made, strict=True))
     return [known[unit] for unit in units]
 

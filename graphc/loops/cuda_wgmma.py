@@ -37,7 +37,7 @@ STEP = 16
 LINE = 8
 """Numbers of a row of a core matrix, and its rows."""
 PADDING = 1
-"""Rows of 16 bytes between lines of core matrices."""
+"""Rows of 16 bytes between lines of core matrices; 0 is right too, with other copies."""
 ALIGN = 128
 SHARED_BYTES = 200 * 1024
 """Of a block; a processor has 227 KB for it."""
@@ -54,9 +54,12 @@ class GroupCopy(MatrixCopy):
     run along the terms, else (stage, row // 8, term, row % 8)."""
 
     def where(self, piece: Index) -> tuple[Index, Index]:
-        """Pieces go line by line."""
+        """Pieces go along memory; without padding 8 lines at once, which are a core matrix."""
         groups = (self.depth if self.deep else self.extent) // self.lanes
         line, at = piece // groups, self.lanes * (piece % groups)
+        if not PADDING:
+            line = piece % LINE + LINE * (piece // (LINE * groups))
+            at = self.lanes * (piece // LINE % groups)
         return (line, at) if self.deep else (at, line)
 
     def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
@@ -78,7 +81,7 @@ class Grouped(Staged):
     warps, lanes = 2, 128
 
     def stages_for(self, u: int, v: int, slices: Index) -> int:
-        nbytes = 2 * 16 * (u + v) * (TERMS + PADDING)
+        nbytes = 2 * 16 * (u + v) * (self.slice + PADDING)
         most = min(STAGES, slices + AHEAD) if isinstance(slices, int) else STAGES
         return max(AHEAD + 1, min(most, SHARED_BYTES // nbytes))
 
@@ -135,7 +138,7 @@ class Grouped(Staged):
                 total, (0,), a.tile, a.corner(first, row, term), b.tile, b.corner(first, 0, term),
                 self.width, a.deep, b.deep,
             )
-            for term in range(0, TERMS, STEP)
+            for term in range(0, self.slice, STEP)
         ]  # fmt: skip
 
     def result(self) -> Result:

@@ -402,10 +402,10 @@ class _Checker:
         self.require(stmt.a.dtype is stmt.b.dtype, "the tiles of a GroupMma are of two dtypes")
         for tile, index in ((stmt.a, stmt.a_index), (stmt.b, stmt.b_index)):
             self.place(tile, index, writes=False)
-            fits = tile.dtype in (F16, BF16) and tile.space == "shared" and tile.align % 16 == 0
-            fits = fits and tile.align > 0 and tile.strides is None and len(tile.shape) >= 3
-            fits = fits and tile.shape[-1] == 8 and index[-1] == 0
-            self.require(fits, f"{tile.name} is no tile as a GroupMma needs")
+            fits = tile.dtype in (F16, BF16) and tile.space == "shared" and tile.strides is None
+            aligned = tile.align > 0 and tile.align % 16 == 0
+            pieces = len(tile.shape) >= 3 and (tile.shape[-1:], index[-1:]) == ((8,), (0,))
+            self.require(fits and aligned and pieces, f"{tile.name} is no tile of a GroupMma")
 
     def combine(self, stmt: Combine, top: bool) -> None:
         self.require(self.target != "cpu", "cpu has no Combine")

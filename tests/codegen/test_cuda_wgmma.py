@@ -18,7 +18,7 @@ from graphc.codegen.cuda_group import strides
 from graphc.errors import LoweringError, VerifyError
 from graphc.evaluate import evaluate as graph_evaluate
 from graphc.ir import Graph
-from graphc.loops import cuda_contract
+from graphc.loops import cuda_contract, cuda_wgmma
 from graphc.loops import ir as L
 from graphc.loops.evaluate import evaluate
 from graphc.loops.lower import lower
@@ -176,7 +176,7 @@ def test_the_product_is_verified() -> None:
         verify(with_product(columns=60))
     with pytest.raises(VerifyError, match="of 264 columns"):
         verify(with_product(columns=264))
-    with pytest.raises(VerifyError, match="no tile as a GroupMma needs"):
+    with pytest.raises(VerifyError, match="no tile of a GroupMma"):
         verify(with_product(a_index=(0, 0, 1)))
     with pytest.raises(VerifyError, match="leaves 8 groups pending"):
         verify(changed(
@@ -392,6 +392,21 @@ def test_no_bank_conflicts(tile: tuple[int, int], left: bool, right: bool) -> No
     accesses = list(shared_accesses(func))
     assert len(accesses) >= 8 and all(len(a.places) == 32 for a in accesses)
     assert [a for a in accesses if a.ways > 1] == []
+
+
+@needs_gcc
+def test_tiles_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other threads copy what a thread copies with it, and no bank is written to twice either."""
+    monkeypatch.setattr(cuda_wgmma, "PADDING", 0)
+    for name in ("bf16_136x72x264_nn", "bf16_72x136x328_tt"):
+        graph, _ = PROGRAMS[name]
+        accesses = list(shared_accesses(loops(graph, (8, 8))))
+        assert len(accesses) >= 8 and [a for a in accesses if a.ways > 1] == []
+        one = scheduled(graph, (8, 8))
+        (programs,) = cuda_graphs.build([one])
+        arrays = arguments(graph)
+        found = cuda_graphs.run(one, programs, arrays)
+        assert_close(found, graph_evaluate(graph, arrays), tolerances(graph, arrays))
 
 
 def kernels_of(graph: Graph, arch: str | None = ARCH) -> list[CudaKernel]:

@@ -106,8 +106,8 @@ def side(
 ) -> tuple[int, int, int, int]:
     """Leading and stride byte offset, PTX's transposition, and bytes from 16 terms to the next."""
     line = 16 * ((extent if deep else DEPTH) + padding)
-    found = (line, 128) if deep else (128, line)
-    return (*(found[::-1] if swap else found), int(not deep), 2 * line if deep else 256)
+    leading, stride = (line, 128) if deep != swap else (128, line)
+    return leading, stride, int(not deep), 2 * line if deep else 256
 
 
 def image(matrix: np.ndarray, deep: bool) -> np.ndarray:
