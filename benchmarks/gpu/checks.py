@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime import cuda
 
 from graphc import types as ty
 from graphc.codegen.cuda import CudaKernel, print_cuda
@@ -190,6 +191,8 @@ def wgmma() -> list[Check]:
     from tests.codegen import test_cuda_wgmma as suite
 
     def one(name: str, tile: tuple[int, int]) -> Check:
+        if cuda.device().arch != suite.ARCH:
+            raise ValueError(f"wgmma is for {suite.ARCH}, this device is {cuda.device().arch}")
         graph, same = suite.PROGRAMS[name]
         fixed = same or graph
         made = suite.scheduled(graph, tile)
@@ -420,8 +423,6 @@ def loaded_programs(
 
 def alive() -> bool:
     """Does the device still work?"""
-    from graphc_runtime import cuda
-
     try:
         cuda.device().synchronize()
         memory = cuda.device().allocate(4)

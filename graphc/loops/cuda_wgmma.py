@@ -1,8 +1,9 @@
 """The kernel of a contraction of 16-bit floats on sm_90: four warps multiply from shared memory.
 
     for s < stages - 2: send slice s
-    for s: wait for slice s; barrier; send slice s + stages - 2
-        for k of the slice: acc += left[k] right[k], done some time later; wait for slice s - 1's
+    for s: wait for slice s; barrier
+        for k of the slice: acc += left[k] right[k], done some time later
+        send slice s + stages - 2; wait for the products of slice s - 1
 
 A block of two groups of four warps has 128 rows, a group 64 of them, and all of its columns. Tiles
 are read where slices were copied to (`ir.GroupMma`), so no fragments pass through registers. One
@@ -38,13 +39,16 @@ LINE = 8
 """Numbers of a row of a core matrix, and its rows."""
 PADDING = 1
 """Rows of 16 bytes between lines of core matrices; 0 is right too, with other copies."""
+COPIES_FIRST = False
+"""Are the copies of a slice sent before the products of another begin? Until then, tensor cores
+have the products of the slice before, which of a small tile are fewer cycles than copies take."""
 ALIGN = 128
 SHARED_BYTES = 200 * 1024
 """Of a block; a processor has 227 KB for it."""
 STAGES = 8
 """Slices in shared memory, at most: 4 of the largest tile, 8 of the smallest."""
-AHEAD = 2
-"""Slices in shared memory that are not on their way: one whose products begin, and one whose
+HELD = 2
+"""Slices in shared memory that are not on their way there: one whose products begin, one whose
 products may still run."""
 
 
@@ -82,8 +86,8 @@ class Grouped(Staged):
 
     def stages_for(self, u: int, v: int, slices: Index) -> int:
         nbytes = 2 * 16 * (u + v) * (self.slice + PADDING)
-        most = min(STAGES, slices + AHEAD) if isinstance(slices, int) else STAGES
-        return max(AHEAD + 1, min(most, SHARED_BYTES // nbytes))
+        most = min(STAGES, slices + HELD) if isinstance(slices, int) else STAGES
+        return max(HELD + 1, min(most, SHARED_BYTES // nbytes))
 
     @property
     def fits(self) -> bool:
@@ -103,7 +107,7 @@ class Grouped(Staged):
         count = ceil_div(self.parts.terms.extent, self.slice * self.count)
         s = self.names.fresh("s")
         start = self.slice * count * self.part
-        ahead, last = self.stages - AHEAD, {s: (0, count - 1)} if isinstance(count, int) else None
+        ahead, last = self.stages - HELD, {s: (0, count - 1)} if isinstance(count, int) else None
         known = {s: max(1, count - ahead)} if isinstance(count, int) else {}
         out: list[Stmt] = []
         for k in range(ahead):
@@ -112,14 +116,12 @@ class Grouped(Staged):
         first, slot = start + self.slice * (symbol(s) + ahead), (symbol(s) + ahead) % self.stages
         send = [t for c in self.matrices for t in c.send(slot, first, known)]
         (total,) = self.sums.values()
+        copies = (*where(L.less(symbol(s) + ahead, count, last), send), L.CopyCommit())
+        products = (L.GroupFence(), *self.multiply(symbol(s) % self.stages), L.GroupCommit())
         body = (
             L.CopyWait(ahead - 1),
             L.Barrier(proxies=True),
-            *where(L.less(symbol(s) + ahead, count, last), send),
-            L.CopyCommit(),
-            L.GroupFence(),
-            *self.multiply(symbol(s) % self.stages),
-            L.GroupCommit(),
+            *((*copies, *products) if COPIES_FIRST else (*products, *copies)),
             L.GroupWait(total, 1),
         )
         whole: list[Stmt] = [For(s, count, "serial", body), L.GroupWait(total, 0)]
