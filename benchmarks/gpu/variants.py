@@ -80,6 +80,7 @@ GROUPED = (
     Variant("as it is"),
     Variant("wgmma as it is", wgmma={}),
     Variant("wgmma 128x256", {}, grouped(8, 16), wgmma={}),
+    Variant("wgmma 128x256, swizzled", {}, grouped(8, 16), wgmma={"SWIZZLED": True}),
     Variant("wgmma 128x256, no padding", {}, grouped(8, 16), wgmma={"PADDING": 0}),
     Variant("wgmma 128x256, copies first", {}, grouped(8, 16), wgmma={"COPIES_FIRST": True}),
     Variant("wgmma 128x256, 3 stages", {}, grouped(8, 16), wgmma={"STAGES": 3}),
@@ -87,10 +88,12 @@ GROUPED = (
     Variant("wgmma 128x256, 16 rows of tiles", {"GROUPS": (16,)}, grouped(8, 16), wgmma={}),
     Variant("wgmma 128x256, rows in order", {"GROUPS": ()}, grouped(8, 16), wgmma={}),
     Variant("wgmma 128x128", {}, grouped(8, 8), wgmma={}),
+    Variant("wgmma 128x128, swizzled", {}, grouped(8, 8), wgmma={"SWIZZLED": True}),
     Variant("wgmma 128x128, copies first", {}, grouped(8, 8), wgmma={"COPIES_FIRST": True}),
     Variant("wgmma 128x128, no padding", {}, grouped(8, 8), wgmma={"PADDING": 0}),
     Variant("wgmma 128x128, two blocks", {}, grouped(8, 8), wgmma={"SHARED_BYTES": 112 * KILO}),
     Variant("wgmma 128x64", {}, grouped(8, 4), wgmma={}),
+    Variant("wgmma 128x64, swizzled", {}, grouped(8, 4), wgmma={"SWIZZLED": True}),
     Variant("wgmma 128x64, copies first", {}, grouped(8, 4), wgmma={"COPIES_FIRST": True}),
     Variant("wgmma 128x64, two blocks", {}, grouped(8, 4), wgmma={"SHARED_BYTES": 112 * KILO}),
 )
@@ -115,9 +118,9 @@ PLAN = (
 )  # fmt: skip
 PLAN_WGMMA = (
     ("product bf16 8192", GROUPED), ("product bf16 4096", GROUPED), ("product bf16 2048", GROUPED),
-    ("product bf16 1024", (*GROUPED[:3], *GROUPED[9:])), ("relu(x w + b) bf16", GROUPED[:4]),
-    ("64 products f16 512", (*GROUPED[:3], *GROUPED[9:])),
-    ("conv f16 56 3x3x64x64", (*GROUPED[:3], *GROUPED[9:])),
+    ("product bf16 1024", (*GROUPED[:3], *GROUPED[10:])), ("relu(x w + b) bf16", GROUPED[:5]),
+    ("64 products f16 512", (*GROUPED[:3], *GROUPED[10:])),
+    ("conv f16 56 3x3x64x64", (*GROUPED[:3], *GROUPED[10:])),
     ("conv f16 14 3x3x256x256", GROUPED),
 )  # fmt: skip
 """With `--wgmma`."""

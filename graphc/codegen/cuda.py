@@ -43,7 +43,7 @@ from .cuda_analysis import (
     thread_height,
 )
 from .cuda_group import ARCHITECTURES as GROUP_ARCHITECTURES
-from .cuda_group import group_function, strides
+from .cuda_group import descriptor, group_function
 from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
@@ -657,7 +657,8 @@ class _Kernel:
         )
         nbytes = loop.extent * target.dtype.nbytes
         guard = "true" if load.guard is None else _bare(self.expr(load.guard))
-        self.emit(f"gc_copy_async<{nbytes}>(&{to}, &{source}, {guard});")
+        name = "gc_copy_swizzled" if target.swizzled else "gc_copy_async"
+        self.emit(f"{name}<{nbytes}>(&{to}, &{source}, {guard});")
 
     # -- tiles
     def fragments(self, stmt: L.Fragments) -> None:
@@ -688,8 +689,9 @@ class _Kernel:
         for tile, index, deep in (
             (stmt.a, stmt.a_index, stmt.a_deep), (stmt.b, stmt.b_index, stmt.b_deep)
         ):  # fmt: skip
-            leading, stride = strides(tile, deep)
-            tiles.append(f"gc_tile<{leading}, {stride}>(&{self.place(tile, index)})")
+            how = descriptor(tile, deep)
+            numbers = f"{how.leading}, {how.stride}" + ", 1" * how.mode
+            tiles.append(f"gc_tile<{numbers}>(&{self.place(tile, index)})")
         sides = f"<{int(not stmt.a_deep)}, {int(not stmt.b_deep)}>"
         name = f"gc_group_mma<{C_TYPE[stmt.a.dtype]}, {stmt.columns}>::add{sides}"
         target = self.place(stmt.target, stmt.target_index)

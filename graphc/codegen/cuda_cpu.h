@@ -598,11 +598,15 @@ static inline void gc_mma_bf16(float* d, const unsigned* a, const unsigned* b) {
 // ------------------------------------------------------------------------- products of four warps
 
 #define GC_GROUP_SHARED(N)                                           \
-  __shared__ __align__(128) unsigned char gc_dynamic[N];             \
+  __shared__ __align__(1024) unsigned char gc_dynamic[N];            \
   cuda_cpu::open_tiles(gc_dynamic, N)
 
 static inline size_t __cvta_generic_to_shared(const void* place) {
   return (size_t)((const unsigned char*)place - cuda_cpu::tiles) + cuda_cpu::TILES_START;
+}
+template <int N> inline void gc_copy_swizzled(void* to, const void* from, bool inside) {
+  const size_t offset = (size_t)((unsigned char*)to - cuda_cpu::tiles);
+  gc_copy_async<N>(cuda_cpu::tiles + (offset ^ (offset >> 3 & 0x70)), from, inside);
 }
 static inline void gc_fence_proxies() {
   auto& unfenced = cuda_cpu::threads[cuda_cpu::current].unfenced;
@@ -613,15 +617,26 @@ static inline void gc_fence_proxies() {
 
 namespace cuda_cpu {
 // The number at (i, k) of a tile, i along its rows or columns, k along the terms, as the matrix
-// descriptor of PTX says, for tiles without swizzle. A core matrix is 8 rows of 16 bytes beside each
-// other, along the terms, or along i where `flat`. The leading byte offset lies between the halves
-// of 16 terms, the stride byte offset between 8 i and the next 8. NaN outside of the tiles.
+// descriptor of PTX says. Without swizzle a core matrix is 8 rows of 16 bytes beside each other,
+// along the terms, or along i where FLAT; the leading byte offset lies between the halves of 16
+// terms, the stride byte offset between 8 i and the next 8. With a swizzle of 128 bytes lines of so
+// many bytes lie beside each other: of 64 terms, 8 i to the stride offset; or FLAT, of 64 i, 8 terms
+// to the stride offset, the next 64 i at the leading one. NaN outside of the tiles.
 template <class H, bool FLAT> inline float tile_at(uint64_t tile, unsigned i, unsigned k) {
   const unsigned start = (tile & 0x3fff) << 4, leading = (tile >> 16 & 0x3fff) << 4,
                  stride = (tile >> 32 & 0x3fff) << 4;
-  const unsigned inner = FLAT ? k % 8 * 16 + i % 8 * 2 : i % 8 * 16 + k % 8 * 2;
-  const size_t place = (size_t)start + k / 8 * leading + i / 8 * stride + inner - TILES_START;
-  if (place + 2 > tiles_bytes || tile >> 46) return NAN;
+  size_t place = start;
+  if (tile >> 46 == 0) {
+    place += k / 8 * leading + i / 8 * stride + (FLAT ? k % 8 * 16 + i % 8 * 2 : i % 8 * 16 + k % 8 * 2);
+  } else if (tile >> 46 == 1 << 16) {
+    place += FLAT ? k / 8 * stride + i / 64 * leading + k % 8 * 128 + i % 64 * 2
+                  : i / 8 * stride + i % 8 * 128 + k * 2;
+    place ^= place >> 3 & 0x70;
+  } else {
+    return NAN;
+  }
+  place -= TILES_START;
+  if (place + 2 > tiles_bytes) return NAN;
   uint16_t bits;
   memcpy(&bits, tiles_seen + place, 2);
   return (float)from_slot<H>(bits);

@@ -11,6 +11,8 @@ without swizzle INTERLEAVE.
 
 from __future__ import annotations
 
+from graphc_runtime.records import dataclass
+
 from ..errors import LoweringError
 from ..loops.ir import Buffer
 from ..types import BF16, F16, DType
@@ -49,18 +51,39 @@ template <> struct gc_group_mma<{C_TYPE[dtype]}, {columns}> {{
 """
 
 
-def strides(tile: Buffer, deep: bool) -> tuple[int, int]:
-    """The leading and the stride byte offset of a tile's descriptor.
+SWIZZLED_BYTES = 128
+"""Of a line of a swizzled tile, 8 of which are an atom."""
 
-    Between the two halves of 16 terms, and between 8 rows (columns) and the next 8.
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a tile's descriptor says besides its address."""
+
+    leading: int
+    stride: int
+    mode: int
+    """0: no swizzle; 1: of 128 bytes."""
+
+
+def descriptor(tile: Buffer, deep: bool) -> Descriptor:
+    """How a tile lies in shared memory. Units: bytes.
+
+    Without swizzle the leading offset lies between the halves of 16 terms and the stride offset
+    between 8 rows (columns) and the next 8. With it, along the terms, only the second is there;
+    else the leading one lies between 64 rows and the next 64, the stride one between 8 terms.
 
     Raises:
-        LoweringError: the descriptor has no room for them.
+        LoweringError: there is none for it.
     """
-    first, second = (
-        s * tile.dtype.nbytes for s in tile.element_strides()[-3:-1] if isinstance(s, int)
-    )
-    found = (first, 8 * second) if deep else (8 * second, first)
-    if second != ROW_BYTES or any(n % 16 or n >> 4 >= 1 << 14 for n in found):
+    steps = [s * tile.dtype.nbytes for s in tile.element_strides() if isinstance(s, int)]
+    if tile.swizzled:
+        found = Descriptor(16 if deep else steps[-4], 8 * SWIZZLED_BYTES, 1)
+        fits = tile.align % 1024 == 0 and tile.shape[-3] == 8
+        fits = fits and steps[-3:-1] == [ROW_BYTES, SWIZZLED_BYTES]
+    else:
+        first, second = steps[-3:-1]
+        found = Descriptor(first, 8 * second, 0) if deep else Descriptor(8 * second, first, 0)
+        fits = second == ROW_BYTES
+    if not fits or any(n % 16 or n >> 4 >= 1 << 14 for n in (found.leading, found.stride)):
         raise LoweringError(f"the tile {tile.name} of shape {tile.shape} fits no descriptor")
     return found

@@ -37,6 +37,10 @@ STEP = 16
 """Terms of a product."""
 LINE = 8
 """Numbers of a row of a core matrix, and its rows."""
+ATOM = 64
+"""Numbers of a line of a swizzled tile."""
+SWIZZLED = False
+"""Are tiles swizzled, and not padded? Both are right; a GPU has to say which is read faster."""
 PADDING = 1
 """Rows of 16 bytes between lines of core matrices; 0 is right too, with other copies."""
 COPIES_FIRST = False
@@ -61,17 +65,37 @@ class GroupCopy(MatrixCopy):
         """Pieces go along memory; without padding 8 lines at once, which are a core matrix."""
         groups = (self.depth if self.deep else self.extent) // self.lanes
         line, at = piece // groups, self.lanes * (piece % groups)
-        if not PADDING:
+        if not PADDING and not SWIZZLED:
             line = piece % LINE + LINE * (piece // (LINE * groups))
             at = self.lanes * (piece // LINE % groups)
         return (line, at) if self.deep else (at, line)
 
     def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
-        return (slot, term // LINE, own, e) if self.deep else (slot, own // LINE, term, e)
+        if self.deep:
+            return slot, term // LINE, own, e
+        if SWIZZLED:
+            return slot, own // ATOM, own % ATOM // LINE, term, e
+        return slot, own // LINE, term, e
 
     def laid_out(self, tile: Buffer, stages: int) -> Buffer:
+        if SWIZZLED:
+            return self._swizzled(tile, stages)
         lines, long = (self.depth, self.extent) if self.deep else (self.extent, self.depth)
         return replace(tile, shape=(stages, lines // LINE, long + PADDING, LINE), align=ALIGN)
+
+    def _swizzled(self, tile: Buffer, stages: int) -> Buffer:
+        """Lines of 64 numbers beside each other."""
+        depth, extent = self.depth, self.extent
+        if self.deep:
+            assert depth == ATOM, "a line is a slice of a row"
+            shape, strides = (depth // LINE, extent, LINE), (LINE, ATOM, 1)
+        else:
+            shape = (extent // ATOM, ATOM // LINE, depth, LINE)
+            strides = (ATOM * depth, LINE, ATOM, 1)
+        return replace(
+            tile, shape=(stages, *shape), strides=(extent * depth, *strides), align=1024,
+            swizzled=True,
+        )  # fmt: skip
 
     def corner(self, slot: Index, own: Index, term: int) -> tuple[Index, ...]:
         """Where rows (or columns) from `own` on by terms from `term` on begin."""
@@ -85,7 +109,7 @@ class Grouped(Staged):
     warps, lanes = 2, 128
 
     def stages_for(self, u: int, v: int, slices: Index) -> int:
-        nbytes = 2 * 16 * (u + v) * (self.slice + PADDING)
+        nbytes = 2 * 16 * (u + v) * (self.slice + (0 if SWIZZLED else PADDING))
         most = min(STAGES, slices + HELD) if isinstance(slices, int) else STAGES
         return max(HELD + 1, min(most, SHARED_BYTES // nbytes))
 

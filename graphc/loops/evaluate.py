@@ -382,7 +382,7 @@ class _Source:
         start, name = self.index(stmt.target_index[0]), stmt.target.name
         own = f"[load_{name}({number}, {start} + k) for k in range({stmt.columns // 2})]"
         tiles = (
-            f"m_{tile.name}, {self.tuple(index)}, {deep}"
+            f"m_{tile.name}, {self.tuple(index)}, {deep}, {tile.swizzled}"
             for tile, index, deep in (
                 (stmt.a, stmt.a_index, stmt.a_deep), (stmt.b, stmt.b_index, stmt.b_deep)
             )

@@ -85,8 +85,8 @@ def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
 
 def group_mma(
     board: dict[int, Any], lane: int, columns: int, target: list[Any],
-    a: np.ndarray, a_index: tuple[int, ...], a_deep: bool,
-    b: np.ndarray, b_index: tuple[int, ...], b_deep: bool,
+    a: np.ndarray, a_index: tuple[int, ...], a_deep: bool, a_swizzled: bool,
+    b: np.ndarray, b_index: tuple[int, ...], b_deep: bool, b_swizzled: bool,
 ) -> Generator[None, None, np.ndarray]:  # fmt: skip
     """One lane's part in a GroupMma: it shows its sums, and answers what they are then.
 
@@ -103,7 +103,8 @@ def group_mma(
         total = np.empty((64, columns), np.float32)
         for k in range(128):
             total[board[k][0]] = board[k][1]
-        left, right = _tile(a, a_index, 64, a_deep), _tile(b, b_index, columns, b_deep)
+        left = _tile(a, a_index, 64, a_deep, a_swizzled)
+        right = _tile(b, b_index, columns, b_deep, b_swizzled)
         for k in range(16):
             total += left[:, k : k + 1] * right[:, k]
         board[-1] = total
@@ -111,8 +112,13 @@ def group_mma(
     return board[-1][place]
 
 
-def _tile(array: np.ndarray, index: tuple[int, ...], extent: int, deep: bool) -> np.ndarray:
+def _tile(
+    array: np.ndarray, index: tuple[int, ...], extent: int, deep: bool, swizzled: bool
+) -> np.ndarray:
     """Rows (or columns) by 16 terms of a tile, as f32."""
+    if swizzled and not deep:  # row // 64 and row // 8 % 8 as one axis
+        array = array.reshape(*array.shape[:-4], -1, *array.shape[-2:])
+        index = (*index[:-4], 8 * index[-4] + index[-3], *index[-2:])
     *outer, first, second, _ = index
     counts = (2, extent) if deep else (extent // 8, 16)
     ends = (*(i + 1 for i in outer), first + counts[0], second + counts[1])

@@ -70,6 +70,9 @@ class Buffer:
     space: str = "global"
     access: str = "temp"
     align: int = 0
+    swizzled: bool = False
+    """In shared memory piece p of each 64 pieces of 16 bytes lies at p ^ p // 8 % 8; nobody sees it,
+    for GroupMma and asynchronous Stores of 16 bytes alone reach such a buffer."""
 
     def element_strides(self) -> tuple[Index, ...]:
         """Strides in elements, C-contiguous unless given."""
@@ -343,7 +346,8 @@ class GroupMma:
     Tiles are shared buffers of f16 or bf16, whose last axis is 8 numbers that lie beside each
     other: along the terms where `a_deep` (`b_deep`), then the axes before it are terms // 8 and the
     row (column); else along the rows (columns), then the axes before it are row // 8 (column // 8)
-    and the term. The places name the first number.
+    and the term. Where such a tile is swizzled, row // 8 is two axes, row // 64 and row // 8 % 8.
+    The places name the first number.
 
     It is asynchronous: the tiles may be read, and the target's elements may change, until a
     GroupWait for its group. Between whatever else the thread does with the target and the GroupMma

@@ -104,7 +104,8 @@ def _declared(buffer: Buffer) -> str:
     text = f"{buffer.name}: {' '.join(words)} {buffer.dtype.name}[{_indices(buffer.shape)}]"
     if buffer.strides is not None:
         text += f" strides ({_indices(buffer.strides)})"
-    return text + (f" align {buffer.align}" if buffer.align else "")
+    text += f" align {buffer.align}" if buffer.align else ""
+    return text + " swizzled" * buffer.swizzled
 
 
 def _block(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:

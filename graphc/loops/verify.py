@@ -75,6 +75,7 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     Memory:
     - Nothing is stored to a buffer of access "in". Allocated buffers have access "temp"; register
       buffers have constant extents. Strides, where given, are one for each axis.
+    - Nothing but an asynchronous Store of 16 bytes and a GroupMma reaches a swizzled buffer.
     - Accumulate ops are add, mul, min, max, and, or, xor.
     Loops:
     - Vector and unroll extents are constants, at least 1. Inside a vector loop there are only
@@ -93,9 +94,9 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
       lanes share. CopyCommit and CopyWait stand under a thread loop.
     - A GroupMma stands in a thread loop of 128 iterations, in no vector loop. Its target is a
       register buffer f32 of one axis; its tiles are shared buffers of f16 or bf16, both the same,
-      that start at a multiple of 16 bytes, are contiguous, have three axes or more and 8 numbers on
-      the last, whose place is 0. Columns are a multiple of 8, at most 256. GroupFence, GroupCommit
-      and GroupWait stand in such a loop too.
+      that start at a multiple of 16 bytes, are contiguous (or swizzled), have three axes or more
+      and 8 numbers on the last, whose place is 0. Columns are a multiple of 8, at most 256.
+      GroupFence, GroupCommit and GroupWait stand in such a loop too.
     - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
       buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
@@ -182,8 +183,11 @@ class _Checker:
                 self.require(found is not None, f"the index {one} uses {name}, which is not bound")
                 self.require(found is I64, f"the index {one} uses {name}, which is no i64 number")
 
-    def place(self, buffer: Buffer, index: tuple[Index, ...], writes: bool) -> None:
+    def place(
+        self, buffer: Buffer, index: tuple[Index, ...], writes: bool, swizzled: bool = False
+    ) -> None:
         name = buffer.name
+        self.require(swizzled or not buffer.swizzled, f"{name} is swizzled, and read or written")
         self.require(name in self.bound, f"the buffer {name} is not bound")
         self.require(self.bound[name] == buffer, f"the buffer {name} is not the one that is bound")
         self.require(
@@ -285,7 +289,7 @@ class _Checker:
             self.varying.add(stmt.name)
 
     def store(self, stmt: Store, top: bool) -> None:
-        self.place(stmt.buffer, stmt.index, writes=True)
+        self.place(stmt.buffer, stmt.index, writes=True, swizzled=stmt.asynchronous)
         self.typed(stmt.value, stmt.buffer.dtype, f"the value stored to {stmt.buffer.name}")
         if stmt.asynchronous:
             self.asynchronous(stmt)
@@ -363,7 +367,8 @@ class _Checker:
             spaces == "from global to shared memory", f"an asynchronous Store goes {spaces}"
         )
         moved = vector.extent * stmt.buffer.dtype.nbytes
-        self.require(moved in (4, 8, 16), f"an asynchronous Store moves {moved} bytes")
+        fits = moved == 16 or (moved in (4, 8) and not stmt.buffer.swizzled)
+        self.require(fits, f"an asynchronous Store moves {moved} bytes")
         for one in () if value.guard is None else walk(value.guard):
             names = ty.symbols(one.index) if isinstance(one, Idx) else ()
             self.require(
@@ -401,8 +406,9 @@ class _Checker:
         self.require(fits, f"a GroupMma of {stmt.columns} columns; they are 8, 16, ... 256")
         self.require(stmt.a.dtype is stmt.b.dtype, "the tiles of a GroupMma are of two dtypes")
         for tile, index in ((stmt.a, stmt.a_index), (stmt.b, stmt.b_index)):
-            self.place(tile, index, writes=False)
-            fits = tile.dtype in (F16, BF16) and tile.space == "shared" and tile.strides is None
+            self.place(tile, index, writes=False, swizzled=True)
+            fits = tile.dtype in (F16, BF16) and tile.space == "shared"
+            fits = fits and (tile.swizzled or tile.strides is None)
             aligned = tile.align > 0 and tile.align % 16 == 0
             pieces = len(tile.shape) >= 3 and (tile.shape[-1:], index[-1:]) == ((8,), (0,))
             self.require(fits and aligned and pieces, f"{tile.name} is no tile of a GroupMma")

@@ -14,7 +14,7 @@ import pytest
 
 from graphc.codegen import cuda_cpu, nvcc
 from graphc.codegen.cuda import CudaKernel, architecture, print_cuda, translation_unit
-from graphc.codegen.cuda_group import strides
+from graphc.codegen.cuda_group import Descriptor, descriptor
 from graphc.errors import LoweringError, VerifyError
 from graphc.evaluate import evaluate as graph_evaluate
 from graphc.ir import Graph
@@ -214,10 +214,17 @@ def test_what_reaches_out_of_its_buffer_is_found() -> None:
 
 def test_tiles_that_fit_no_descriptor_are_refused() -> None:
     tile = L.Buffer("tile", F16, (2, 70000, 8), None, "shared", "temp", 128)
-    assert strides(replace(tile, shape=(2, 64, 8)), True) == (1024, 128)
-    assert strides(replace(tile, shape=(2, 16, 8)), False) == (128, 256)
+    assert descriptor(replace(tile, shape=(2, 64, 8)), True) == Descriptor(1024, 128, 0)
+    assert descriptor(replace(tile, shape=(2, 16, 8)), False) == Descriptor(128, 256, 0)
     with pytest.raises(LoweringError, match="fits no descriptor"):
-        strides(tile, True)
+        descriptor(tile, True)
+    lines = replace(tile, shape=(8, 128, 8), strides=(8, 64, 1), align=1024, swizzled=True)
+    assert descriptor(lines, True) == Descriptor(16, 1024, 1)
+    blocks = replace(lines, shape=(2, 8, 64, 8), strides=(4096, 8, 64, 1))
+    assert descriptor(blocks, False) == Descriptor(8192, 1024, 1)
+    for wrong in (replace(lines, align=128), replace(lines, strides=(1024, 8, 1))):
+        with pytest.raises(LoweringError, match="fits no descriptor"):
+            descriptor(wrong, True)
 
 
 @needs_gcc
@@ -409,6 +416,46 @@ def test_tiles_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
         assert_close(found, graph_evaluate(graph, arrays), tolerances(graph, arrays))
 
 
+@needs_gcc
+@pytest.mark.parametrize("tile", TILES, ids=TILES.get)
+def test_swizzled_tiles(monkeypatch: pytest.MonkeyPatch, tile: tuple[int, int]) -> None:
+    """The other layout: right in both orders of the threads, without bank conflicts, and for the
+    evaluator the same loops."""
+    monkeypatch.setattr(cuda_wgmma, "SWIZZLED", True)
+    names = [n for n in PROGRAMS if "136" in n or n in ("dense_bf16", "conv", "depth")]
+    graphs = [scheduled(PROGRAMS[name][0], tile) for name in names]
+    for name, one, programs in zip(names, graphs, cuda_graphs.build(graphs), strict=True):
+        (kernel, *_) = (k for ks in one.kernels for k in ks)
+        assert "gc_copy_swizzled<16>" in kernel.source and ", 1024, 1>(&tile" in kernel.source
+        fixed = PROGRAMS[name][1] or PROGRAMS[name][0]
+        arrays = arguments(fixed)
+        for reverse in (False, True):
+            found = cuda_graphs.run(one, programs, arrays, reverse=reverse)
+            assert_close(found, graph_evaluate(fixed, arrays), tolerances(fixed, arrays))
+    for left in (False, True):
+        accesses = list(shared_accesses(loops(product(4096, 64, 4096, F16, left, left), tile)))
+        assert len(accesses) >= 8 and [a for a in accesses if a.ways > 1] == []
+
+
+@pytest.mark.parametrize("name", ("bf16_136x72x264_nn", "bf16_72x136x328_tt"))
+def test_swizzled_loops_evaluate_to_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_wgmma, "SWIZZLED", True)
+    graph, _ = PROGRAMS[name]
+    arrays = arguments(graph)
+    expected = graph_evaluate(graph, arrays)
+    func = loops(graph, (8, 8))
+    assert "align 1024 swizzled" in str(func)
+    names = [p.name for p in func.params]
+    buffers = dict(zip(names, [*arrays, np.zeros_like(expected[0])], strict=True))
+    evaluate(func, buffers, {})
+    assert_close([buffers[names[-1]]], expected, tolerances(graph, arrays))
+    plain = changed(
+        func, lambda s: replace(s, asynchronous=False) if isinstance(s, L.Store) else s
+    )  # fmt: skip
+    with pytest.raises(VerifyError, match="is swizzled, and read or written"):
+        verify(plain)
+
+
 def kernels_of(graph: Graph, arch: str | None = ARCH) -> list[CudaKernel]:
     return [k for ks in graph_kernels(graph, arch=arch).kernels for k in ks]
 
@@ -460,12 +507,54 @@ def test_nvcc_takes_them(tile: tuple[int, int]) -> None:
         assert (one.spill_bytes, one.serialized) == (0, False), name
 
 
-def test_the_test_for_a_gpu_has_the_tiles_of_the_schedule() -> None:
+@pytest.mark.parametrize("swizzled", (False, True), ids=("padded", "swizzled"))
+def test_the_test_for_a_gpu_has_the_tiles_of_the_schedule(
+    swizzled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The descriptors it tries are those that the schedule prints."""
+    monkeypatch.setattr(cuda_wgmma, "SWIZZLED", swizzled)
+    layout, mode = ("swizzled", ", 1") if swizzled else ("padded", "")
     for left, right in ((False, True), (False, False), (True, True), (True, False)):
         one = scheduled(product(4096, 512, 4096, F16, left, right), (8, 16))
         ((kernel,),) = one.kernels
-        found = re.findall(r"gc_tile<(\d+), (\d+)>", kernel.source)
-        sides = (on_gpu_wgmma.side(not left, 128), on_gpu_wgmma.side(right, 256))
-        assert found[:2] == [tuple(map(str, s[:2])) for s in sides]
+        found = re.findall(r"gc_tile<([\d, ]+)>\(&[^\]]*?( \+ \d+)?\]", kernel.source)
+        sides = on_gpu_wgmma.side(not left, 128, layout), on_gpu_wgmma.side(right, 256, layout)
+        assert [f[0] for f in found[:2]] == [f"{s[0]}, {s[1]}{mode}" for s in sides]
+        assert [f[1] for f in found[2:4]] == [f" + {s[3] // 2}" for s in sides]
         assert f"add<{sides[0][2]}, {sides[1][2]}>" in kernel.source
+
+
+@needs_gcc
+def test_the_test_for_a_gpu_is_right_on_the_stand_in() -> None:
+    """Its images are what the descriptors say, and swapped strides are never right."""
+    given = on_gpu_wgmma.matrices()
+    for name, (a, b, layout, swap) in on_gpu_wgmma.tests().items():
+        tiles = [on_gpu_wgmma.image(m, d, layout) for m, d in zip(given, (a, b), strict=True)]
+        mode = int(layout == "swizzled")
+        left, right = (
+            decoded(tile, on_gpu_wgmma.side(deep, len(m), layout, swap), mode, len(m))
+            for tile, deep, m in zip(tiles, (a, b), given, strict=True)
+        )
+        product = left @ right.T
+        exact = np.array_equal(product, given[0].astype("f4") @ given[1].astype("f4").T)
+        assert exact != swap, name
+
+
+def decoded(
+    tile: np.ndarray, numbers: tuple[int, ...], mode: int, extent: int
+) -> np.ndarray:  # fmt: skip
+    """Rows by 64 terms of a tile, read as PTX's descriptor says; written down a second time."""
+    leading, stride, flat, step = numbers
+    i, k = np.meshgrid(np.arange(extent), np.arange(64), indexing="ij")
+    start, k = k // 16 * step, k % 16
+    if mode:
+        place = (k // 8 * stride + i // 64 * leading + k % 8 * 128 + i % 64 * 2) if flat else (
+            i // 8 * stride + i % 8 * 128 + k * 2
+        )  # fmt: skip
+    else:
+        inner = k % 8 * 16 + i % 8 * 2 if flat else i % 8 * 16 + k % 8 * 2
+        place = k // 8 * leading + i // 8 * stride + inner
+    place = place + start
+    place ^= (place >> 3 & 0x70) * mode
+    whole = np.append(tile, np.full(1 << 16, 777, tile.dtype))
+    return whole[place // 2].astype(np.float32)

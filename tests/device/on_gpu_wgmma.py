@@ -4,13 +4,13 @@ fast from which layout? `python -m tests.device.on_gpu_wgmma` needs libcuda and 
     python -m tests.device.on_gpu_wgmma --build wgmma.cubin      here, without a GPU
     python -m tests.device.on_gpu_wgmma --cubin wgmma.cubin      there, without a compiler
 
-First, one product of 64 x 64 x 64 for each way that the two sides may lie (deep: along the terms,
+First, one product of 64 x 64 x 128 for each way that the two sides may lie (deep: along the terms,
 PTX's K-major; flat: along rows or columns, MN-major), with the two strides of the descriptors as
-`graphc/codegen/cuda_group.py` gives them and the other way round: "as designed" must be exact
-everywhere, "swapped" nowhere. Then the rate of m64n256k16 with tiles that are read again and again:
-with the 16 bytes between lines that the schedule leaves (`cuda_wgmma.PADDING`), without them, and
-with the swizzle of 128 bytes that graphc does not use (its results are not looked at). Tiles are
-zeros, which take less power than numbers: compare the layouts, and do not read a rate as a peak.
+`graphc/codegen/cuda_group.py` gives them and the other way round: "designed" must be exact
+everywhere, "swapped" nowhere. Tiles are padded (as `cuda_wgmma.PADDING` says) or swizzled (as they
+are with `cuda_wgmma.SWIZZLED`). Then the rate of m64n256k16 with tiles that are read again and
+again: padded, bare (neither), swizzled. Tiles are zeros, which take less power than numbers:
+compare the layouts, and do not read a rate as a peak.
 """
 
 from __future__ import annotations
@@ -31,39 +31,42 @@ from graphc.types import BF16, F16
 ARCH = "sm_90a"
 DEPTH = 64
 """Terms of a slice."""
+COLUMNS = 128
+ROOM = COLUMNS * 72
+"""Numbers of a tile in memory."""
 TURNS = 2000
 """Slices that a block multiplies when rates are measured."""
 SHARED = 4 * 51200
 """Bytes of four slices."""
-FUNCTIONS = (group_function(F16, 64), group_function(BF16, 256))
+FUNCTIONS = (group_function(F16, COLUMNS), group_function(BF16, 256))
 BODY = r"""
-template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB>
+template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int MODE>
 GC_DEVICE void test(const unsigned short* a, const unsigned short* b, float* y) {
-  __shared__ __align__(128) unsigned short left[64 * 80], right[64 * 80];
-  float d[32];
-  for (int k = threadIdx.x; k < 64 * 80; k += 128) left[k] = a[k], right[k] = b[k];
+  __shared__ __align__(1024) unsigned short left[ROOM], right[ROOM];
+  float d[COUNT / 2];
+  for (int k = threadIdx.x; k < ROOM; k += 128) left[k] = a[k], right[k] = b[k];
 #pragma unroll
-  for (int k = 0; k < 32; ++k) d[k] = 0;
+  for (int k = 0; k < COUNT / 2; ++k) d[k] = 0;
   gc_fence_proxies();
   __syncthreads();
   gc_group_fence();
 #pragma unroll
   for (int k = 0; k < 4; ++k)
-    gc_group_mma<__half, 64>::template add<TA, TB>(
-        d, gc_tile<LA, SA>((const char*)left + k * NA),
-        gc_tile<LB, SB>((const char*)right + k * NB));
+    gc_group_mma<__half, COUNT>::template add<TA, TB>(
+        d, gc_tile<LA, SA, MODE>((const char*)left + k * NA),
+        gc_tile<LB, SB, MODE>((const char*)right + k * NB));
   gc_group_commit();
   gc_group_wait<0>();
-  gc_group_settled<32>(d);
+  gc_group_settled<COUNT / 2>(d);
   const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
-  for (int k = 0; k < 32; ++k)
-    y[64 * (row + 8 * (k / 2 % 2)) + 8 * (k / 4) + 2 * t + k % 2] = d[k];
+  for (int k = 0; k < COUNT / 2; ++k)
+    y[COUNT * (row + 8 * (k / 2 % 2)) + 8 * (k / 4) + 2 * t + k % 2] = d[k];
 }
-#define TEST(NAME, LA, SA, TA, NA, LB, SB, TB, NB)                                                \
+#define TEST(NAME, LA, SA, TA, NA, LB, SB, TB, NB, MODE)                                          \
   extern "C" __global__ void __launch_bounds__(128)                                               \
       NAME(const unsigned short* a, const unsigned short* b, float* y) {                          \
-    test<LA, SA, TA, NA, LB, SB, TB, NB>(a, b, y);                                                \
+    test<LA, SA, TA, NA, LB, SB, TB, NB, MODE>(a, b, y);                                          \
   }
 
 template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int GROUP, int MODE>
@@ -82,8 +85,7 @@ GC_DEVICE void rate(float* y, int turns) {
 #pragma unroll
     for (int k = 0; k < 4; ++k)
       gc_group_mma<__nv_bfloat16, 256>::template add<TA, TB>(
-          d, gc_tile<LA, SA>(left + k * NA) | (unsigned long long)MODE << 62,
-          gc_tile<LB, SB>(right + k * NB) | (unsigned long long)MODE << 62);
+          d, gc_tile<LA, SA, MODE>(left + k * NA), gc_tile<LB, SB, MODE>(right + k * NB));
     gc_group_commit();
     gc_group_wait<1>();
   }
@@ -102,24 +104,37 @@ GC_DEVICE void rate(float* y, int turns) {
 
 
 def side(
-    deep: bool, extent: int, padding: int = 1, swap: bool = False
+    deep: bool, extent: int, layout: str = "padded", swap: bool = False
 ) -> tuple[int, int, int, int]:
     """Leading and stride byte offset, PTX's transposition, and bytes from 16 terms to the next."""
-    line = 16 * ((extent if deep else DEPTH) + padding)
-    leading, stride = (line, 128) if deep != swap else (128, line)
-    return leading, stride, int(not deep), 2 * line if deep else 256
+    if layout == "swizzled":
+        leading, stride = (16 if deep else 128 * DEPTH), 1024
+        step = 32 if deep else 2048
+    else:
+        line = 16 * ((extent if deep else DEPTH) + (layout == "padded"))
+        leading, stride = (line, 128) if deep else (128, line)
+        step = 2 * line if deep else 256
+    return (stride, leading, int(not deep), step) if swap else (
+        leading, stride, int(not deep), step
+    )  # fmt: skip
 
 
-def image(matrix: np.ndarray, deep: bool) -> np.ndarray:
+def image(matrix: np.ndarray, deep: bool, layout: str) -> np.ndarray:
     """Rows (or columns) by terms as a tile lies in shared memory, padded by what nobody reads."""
     extent = matrix.shape[0]
-    if deep:
+    if layout == "swizzled":
+        # lines of 64 numbers beside each other, in 8 pieces: rows, or 64 rows of a term
+        lines = matrix if deep else matrix.reshape(-1, 64, DEPTH).transpose(0, 2, 1)
+        tile = np.empty((extent * DEPTH // 64, 8, 8), matrix.dtype)
+        for line, numbers in enumerate(lines.reshape(-1, 8, 8)):
+            tile[line, np.arange(8) ^ line % 8] = numbers
+    elif deep:
         tile = np.full((DEPTH // 8, extent + 1, 8), 999, matrix.dtype)
         tile[:, :-1] = matrix.reshape(extent, DEPTH // 8, 8).transpose(1, 0, 2)
     else:
         tile = np.full((extent // 8, DEPTH + 1, 8), 999, matrix.dtype)
         tile[:, :-1] = matrix.reshape(extent // 8, 8, DEPTH).transpose(0, 2, 1)
-    whole = np.zeros(64 * 80, matrix.dtype)
+    whole = np.zeros(ROOM, matrix.dtype)
     whole[: tile.size] = tile.ravel()
     return whole
 
@@ -128,35 +143,49 @@ WAYS = [(a, b) for a in (True, False) for b in (True, False)]
 NAMES = {True: "deep", False: "flat"}
 
 
-def tests() -> dict[str, tuple[bool, bool, bool]]:
-    """Name -> are a and b deep, are the strides swapped."""
+def tests() -> dict[str, tuple[bool, bool, str, bool]]:
+    """Name -> are a and b deep, how they lie, are the strides swapped."""
     return {
-        f"test_{NAMES[a]}_{NAMES[b]}_{'swapped' if swap else 'designed'}": (a, b, swap)
+        f"test_{NAMES[a]}_{NAMES[b]}_{layout}_{'swapped' if swap else 'designed'}": (
+            a, b, layout, swap
+        )
+        for layout in ("padded", "swizzled")
         for swap in (False, True)
         for a, b in WAYS
-    }
+    }  # fmt: skip
 
 
 def rates() -> dict[str, tuple[int, ...]]:
     """Name -> the numbers of its kernel."""
     found: dict[str, tuple[int, ...]] = {}
     for a, b in WAYS:
-        for padding in (1, 0):
-            group = 64 * 16 if a else 8 * 16 * (DEPTH + padding)
-            name = f"rate_{NAMES[a]}_{NAMES[b]}_{'padded' if padding else 'bare'}"
-            found[name] = (*side(a, 128, padding), *side(b, 256, padding), group, 0)
-    swizzled = (16, 1024, 0, 32)
-    return {**found, "rate_deep_deep_swizzled": (*swizzled, *swizzled, 64 * 128, 1)}
+        for layout in ("padded", "bare", "swizzled"):
+            group = 64 * 16 if a else 8 * 16 * (DEPTH + (layout == "padded"))
+            if layout == "swizzled":
+                group = 64 * 128
+            mode = int(layout == "swizzled")
+            name = f"rate_{NAMES[a]}_{NAMES[b]}_{layout}"
+            found[name] = (*side(a, 128, layout), *side(b, 256, layout), group, mode)
+    return found
 
 
 def source() -> str:
-    lines = ["#define GC_HALF 1", PRELUDE.read_text(), *FUNCTIONS, BODY]
-    for name, (a, b, swap) in tests().items():
-        numbers = (*side(a, 64, 1, swap), *side(b, 64, 1, swap))
+    known = f"#define COUNT {COLUMNS}\n#define ROOM {ROOM}"
+    lines = ["#define GC_HALF 1", known, PRELUDE.read_text(), *FUNCTIONS, BODY]
+    for name, (a, b, layout, swap) in tests().items():
+        mode = int(layout == "swizzled")
+        numbers = (*side(a, 64, layout, swap), *side(b, COLUMNS, layout, swap), mode)
         lines.append(f"TEST({name}, {', '.join(map(str, numbers))})")
     for name, numbers in rates().items():
         lines.append(f"RATE({name}, {', '.join(map(str, numbers))})")
     return "\n".join(lines) + "\n"
+
+
+def matrices() -> tuple[np.ndarray, np.ndarray]:
+    """Both sides of a product, of numbers whose sums are exact."""
+    rng = np.random.default_rng(1)
+    a, b = (rng.integers(-4, 5, (n, DEPTH)).astype(np.float16) for n in (64, COLUMNS))
+    return a, b
 
 
 def compiled() -> bytes:
@@ -226,26 +255,26 @@ class Driver:
 def run(cubin: bytes) -> bool:
     """Prints what is found; whether it is as designed."""
     driver = Driver(cubin)
-    rng = np.random.default_rng(1)
-    a, b = (rng.integers(-4, 5, (64, DEPTH)).astype(np.float16) for _ in range(2))
+    a, b = matrices()
     expected = a.astype(np.float32) @ b.astype(np.float32).T
     good = True
-    for name, (a_deep, b_deep, swap) in tests().items():
-        y = np.zeros((64, 64), np.float32)
-        places = [driver.memory(one) for one in (image(a, a_deep), image(b, b_deep), y)]
+    for name, (a_deep, b_deep, layout, swap) in tests().items():
+        y = np.zeros((64, COLUMNS), np.float32)
+        tiles = (image(a, a_deep, layout), image(b, b_deep, layout))
+        places = [driver.memory(one) for one in (*tiles, y)]
         driver.launch(name, 1, 128, 0, *places)
         driver.call("cuCtxSynchronize")
         driver.read(places[2], y)
         wrong = int((y != expected).sum())
         good = good and (swap or not wrong)
-        print(f"{name:28s} {'exact' if not wrong else f'{wrong} of {y.size} differ'}", flush=True)
+        print(f"{name:36s} {'exact' if not wrong else f'{wrong} of {y.size} differ'}", flush=True)
     y = np.zeros(256 * driver.processors, np.float32)
     place = driver.memory(y)
     flop = 2.0 * 128 * 256 * DEPTH * TURNS * driver.processors
     for name in rates():
         launch = (driver.processors, 256, SHARED, place, ctypes.c_int(TURNS))
         took = driver.milliseconds(name, *launch)
-        print(f"{name:28s} {flop / took / 1e9:8.0f} TFLOP/s", flush=True)
+        print(f"{name:36s} {flop / took / 1e9:8.0f} TFLOP/s", flush=True)
     return good
 
 
