@@ -10,10 +10,10 @@ are read where slices were copied to (`ir.GroupMma`), so no fragments pass throu
 barrier for each slice: behind it the products of the slice before the last are done for both
 groups, and into that stage the next slice is sent, while the last one's products still run.
 
-Tiles have no swizzle, so that places stay polynomials: 8 rows of 16 bytes beside each other are a
-core matrix, and lines of core matrices lie 16 bytes further apart than they need. So 8 neighbouring
-threads, which copy 128 neighbouring bytes of memory (8 terms each of a row, or 8 columns each of a
-term), write to 32 different banks.
+8 rows of 16 bytes beside each other are a core matrix, and lines of core matrices lie 16 bytes
+further apart than they need. So 8 neighbouring threads, which copy 128 neighbouring bytes of memory
+(8 terms each of a row, or 8 columns each of a term), write to 32 different banks. Or tiles are
+swizzled: then these bytes lie beside each other.
 
 Called by cuda_contract.py, where the architecture has the instruction.
 """

@@ -71,7 +71,7 @@ class Buffer:
     access: str = "temp"
     align: int = 0
     swizzled: bool = False
-    """In shared memory piece p of each 64 pieces of 16 bytes lies at p ^ p // 8 % 8; nobody sees it,
+    """In shared memory piece p of each 64 pieces of 16 bytes is at p ^ p // 8 % 8. Nobody sees it,
     for GroupMma and asynchronous Stores of 16 bytes alone reach such a buffer."""
 
     def element_strides(self) -> tuple[Index, ...]:

@@ -496,9 +496,15 @@ def test_the_test_for_a_gpu_compiles() -> None:
 
 
 @needs_nvcc
-@pytest.mark.parametrize("tile", TILES, ids=TILES.get)
-def test_nvcc_takes_them(tile: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "tile, swizzled", [*((t, False) for t in TILES), ((8, 16), True)],
+    ids=[*TILES.values(), "swizzled"],
+)  # fmt: skip
+def test_nvcc_takes_them(
+    tile: tuple[int, int], swizzled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without spills, and products run while the threads go on, whatever ends the kernel."""
+    monkeypatch.setattr(cuda_wgmma, "SWIZZLED", swizzled)
     found: list[CudaKernel] = []
     for name in ("dense_f16", "dense_bf16", "depth", "conv_strided", "bf16_72x136x328_tt"):
         for ks in scheduled(PROGRAMS[name][0], tile).kernels:
