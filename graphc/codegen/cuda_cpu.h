@@ -610,8 +610,10 @@ template <int N> inline void gc_copy_swizzled(void* to, const void* from, bool i
 }
 static inline void gc_fence_proxies() {
   auto& unfenced = cuda_cpu::threads[cuda_cpu::current].unfenced;
-  for (const auto& copy : unfenced)
-    memcpy(cuda_cpu::tiles_seen + ((unsigned char*)copy.to - cuda_cpu::tiles), copy.to, copy.nbytes);
+  for (const auto& copy : unfenced) {
+    const size_t offset = (size_t)((unsigned char*)copy.to - cuda_cpu::tiles);
+    memcpy(cuda_cpu::tiles_seen + offset, copy.to, copy.nbytes);
+  }
   unfenced.clear();
 }
 
@@ -620,14 +622,15 @@ namespace cuda_cpu {
 // descriptor of PTX says. Without swizzle a core matrix is 8 rows of 16 bytes beside each other,
 // along the terms, or along i where FLAT; the leading byte offset lies between the halves of 16
 // terms, the stride byte offset between 8 i and the next 8. With a swizzle of 128 bytes lines of so
-// many bytes lie beside each other: of 64 terms, 8 i to the stride offset; or FLAT, of 64 i, 8 terms
-// to the stride offset, the next 64 i at the leading one. NaN outside of the tiles.
+// many bytes lie beside each other: of 64 terms, 8 i to the stride offset; or FLAT, of 64 i, 8
+// terms to the stride offset, the next 64 i at the leading one. NaN outside of the tiles.
 template <class H, bool FLAT> inline float tile_at(uint64_t tile, unsigned i, unsigned k) {
   const unsigned start = (tile & 0x3fff) << 4, leading = (tile >> 16 & 0x3fff) << 4,
                  stride = (tile >> 32 & 0x3fff) << 4;
   size_t place = start;
   if (tile >> 46 == 0) {
-    place += k / 8 * leading + i / 8 * stride + (FLAT ? k % 8 * 16 + i % 8 * 2 : i % 8 * 16 + k % 8 * 2);
+    place += k / 8 * leading + i / 8 * stride;
+    place += FLAT ? k % 8 * 16 + i % 8 * 2 : i % 8 * 16 + k % 8 * 2;
   } else if (tile >> 46 == 1 << 16) {
     place += FLAT ? k / 8 * stride + i / 64 * leading + k % 8 * 128 + i % 64 * 2
                   : i / 8 * stride + i % 8 * 128 + k * 2;

@@ -16,13 +16,15 @@ from graphc_runtime.records import dataclass
 from ..errors import LoweringError
 from ..loops.ir import Buffer
 from ..types import BF16, F16, DType
+from .cuda_scalar import C_TYPE
 
 ARCHITECTURES = ("sm_90",)
 """Those that have the instruction, in code for nothing else."""
-C_TYPE = {F16: "__half", BF16: "__nv_bfloat16"}
 PTX_TYPE = {F16: "f16", BF16: "bf16"}
 ROW_BYTES = 16
 """Of a core matrix, which is 8 such rows beside each other."""
+SWIZZLED_BYTES = 128
+"""Of a line of a swizzled tile, 8 of which are an atom."""
 
 
 def group_function(dtype: DType, columns: int) -> str:
@@ -49,10 +51,6 @@ template <> struct gc_group_mma<{C_TYPE[dtype]}, {columns}> {{
 }};
 #endif
 """
-
-
-SWIZZLED_BYTES = 128
-"""Of a line of a swizzled tile, 8 of which are an atom."""
 
 
 @dataclass(frozen=True, slots=True)
