@@ -2,7 +2,7 @@
 fast from which layout? `python -m tests.device.on_gpu_wgmma` needs libcuda and nvcc (or NVRTC).
 
     python -m tests.device.on_gpu_wgmma --build wgmma.cubin      here, without a GPU
-    python -m tests.device.on_gpu_wgmma --cubin wgmma.cubin      there, without a compiler
+    python tests/device/on_gpu_wgmma.py --cubin wgmma.cubin      there: NumPy and libcuda are enough
 
 First, one product of 64 x 64 x 128 for each way that the two sides may lie (deep: along the terms,
 PTX's K-major; flat: along rows or columns, MN-major), with the two strides of the descriptors as
@@ -23,11 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.codegen import nvcc, nvrtc
-from graphc.codegen.cuda import PRELUDE
-from graphc.codegen.cuda_group import group_function
-from graphc.types import BF16, F16
-
 ARCH = "sm_90a"
 DEPTH = 64
 """Terms of a slice."""
@@ -38,7 +33,6 @@ TURNS = 2000
 """Slices that a block multiplies when rates are measured."""
 SHARED = 4 * 51200
 """Bytes of four slices."""
-FUNCTIONS = (group_function(F16, COLUMNS), group_function(BF16, 256))
 BODY = r"""
 template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int MODE>
 GC_DEVICE void test(const unsigned short* a, const unsigned short* b, float* y) {
@@ -170,8 +164,13 @@ def rates() -> dict[str, tuple[int, ...]]:
 
 
 def source() -> str:
+    from graphc.codegen.cuda import PRELUDE  # what runs a cubin needs no compiler
+    from graphc.codegen.cuda_group import group_function
+    from graphc.types import BF16, F16
+
+    functions = (group_function(F16, COLUMNS), group_function(BF16, 256))
     known = f"#define COUNT {COLUMNS}\n#define ROOM {ROOM}"
-    lines = ["#define GC_HALF 1", known, PRELUDE.read_text(), *FUNCTIONS, BODY]
+    lines = ["#define GC_HALF 1", known, PRELUDE.read_text(), *functions, BODY]
     for name, (a, b, layout, swap) in tests().items():
         mode = int(layout == "swizzled")
         numbers = (*side(a, 64, layout, swap), *side(b, COLUMNS, layout, swap), mode)
@@ -189,6 +188,8 @@ def matrices() -> tuple[np.ndarray, np.ndarray]:
 
 
 def compiled() -> bytes:
+    from graphc.codegen import nvcc, nvrtc
+
     return (nvcc if nvcc.available() else nvrtc).compile_cubin(source(), ARCH)
 
 
