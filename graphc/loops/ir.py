@@ -127,9 +127,11 @@ class Load:
     index: tuple[Index, ...]
     guard: Expr | None = None
     ahead: int = 0
-    """The bytes so far on will be loaded soon: they are asked for into the second cache, where the
-    target can, whether they are the buffer's or not.
+    """The bytes so far on will be loaded soon: they are asked for, where the target can, whether
+    they are the buffer's or not.
     """
+    level: int = 2
+    """The cache that they are asked into."""
 
     @property
     def dtype(self) -> DType:
@@ -582,7 +584,7 @@ def map_expr(
         guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
         place = tuple([index(i) for i in expr.index])
         if guard is not expr.guard or not _same(place, expr.index):
-            expr = Load(expr.buffer, place, guard, expr.ahead)
+            expr = Load(expr.buffer, place, guard, expr.ahead, expr.level)
         return leaf(expr)
     if isinstance(expr, Idx):
         found = index(expr.index)

@@ -227,7 +227,8 @@ def _text(expr: Expr, known: DType | None) -> str:
     if isinstance(expr, Load):
         place = _place(expr.buffer, expr.index)
         if expr.ahead:
-            place = f"{place}.ahead({expr.ahead})"
+            level = "" if expr.level == 2 else f", {expr.level}"
+            place = f"{place}.ahead({expr.ahead}{level})"
         return place if expr.guard is None else f"({place} if {_outer(expr.guard, None)})"
     if isinstance(expr, (Cast, Bitcast)):
         name = expr.dtype.name if isinstance(expr, Cast) else f"bits_as_{expr.dtype.name}"
