@@ -73,32 +73,39 @@ class Device:
         self._driver = driver
         device = driver.Device(number)
         self._context = device.retain_primary_context()
-        self._home = threading.get_ident()
-        self._context.push()
-        atexit.register(self._leave)
+        self._thread = threading.local()
+        self._closed = False
         self.name: str = device.name()
         major, minor = device.compute_capability()
         self.arch = f"sm_{major}{minor}"
         self.processors: int = device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT)
         self.driver_version: int = driver.get_driver_version()
-        self.stream = driver.Stream()
-        self.pool = DeviceMemoryPool()
         self.peak_bytes = 0
         self._graphs = _Graphs()
+        with self.active():
+            self.stream = driver.Stream()
+            self.pool = DeviceMemoryPool()
+        atexit.register(self._leave)
 
     def _leave(self) -> None:
-        """pycuda ends the process if its stack of contexts is not empty when it is unloaded."""
-        if threading.get_ident() == self._home:
-            self._context.pop()
-            self._context.detach()
+        """What is freed later goes to the driver, which no longer knows it, and not to the pool."""
+        with self.active():
+            self.pool.stop_holding()
+        self._closed = True
+        self._context.detach()
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """The context is the current one of this thread meanwhile; the driver's errors become
-        DeviceErrors."""
-        away = threading.get_ident() != self._home
-        if away:
+        DeviceErrors.
+
+        No thread keeps it: pycuda ends the process when a thread ends with a context on its stack,
+        and it also does when memory is freed where there is none.
+        """
+        depth = getattr(self._thread, "depth", 0)
+        if not depth:
             self._context.push()
+        self._thread.depth = depth + 1
         try:
             yield
         except self._driver.MemoryError as error:
@@ -106,11 +113,12 @@ class Device:
         except self._driver.Error as error:
             raise DeviceError(str(error)) from None
         finally:
-            if away:
+            self._thread.depth = depth
+            if not depth:
                 self._context.pop()
 
     # -- memory
-    def allocate(self, nbytes: int) -> Any:
+    def allocate(self, nbytes: int) -> Held:
         """Memory that is free again when the object is gone; `int()` of it is the address."""
         with self.active():
             try:
@@ -119,7 +127,12 @@ class Device:
                 self.pool.free_held()
                 made = self.pool.allocate(max(nbytes, 1))
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
-        return made
+        return Held(self, made)
+
+    def free_held(self) -> None:
+        """Gives the memory back that the pool keeps and nobody uses."""
+        with self.active():
+            self.pool.free_held()
 
     def upload(self, target: int, array: np.ndarray) -> None:
         """Copies a contiguous array to an address, after what the stream has to do before. The
@@ -153,39 +166,41 @@ class Device:
             self.stream.synchronize()
 
     # -- kernels
-    def load(self, cubin: bytes) -> Any:
-        """A module with kernels."""
+    def load(self, cubin: bytes) -> Held:
+        """A module with kernels, unloaded when the object is gone."""
         with self.active():
-            return self._driver.module_from_buffer(cubin)
+            return Held(self, self._driver.module_from_buffer(cubin))
 
-    def function(self, module: Any, name: str, shared: int = 0) -> Any:
+    def function(self, module: Held, name: str, shared: int = 0) -> Held:
         """A kernel of a module, to be launched by `launch` with so many bytes of shared memory."""
         with self.active():
-            function = module.get_function(name)
+            function = module.held.get_function(name)
             if shared:
                 kind = self._driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
                 function.set_attribute(kind, shared)
-            return function
+            return Held(self, function)  # which keeps the module
 
     def launch(
-        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
+        self, function: Held, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
         shared: int = 0,
     ) -> None:  # fmt: skip
         """Launches on the stream. `arguments` as the kernel's parameters lie in memory; `shared` as
         `function` was told."""
-        function._launch_kernel(grid, block, arguments, shared, self.stream)
+        function.held._launch_kernel(grid, block, arguments, shared, self.stream)
 
     # -- other streams
     def wait_for(self, stream: int) -> None:
         """What follows on our stream waits for what stream number `stream` has to do now (1: the
         legacy default, 2: the thread's own)."""
         if stream not in (0, 1, self.stream.handle):
-            self._graphs.order(stream, self.stream.handle)
+            with self.active():
+                self._graphs.order(stream, self.stream.handle)
 
     def let_wait(self, stream: int) -> None:
         """What follows on the other stream waits for ours."""
         if stream not in (0, 1, self.stream.handle):
-            self._graphs.order(self.stream.handle, stream)
+            with self.active():
+                self._graphs.order(self.stream.handle, stream)
 
     # -- graphs
     def capture(self, work: Callable[[], None]) -> Graph:
@@ -201,7 +216,26 @@ class Device:
 
     def replay(self, graph: Graph) -> None:
         """Runs a captured graph on the stream."""
-        graph.launch(self.stream.handle)
+        with self.active():
+            graph.launch(self.stream.handle)
+
+
+class Held:
+    """Something of pycuda's that has to go while the context is current, whichever thread lets it
+    go: memory of the pool, whose `int()` is its address, a module, or a kernel."""
+
+    __slots__ = ("_device", "held")
+
+    def __init__(self, device: Device, held: Any):
+        self._device, self.held = device, held
+
+    def __int__(self) -> int:
+        return int(self.held)
+
+    def __del__(self) -> None:
+        if not self._device._closed:
+            with self._device.active():
+                del self.held
 
 
 # ------------------------------------------------------------------------------------ CUDA graphs

@@ -51,8 +51,7 @@ class Graphc:
 
     def tidy(self) -> None:
         """Gives memory back that nobody needs."""
-        with self.device.active():
-            self.device.pool.free_held()
+        self.device.free_held()
 
     def launches(self, function: Any) -> int:
         (program,) = function.__dict__["_front"]._programs.values()

@@ -3,7 +3,8 @@
 // Memory is malloc's. A module's image is the text "CPUSO:<path>" of a shared library, whose
 // functions NAME__cpu(grid, block, arguments) are the kernels (tests/device/standin.py makes them).
 // All work is done when it is asked for, so it shows no races; a stream that is captured keeps its
-// launches, and a graph does them. Limits that tests set: FAKE_CUDA_BYTES, the memory there is.
+// launches, and a graph does them. Calls that need a current context are refused without one.
+// Limits that tests set: FAKE_CUDA_BYTES, the memory there is.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -61,6 +62,7 @@ E CUresult cuDeviceComputeCapability(int* a, int* b, int d) { *a = 9; *b = 0; re
 
 static __thread Handle stack[64];
 static __thread int depth;
+#define NEED if (!depth) return INVALID_CONTEXT;
 E CUresult cuDevicePrimaryCtxRetain(Handle* c, int d) { *c = (Handle)1; return 0; }
 E CUresult cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 E CUresult cuCtxPushCurrent_v2(Handle c) { stack[depth++] = c; return 0; }
@@ -83,7 +85,7 @@ static size_t limit(void) {
 }
 E CUresult cuMemGetInfo_v2(size_t* f, size_t* t) { *t = limit(); *f = *t - used; return 0; }
 E CUresult cuMemAlloc_v2(Address* p, size_t n) {
-  if (!depth) return INVALID_CONTEXT;
+  NEED
   if (used + n > limit()) return OUT_OF_MEMORY;
   char* block = aligned_alloc(256, (n + 511) / 256 * 256);
   if (!block) return OUT_OF_MEMORY;
@@ -94,6 +96,7 @@ E CUresult cuMemAlloc_v2(Address* p, size_t n) {
   return 0;
 }
 E CUresult cuMemFree_v2(Address p) {
+  NEED
   char* block = (char*)p - 256;
   used -= *(size_t*)block;
   free(block);
@@ -117,12 +120,17 @@ typedef struct { Launch *first, *last; } Graph;
 typedef struct { Graph* captured; } Stream;
 
 static int is_captured(Stream* s) { return s && (size_t)s > 2 && s->captured; }
-E CUresult cuStreamCreate(Handle* s, unsigned f) { *s = calloc(1, sizeof(Stream)); return 0; }
+E CUresult cuStreamCreate(Handle* s, unsigned f) {
+  NEED
+  *s = calloc(1, sizeof(Stream));
+  return 0;
+}
 E CUresult cuStreamDestroy_v2(Handle s) { free(s); return 0; }
 E CUresult cuStreamSynchronize(Stream* s) { return is_captured(s) ? CAPTURE_UNSUPPORTED : 0; }
 E CUresult cuStreamQuery(Handle s) { return 0; }
 E CUresult cuStreamWaitEvent(Handle s, Handle e, unsigned f) { return 0; }
 E CUresult cuStreamBeginCapture_v2(Stream* s, int mode) {
+  NEED
   if (!s || is_captured(s)) return CAPTURE_UNSUPPORTED;  // the legacy stream has no capture
   s->captured = calloc(1, sizeof(Graph));
   return 0;
@@ -149,6 +157,7 @@ static void drop(Graph* g) {
 E CUresult cuGraphDestroy(Graph* g) { drop(g); return 0; }
 E CUresult cuGraphExecDestroy(Graph* g) { drop(g); return 0; }
 E CUresult cuGraphLaunch(Graph* g, Stream* s) {
+  NEED
   for (Launch* l = g->first; l; l = l->next) l->kernel(l->grid, l->block, l->arguments);
   return 0;
 }
@@ -165,6 +174,7 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
                           void** extra) {
   Launch l = {f, {gx, gy, gz}, {bx, by, bz}, 0, 0};
   size_t size = 0;
+  NEED
   if (!extra || pointers) return NOT_SUPPORTED;  // pycuda passes one buffer
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || (size_t)bx * by * bz > 1024)
     return INVALID_VALUE;
@@ -187,6 +197,7 @@ static void copy(const unsigned* grid, const unsigned* block, const void* argume
   memmove((void*)c->to, (void*)c->from, c->bytes);
 }
 E CUresult cuMemcpyDtoD_v2(Address to, Address from, size_t n) {
+  NEED
   memmove((void*)to, (void*)from, n);
   return 0;
 }
@@ -197,29 +208,47 @@ E CUresult cuMemcpyDtoDAsync_v2(Address to, Address from, size_t n, Stream* s) {
   return 0;
 }
 #define COPY(name, to, from)                                                    \
-  E CUresult name##_v2(to d, from s, size_t n) { memmove((void*)d, (void*)s, n); return 0; }      \
+  E CUresult name##_v2(to d, from s, size_t n) {                                \
+    NEED                                                                        \
+    memmove((void*)d, (void*)s, n);                                             \
+    return 0;                                                                   \
+  }                                                                             \
   E CUresult name##Async_v2(to d, from s, size_t n, Stream* t) {                \
+    NEED                                                                        \
     if (is_captured(t)) return CAPTURE_UNSUPPORTED;                             \
     memmove((void*)d, (void*)s, n);                                             \
     return 0;                                                                   \
   }
 COPY(cuMemcpyHtoD, Address, const void*)
 COPY(cuMemcpyDtoH, void*, Address)
-E CUresult cuMemsetD8_v2(Address p, unsigned char c, size_t n) { memset((void*)p, c, n); return 0; }
+typedef struct { Address at; size_t bytes; unsigned char value; } Filled;
+static void fill(const unsigned* grid, const unsigned* block, const void* arguments) {
+  const Filled* f = arguments;
+  memset((void*)f->at, f->value, f->bytes);
+}
+E CUresult cuMemsetD8_v2(Address p, unsigned char c, size_t n) {
+  NEED
+  memset((void*)p, c, n);
+  return 0;
+}
 E CUresult cuMemsetD8Async(Address p, unsigned char c, size_t n, Stream* s) {
-  return is_captured(s) ? CAPTURE_UNSUPPORTED : cuMemsetD8_v2(p, c, n);
+  if (!is_captured(s)) return cuMemsetD8_v2(p, c, n);
+  Filled f = {p, n, c};
+  keep(s, (Launch){fill, {1, 1, 1}, {1, 1, 1}, &f, 0}, sizeof f);
+  return 0;
 }
 
 // --------------------------------------------------------------------------------------- modules
 
 E CUresult cuModuleLoadDataEx(Handle* m, const char* image, unsigned n, void* o, void** v) {
+  NEED
   if (strncmp(image, "CPUSO:", 6)) return NO_BINARY;
   *m = dlopen(image + 6, RTLD_NOW | RTLD_LOCAL);
   if (!*m) fprintf(stderr, "%s\n", dlerror());
   return *m ? 0 : NO_BINARY;
 }
 E CUresult cuModuleLoadData(Handle* m, const char* i) { return cuModuleLoadDataEx(m, i, 0, 0, 0); }
-E CUresult cuModuleUnload(Handle m) { return 0; }
+E CUresult cuModuleUnload(Handle m) { return depth ? 0 : INVALID_CONTEXT; }
 E CUresult cuModuleGetFunction(Handle* f, Handle m, const char* name) {
   char symbol[512];
   snprintf(symbol, sizeof symbol, "%s__cpu", name);
@@ -233,7 +262,11 @@ E CUresult cuFuncGetAttribute(int* v, int a, Handle f) { *v = a ? 0 : 1024; retu
 
 // ---------------------------------------------------------------------------------------- events
 
-E CUresult cuEventCreate(Handle* e, unsigned f) { *e = calloc(1, 8); return 0; }
+E CUresult cuEventCreate(Handle* e, unsigned f) {
+  NEED
+  *e = calloc(1, 8);
+  return 0;
+}
 E CUresult cuEventRecord(double* e, Handle s) { *e = now(); return 0; }
 E CUresult cuEventSynchronize(Handle e) { return 0; }
 E CUresult cuEventQuery(Handle e) { return 0; }
