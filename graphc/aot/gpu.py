@@ -48,7 +48,7 @@ def make_gpu_program(
     graph = lower_graph(traced.graph).optimised.graph
     refuse_control(graph)
     plan = plan_device(graph, (), aliases)
-    launches = (*plan.setup, *plan.launches)
+    launches = (*plan.setup_launches, *plan.launches)
     source = translation_unit([one.kernel for one in launches])
     cubins = {arch: compile_cubin(source, arch) for arch in architectures} if launches else {}
     places = [
@@ -75,7 +75,7 @@ def _described(plan: DevicePlan, aliases: dict[int, int], places: Sequence[int])
     sizes = [literal.array.nbytes for literal in plan.constants]
     return {
         "launches": [_launch(one) for one in plan.launches],
-        "setup": [_launch(one) for one in plan.setup],
+        "setup": [_launch(one) for one in plan.setup_launches],
         "arena": _text(plan.arena),
         "kept": plan.kept,
         "setup_arena": plan.setup_arena,

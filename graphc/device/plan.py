@@ -31,9 +31,11 @@ from ..codegen.kernels import (
 from ..codegen.walk import is_kept
 from ..ir import Graph, Literal, Node, Value
 from ..loops import ir as L
+from ..loops import products as loops
 from ..loops.lower import Lowered, lower
 from ..loops.schedule_cuda import schedule_cuda
 from ..types import Dim, Extent
+from .products import Chosen
 
 Place = tuple[str, object]
 """("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset),
@@ -52,6 +54,23 @@ class Launch:
     symbols: tuple[str, ...]
     line: str
     """Where the user's program asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of matrices by cuBLASLt, with the places of left, right and result."""
+
+    shape: loops.Product
+    places: tuple[Place, Place, Place]
+    tf32: bool
+    line: str
+
+    def __str__(self) -> str:
+        shape = self.shape
+        batch = "" if shape.batch == 1 else f"{shape.batch}, "
+        name = "tf32" if self.tf32 else shape.dtype.name
+        left, right = f"[{batch}{shape.m}, {shape.k}]", f"[{batch}{shape.k}, {shape.n}]"
+        return f"{name}{left} @ {name}{right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +130,19 @@ class Branch:
     arms: tuple[tuple[Step, ...], ...]
 
 
-Step = Launch | Copy | Loop | Branch
+Step = Launch | Product | Copy | Loop | Branch
 
 
-def launches(steps: Sequence[Step]) -> Iterator[Launch]:
-    """Every launch, inside loops and branches too."""
+def work(steps: Sequence[Step]) -> Iterator[Launch | Product]:
+    """Every launch and product, inside loops and branches too."""
     for step in steps:
-        if isinstance(step, Launch):
+        if isinstance(step, (Launch, Product)):
             yield step
         elif isinstance(step, Branch):
             for arm in step.arms:
-                yield from launches(arm)
+                yield from work(arm)
         elif isinstance(step, Loop):
-            yield from launches((*step.before, *step.condition, *step.body))
+            yield from work((*step.before, *step.condition, *step.body))
             yield from (turn.copy for turn in step.turns)
 
 
@@ -146,7 +165,7 @@ class DevicePlan:
 
     graph: Graph
     steps: tuple[Step, ...]
-    setup: tuple[Launch, ...]
+    setup: tuple[Launch | Product, ...]
     arena: Extent
     kept: int
     setup_arena: int
@@ -156,7 +175,17 @@ class DevicePlan:
     @property
     def launches(self) -> tuple[Launch, ...]:
         """Every launch of a call, each once."""
-        return tuple(launches(self.steps))
+        return tuple(one for one in work(self.steps) if isinstance(one, Launch))
+
+    @property
+    def setup_launches(self) -> tuple[Launch, ...]:
+        """Every launch of loading."""
+        return tuple(one for one in self.setup if isinstance(one, Launch))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Every product by the library, of loading and of a call, each once."""
+        return tuple(one for one in (*self.setup, *work(self.steps)) if isinstance(one, Product))
 
     @property
     def fails(self) -> bool:
@@ -165,8 +194,10 @@ class DevicePlan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, strided: Sequence[int], check_finite: bool):
-        self.graph, self.check_finite = graph, check_finite
+    def __init__(
+        self, graph: Graph, strided: Sequence[int], check_finite: bool, chosen: Chosen | None
+    ):
+        self.graph, self.check_finite, self.chosen = graph, check_finite, chosen
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
             self.places[value] = ("buffer", k)
@@ -180,7 +211,7 @@ class _Planner:
         self.constants: list[Literal] = []
         self.fixed: set[Value] = set()
         self.messages: list[str] = []
-        self.setup: list[Launch] = []
+        self.setup: list[Launch | Product] = []
         self.depth = 0
         self.number = 0
         """Of kernels and of local names."""
@@ -235,7 +266,7 @@ class _Planner:
             if value not in self.places:
                 self.places[value] = ("arena", self.arena.take(value.type.nbytes))
 
-    def kernels(self, graph: Graph, node: Node) -> list[Launch]:
+    def kernels(self, graph: Graph, node: Node) -> list[Launch | Product]:
         """The launches of a fusion; none where it runs when the program is loaded."""
         lowered = self.lowered(node)
         refuse_calls(node, lowered.func)
@@ -247,10 +278,10 @@ class _Planner:
             self.fixed.update(node.results)
             for value in node.results:
                 self.places[value] = ("kept", self.kept.take(value.type.nbytes))
-            self.setup += self.launched(node, lowered, self.scratch)
+            self.setup += self.computed(node, lowered, self.scratch)
             return []
         self.take(node)
-        return self.launched(node, lowered, self.arena)
+        return self.computed(node, lowered, self.arena)
 
     # ------------------------------------------------------------------------------------ loops
     def scan(self, node: Node) -> list[Step]:
@@ -386,9 +417,9 @@ class _Planner:
             self.places[value] = before
         return made
 
-    def give(self, blocks: Sequence[tuple[Extent, Extent]]) -> None:
+    def give(self, blocks: Sequence[tuple[Extent, Extent]], arena: Arena | None = None) -> None:
         for offset, nbytes in blocks:
-            self.arena.give(offset, nbytes)
+            (self.arena if arena is None else arena).give(offset, nbytes)
 
     # --------------------------------------------------------------------------------- a kernel
     def lowered(self, node: Node) -> Lowered:
@@ -405,26 +436,53 @@ class _Planner:
             lowered, func=replace(func, body=tuple(shifted(s, first) for s in func.body))
         )
 
+    def computed(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch | Product]:
+        """The launches of a kernel, or the library's product and what follows it."""
+        found = None
+        if self.chosen is not None and not self.check_finite:
+            found = self.chosen.product(lowered.func)
+        if found is None or self.chosen is None:
+            return [*self.launched(node, lowered, arena)]
+        func = None if found.rest is None else schedule_cuda(found.rest)
+        places, held = self.placed(node, lowered, func, arena)
+        left, right, result = (
+            places[one.buffer.name] for one in (found.left, found.right, found.result)
+        )
+        step = Product(found, (left, right, result), self.chosen.tf32, _line(node))
+        self.give(held, arena)
+        return [step, *([] if func is None else _launches(node, func, places))]
+
     def launched(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch]:
         func = schedule_cuda(lowered.func)
+        places, held = self.placed(node, lowered, func, arena)
+        self.give(held, arena)
+        return _launches(node, func, places)
+
+    def placed(
+        self, node: Node, lowered: Lowered, func: L.LoopFunc | None, arena: Arena
+    ) -> tuple[dict[str, Place], list[tuple[Extent, Extent]]]:
+        """The places of a kernel's buffers by their names, and what was taken for workspace."""
         given = zip(
             (*lowered.inputs, *lowered.outputs), (*node.operands, *node.results), strict=True
         )
         places = {buffer.name: self.places[value] for buffer, value in given}
         held: list[tuple[Extent, Extent]] = []
-        for buffer in workspace(func):
+        for buffer in () if func is None else workspace(func):
             nbytes = ty.product(buffer.shape) * buffer.dtype.nbytes
             offset = arena.take(nbytes)
             held.append((offset, nbytes))
             places[buffer.name] = ("arena", offset)
-        launches = []
-        for kernel in print_cuda(func):
-            buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
-            symbols = tuple(p for p in kernel.params if isinstance(p, str))
-            launches.append(Launch(kernel, buffers, symbols, _line(node)))
-        for offset, nbytes in held:
-            arena.give(offset, nbytes)
-        return launches
+        return places, held
+
+
+def _launches(node: Node, func: L.LoopFunc, places: Mapping[str, Place]) -> list[Launch]:
+    """The launches of a scheduled function."""
+    made: list[Launch] = []
+    for kernel in print_cuda(func):
+        buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
+        symbols = tuple(p for p in kernel.params if isinstance(p, str))
+        made.append(Launch(kernel, buffers, symbols, _line(node)))
+    return made
 
 
 def _closed(graph: Graph) -> Graph:
@@ -457,13 +515,14 @@ def plan_device(
     strided: Sequence[int] = (),
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
+    chosen: Chosen | None = None,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`."""
+    `codegen.plan.plan`. `chosen` says which products are the library's; None: none."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    return _Planner(graph, strided, check_finite).run()
+    return _Planner(graph, strided, check_finite, chosen).run()

@@ -7,6 +7,7 @@ the pool gives back what was freed) replay a captured CUDA graph from the second
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,11 +20,12 @@ from graphc_runtime.records import dataclass
 from .. import types as ty
 from ..codegen.cuda import GRID_LIMITS
 from ..compile import Lowered, lower_graph
-from ..errors import DeviceError, GraphcError, NonFiniteError
+from ..errors import DeviceError, GraphcError, NonFiniteError, OutOfDeviceMemory
 from ..evaluate import bind_extents
 from ..ir import Graph
 from ..loops.ir import NON_FINITE
 from ..trace import TracedFunction, donations
+from . import cublas
 from .array import DeviceArray, device_put, errors, the_device
 from .build import build_cubins
 from .interchange import is_on_device, view
@@ -34,11 +36,13 @@ from .plan import (
     Launch,
     Loop,
     Place,
+    Product,
     Step,
     asks,
     plan_device,
     stride_symbol,
 )
+from .products import Chosen, call_of, is_turned
 
 GRAPHS = 8
 """So many captured graphs are kept for a program, those used last."""
@@ -49,16 +53,24 @@ ALIGNMENT = 16
 
 
 class Cuda:
-    """Programs for the CUDA device of this machine. Options as those of `backends.Native`."""
+    """Programs for the CUDA device of this machine. Options as those of `backends.Native`.
 
-    def __init__(self, check_finite: bool = False, direct: bool = False):
+    `library` and `tf32`: who computes products, and whether those of f32 may round their operands
+    (`jit`).
+    """
+
+    def __init__(
+        self, check_finite: bool = False, direct: bool = False, library: bool | None = None,
+        tf32: bool = False,
+    ):  # fmt: skip
         self._options = {"check_finite": check_finite, "direct": direct}
+        self._library, self._tf32 = library, tf32
 
     def lower(self, graph: Graph) -> Lowered:
         return lower_graph(graph, **self._options)
 
     def compile(self, traced: TracedFunction) -> DeviceExecutable:
-        return DeviceExecutable(traced, **self._options)
+        return DeviceExecutable(traced, **self._options, library=self._library, tf32=self._tf32)
 
     def callable(self, miss: Callable[..., Any]) -> None:
         return None
@@ -69,9 +81,15 @@ class DeviceExecutable:
 
     tuning: tuple[str, ...] = ()
 
-    def __init__(self, traced: TracedFunction, check_finite: bool, direct: bool):
+    def __init__(
+        self, traced: TracedFunction, check_finite: bool, direct: bool, library: bool | None,
+        tf32: bool,
+    ):  # fmt: skip
         self.device = the_device()
         self._traced, self._check_finite = traced, check_finite
+        self._chosen = None if library is False else Chosen(library is True, tf32)
+        if library is True:
+            self._handle(f"library=True of {traced.graph.name}")
         self._aliases = donations(traced)
         lowered = lower_graph(traced.graph, check_finite=check_finite, direct=direct)
         self._graph: Graph = lowered.optimised.graph
@@ -92,9 +110,35 @@ class DeviceExecutable:
         with self._lock:
             found = self._variants.get(strided)
             if found is None:
-                plan = plan_device(self._graph, strided, self._aliases, self._check_finite)
-                found = self._variants[strided] = LoadedProgram(self.device, plan)
+                found = self._variants[strided] = LoadedProgram(self.device, self._plan(strided))
             return found
+
+    def _plan(self, strided: tuple[int, ...]) -> DevicePlan:
+        given = self._graph, strided, self._aliases, self._check_finite
+        plan = plan_device(*given, self._chosen)
+        if not plan.products or self._chosen is None:
+            return plan
+        doing = f"loading {plan.graph.name}"
+        try:
+            self._handle(doing)
+        except OutOfDeviceMemory:
+            raise
+        except DeviceError as error:
+            if self._chosen.always:
+                raise
+            notice(f"products such as {plan.products[0]} are computed by graphc's own kernels, "
+                   f"which are slower: {error}")  # fmt: skip
+            return plan_device(*given)
+        return plan
+
+    def _handle(self, doing: str) -> cublas.Handle:
+        """The library on the device.
+
+        Raises:
+            DeviceError: with what is missing. OutOfDeviceMemory: no memory for its workspace.
+        """
+        with errors(doing):
+            return cublas.Handle.of(self.device)
 
     def argument(self, leaf: Any, parameter: Any) -> DeviceArray:
         """A leaf of a call on the device."""
@@ -121,6 +165,16 @@ class DeviceExecutable:
         return False
 
 
+_noticed: set[str] = set()
+
+
+def notice(text: str) -> None:
+    """Warns of the library once in a process."""
+    if not _noticed:
+        _noticed.add(text)
+        warnings.warn(f"{text} (said once; see graphc doctor)", stacklevel=3)
+
+
 def _is_plain(array: DeviceArray) -> bool:
     return array.pointer % ALIGNMENT == 0 and array.is_contiguous
 
@@ -142,7 +196,7 @@ class LoadedProgram:
 
     def __init__(self, device: cuda.Device, plan: DevicePlan):
         self.device, self.plan = device, plan
-        launches = (*plan.setup, *plan.launches)
+        launches = (*plan.setup_launches, *plan.launches)
         cubins = build_cubins([one.kernel for one in launches], device.arch, device.driver_version)
         self._modules: dict[bytes, Any] = {}
         self._functions: dict[int, Any] = {}
@@ -162,6 +216,9 @@ class LoadedProgram:
             self._error = device.allocate(4)
             device.clear(int(self._error), 4)
         self._launches = launches  # their identities are keys
+        self._library = cublas.Handle.of(device) if plan.products else None
+        self._calls: dict[tuple[int, tuple[int, ...]], cublas.Call | None] = {}
+        """Of each product, by its identity and the symbols."""
         self._asks = asks(plan.steps)
         self._graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
         self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
@@ -192,7 +249,7 @@ class LoadedProgram:
                 env[stride_symbol(k, axis)] = step // array.itemsize
         watches = self._watches.union(*(a.watches for a in arrays))
         results: list[DeviceArray] = []
-        with errors(self._call(arrays)):
+        with errors(self._call(arrays)), device.active():
             for k, value in enumerate(graph.results):
                 shape = tuple(_number(e, env) for e in value.type.shape)
                 if k in aliases:
@@ -250,6 +307,8 @@ class LoadedProgram:
         for step in steps:
             if isinstance(step, Launch):
                 self._launch(step, frame)
+            elif isinstance(step, Product):
+                self._product(step, frame)
             elif isinstance(step, Copy):
                 target, source = (self._address(p, frame) for p in (step.target, step.source))
                 self.device.copy(target, source, _number(step.nbytes, frame.env))
@@ -322,6 +381,30 @@ class LoadedProgram:
         except Exception as error:
             at = f" ({launch.line})" if launch.line else ""
             raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None
+
+    def _product(self, step: Product, frame: _Frame) -> None:
+        shape, env = step.shape, frame.env
+        self._count += 1
+        key = id(step), tuple(env.values())
+        if key not in self._calls:
+            self._calls[key] = call_of(shape, env, step.tf32)
+        call = self._calls[key]
+        left, right, result = (
+            self._address(place, frame) + _number(one.offset, env) * one.buffer.dtype.nbytes
+            for place, one in zip(step.places, (shape.left, shape.right, shape.result), strict=True)
+        )
+        if call is None:  # no results, or no terms
+            nbytes = ty.product((shape.batch, shape.m, shape.n)) * shape.result.buffer.dtype.nbytes
+            if _number(nbytes, env):
+                self.device.clear(result, _number(nbytes, env))
+            return
+        a, b = (left, right) if is_turned(shape) else (right, left)
+        assert self._library is not None
+        try:
+            self._library.run(call, a, b, result)
+        except cuda.DeviceError as error:
+            at = f" ({step.line})" if step.line else ""
+            raise cuda.DeviceError(f"{error}{at}") from None
 
     def _address(self, place: Place, frame: _Frame) -> int:
         kind, where = place
