@@ -137,8 +137,14 @@ class DeviceExecutable:
         Raises:
             DeviceError: with what is missing. OutOfDeviceMemory: no memory for its workspace.
         """
-        with errors(doing):
-            return cublas.Handle.of(self.device)
+        try:
+            with errors(doing):
+                return cublas.Handle.of(self.device)
+        except OutOfDeviceMemory:
+            raise
+        except DeviceError as error:
+            text = str(error).removeprefix(f"{doing}: ")
+            raise DeviceError(f"{doing}: {text}") from None
 
     def argument(self, leaf: Any, parameter: Any) -> DeviceArray:
         """A leaf of a call on the device."""
