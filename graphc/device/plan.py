@@ -443,46 +443,50 @@ class _Planner:
             found = self.chosen.product(lowered.func)
         if found is None or self.chosen is None:
             return [*self.launched(node, lowered, arena)]
-        func = None if found.rest is None else schedule_cuda(found.rest)
-        places, held = self.placed(node, lowered, func, arena)
+        places, held = self.given(node, lowered), []
+        first: list[Launch | Product] = []
+        last: list[Launch | Product] = []
+        for func in found.before:
+            first += self.scheduled(node, func, places, held, arena)
+        if found.rest is not None:
+            last += self.scheduled(node, found.rest, places, held, arena)
         left, right, result = (
             places[one.buffer.name] for one in (found.left, found.right, found.result)
         )
-        step = Product(found, (left, right, result), self.chosen.tf32, _line(node))
         self.give(held, arena)
-        return [step, *([] if func is None else _launches(node, func, places))]
+        step = Product(found, (left, right, result), self.chosen.tf32, _line(node))
+        return [*first, step, *last]
 
     def launched(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch]:
-        func = schedule_cuda(lowered.func)
-        places, held = self.placed(node, lowered, func, arena)
+        held: list[tuple[Extent, Extent]] = []
+        made = self.scheduled(node, lowered.func, self.given(node, lowered), held, arena)
         self.give(held, arena)
-        return _launches(node, func, places)
+        return made
 
-    def placed(
-        self, node: Node, lowered: Lowered, func: L.LoopFunc | None, arena: Arena
-    ) -> tuple[dict[str, Place], list[tuple[Extent, Extent]]]:
-        """The places of a kernel's buffers by their names, and what was taken for workspace."""
-        given = zip(
+    def given(self, node: Node, lowered: Lowered) -> dict[str, Place]:
+        """The places of a kernel's operands and results, by the names of their buffers."""
+        buffers = zip(
             (*lowered.inputs, *lowered.outputs), (*node.operands, *node.results), strict=True
         )
-        places = {buffer.name: self.places[value] for buffer, value in given}
-        held: list[tuple[Extent, Extent]] = []
-        for buffer in () if func is None else workspace(func):
+        return {buffer.name: self.places[value] for buffer, value in buffers}
+
+    def scheduled(
+        self, node: Node, func: L.LoopFunc, places: dict[str, Place],
+        held: list[tuple[Extent, Extent]], arena: Arena,
+    ) -> list[Launch]:  # fmt: skip
+        """The launches of a function; its workspace is added to the places and to what is held."""
+        func = schedule_cuda(func)
+        for buffer in workspace(func):
             nbytes = ty.product(buffer.shape) * buffer.dtype.nbytes
             offset = arena.take(nbytes)
             held.append((offset, nbytes))
             places[buffer.name] = ("arena", offset)
-        return places, held
-
-
-def _launches(node: Node, func: L.LoopFunc, places: Mapping[str, Place]) -> list[Launch]:
-    """The launches of a scheduled function."""
-    made: list[Launch] = []
-    for kernel in print_cuda(func):
-        buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
-        symbols = tuple(p for p in kernel.params if isinstance(p, str))
-        made.append(Launch(kernel, buffers, symbols, _line(node)))
-    return made
+        launches: list[Launch] = []
+        for kernel in print_cuda(func):
+            buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
+            symbols = tuple(p for p in kernel.params if isinstance(p, str))
+            launches.append(Launch(kernel, buffers, symbols, _line(node)))
+        return launches
 
 
 def _closed(graph: Graph) -> Graph:

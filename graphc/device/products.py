@@ -12,6 +12,7 @@ from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..loops import products as loops
+from ..loops.factors import SUMS
 from ..loops.ir import LoopFunc
 from ..types import BF16, F16, F32, DType, Extent
 from .cublas import Call, Matrix
@@ -38,7 +39,7 @@ def chooses_library(
     may be rounded to tf32 are multiplied on tensor cores only by it. i8 was faster here, and so is
     a matrix times a vector. Symbolic extents may be small: they stay here.
     """
-    if dtype not in loops.SUMS:
+    if dtype not in SUMS:
         return False
     if not (
         isinstance(m, int) and isinstance(n, int) and isinstance(k, int) and isinstance(batch, int)
@@ -65,10 +66,17 @@ class Chosen:
         found = loops.product(func)
         if found is None or not _can(found):
             return None
-        extents = found.m, found.n, found.k, found.batch
-        if self.always or chooses_library(found.dtype, *extents, self.tf32):
+        if self.always:
             return found
-        return None
+        if not chooses_library(found.dtype, found.m, found.n, found.k, found.batch, self.tf32):
+            return None
+        return found if _pays(found) else None
+
+
+def _pays(found: loops.Product) -> bool:
+    """Is what is gained more than what it takes to bring factors that are computed into memory?"""
+    assert isinstance(found.m, int) and isinstance(found.n, int)
+    return not found.before or min(found.m, found.n) >= LEAST_TERMS
 
 
 def _can(found: loops.Product) -> bool:

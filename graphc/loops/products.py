@@ -5,8 +5,8 @@
 
 for who computes such products otherwise than by loops (graphc/device/products.py). Everything that
 moves elements (transposes, slices, reshapes) is strides here. Where g is a cast, the product writes
-y itself and nothing is left. What does not fit is None: a factor that is computed, more sums than
-one, matrices without contiguous rows or columns.
+y itself and nothing is left; factors that are computed are made before (factors.py). What does not
+fit is None: more sums than one, matrices without contiguous rows or columns.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from itertools import permutations
 from graphc_runtime.records import dataclass
 
 from .. import types as ty
-from ..types import BF16, F16, F32, F64, DType, Extent
+from ..types import DType, Extent
 from . import ir as L
 from .contraction import inlined
-from .ir import Accumulate, Alloc, Buffer, Cast, Expr, For, Let, Load, LoopFunc, Stmt, Store
-
-SUMS = {F16: F32, BF16: F32, F32: F32, F64: F64}
-"""The dtypes of factors, and those that their products are added in."""
+from .factors import Factor, factors, needed
+from .ir import Alloc, Buffer, Cast, Expr, For, Let, Load, LoopFunc, Stmt, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class Strided:
 class Product:
     """result[batch, m, n] = left[batch, m, k] @ right[batch, k, n], summed in SUMS[dtype].
 
+    `before` make the factors that are computed, each in a buffer that is allocated at its top.
     `rest` computes the results out of the product, whose buffer is allocated at its top; None where
     the product is the result.
     """
@@ -57,6 +56,7 @@ class Product:
     n: Extent
     k: Extent
     batch: Extent
+    before: tuple[LoopFunc, ...]
     rest: LoopFunc | None
 
     @property
@@ -75,12 +75,14 @@ class Product:
 
 def product(func: LoopFunc) -> Product | None:
     """The function as a product of matrices, and what is left of it; None where it is none."""
-    if len(func.body) != 1 or not isinstance(func.body[0], For):
-        return None
-    loops = [func.body[0]]
-    while len(loops[-1].body) == 1 and isinstance(loops[-1].body[0], For):
-        loops.append(loops[-1].body[0])
-    nest = _nest(tuple(loops))
+    loops: list[For] = []
+    lets: list[Stmt] = []
+    body = func.body
+    while body and isinstance(body[-1], For) and all(isinstance(s, Let) for s in body[:-1]):
+        lets += body[:-1]
+        loops.append(body[-1])
+        body = body[-1].body
+    nest = _nest(func, tuple(loops), (*lets, *body)) if loops else None
     if nest is None:
         return None
     stored = nest.stored()
@@ -100,21 +102,21 @@ def product(func: LoopFunc) -> Product | None:
 
 @dataclass(frozen=True, slots=True)
 class _Nest:
-    """A sum of products of two loads, taken apart."""
+    """A sum of products of two factors, taken apart."""
 
     loops: tuple[For, ...]
     reduction: tuple[For, ...]
     sum: Buffer
     before: tuple[Stmt, ...]
     after: tuple[Stmt, ...]
-    factors: tuple[Load, Load]
+    factors: tuple[Factor, Factor]
 
     # -- the end
     @property
     def dtype(self) -> DType:
         """What the product is stored in: the factors' dtype where the sum is always cast to it."""
         uses = {use.dtype for stmt in self.after for use in self._uses(_value(stmt))}
-        narrow = self.factors[0].dtype
+        narrow = self.factors[0].load.dtype
         return narrow if uses == {narrow} else self.sum.dtype
 
     def stored(self) -> Load | None:
@@ -134,14 +136,8 @@ class _Nest:
                 return element if expr.dtype is element.dtype else Cast(element, expr.dtype)
             return _rebuilt(expr, visit)
 
-        read = set[str]()
-        body: tuple[Stmt, ...] = ()
-        for stmt in reversed((*self.before, *self.after)):
-            if isinstance(stmt, Let) and stmt.name not in read:
-                continue  # only the sum read it
-            stmt = _with_value(stmt, visit(_value(stmt)))
-            read |= _names(stmt)
-            body = (stmt, *body)
+        whole = (*self.before, *self.after)
+        body = needed([_with_value(stmt, visit(_value(stmt))) for stmt in whole])
         whole = replace(self.loops[-1], body=body)
         for loop in reversed(self.loops[:-1]):
             whole = replace(loop, body=(whole,))
@@ -162,7 +158,7 @@ class _Nest:
     # -- the matrices
     def product(self, stored: Load) -> Product | None:
         """The product, whose elements are stored there."""
-        left, right = (_strides(load, self.variables) for load in self.factors)
+        left, right = (_strides(one.load, self.variables) for one in self.factors)
         result = _strides(stored, self.variables)
         if left is None or right is None or result is None:
             return None
@@ -197,7 +193,7 @@ class _Nest:
         b = _joined(whole, (left, right, result))
         if b is None:
             return None
-        buffers = (*self.factors, stored)
+        buffers = (*(one.load for one in self.factors), stored)
         offsets = [_offset(load, self.variables) for load in buffers]
         forms = ((m.strides[0], depth.strides[0]), (depth.strides[1], n.strides[0]),
                  (m.strides[1], n.strides[1]))  # fmt: skip
@@ -214,12 +210,13 @@ class _Nest:
             if not _is_matrix(matrix, high, wide, _is_mixed(load, groups)):
                 return None
         a, z, y = made
-        return Product(a, z, y, m.extent, n.extent, depth.extent, b.extent, None)
+        before = tuple(one.before for one in self.factors if one.before is not None)
+        return Product(a, z, y, m.extent, n.extent, depth.extent, b.extent, before, None)
 
 
-def _nest(loops: tuple[For, ...]) -> _Nest | None:
-    """The loops taken apart; None where they are no sum of products of two loads."""
-    body = loops[-1].body
+def _nest(func: LoopFunc, loops: tuple[For, ...], body: tuple[Stmt, ...]) -> _Nest | None:
+    """The loops taken apart; None where they are no sum of products of two factors. `body` is that
+    of the innermost one, after all that stands between them."""
     inside = [k for k, s in enumerate(body) if isinstance(s, For)]
     if len(inside) != 1 or any(loop.kind not in ("parallel", "serial") for loop in loops):
         return None
@@ -236,8 +233,8 @@ def _nest(loops: tuple[For, ...]) -> _Nest | None:
     if sums is None or len(sums) != 1:
         return None
     (total,) = sums
-    factors = _factors(total)
-    if factors is None:
+    found = factors(func, total, (*before, *within), loops, reduction)
+    if found is None:
         return None
     mine = [s for s in before if isinstance(s, (Alloc, Store)) and s.buffer == total.buffer]
     around = tuple(s for s in before if s not in mine)
@@ -251,7 +248,7 @@ def _nest(loops: tuple[For, ...]) -> _Nest | None:
         return None
     if any(isinstance(s, Store) and s.buffer.space != "global" for s in ends):
         return None
-    return _Nest(loops, tuple(reduction), total.buffer, around, ends, factors)
+    return _Nest(loops, tuple(reduction), total.buffer, around, ends, found)
 
 
 def _inlined_sum(stmts: Sequence[Stmt], buffer: Buffer) -> tuple[Stmt, ...]:
@@ -271,25 +268,6 @@ def _inlined_sum(stmts: Sequence[Stmt], buffer: Buffer) -> tuple[Stmt, ...]:
                 continue
         found.append(stmt)
     return tuple(found)
-
-
-def _factors(total: Accumulate) -> tuple[Load, Load] | None:
-    """The two loads whose products are added."""
-    value = total.value
-    if total.op != "add" or not isinstance(value, L.Scalar) or value.op != "mul":
-        return None
-    if len(value.args) != 2 or set(total.buffer.shape) != {1}:
-        return None
-    found: list[Load] = []
-    for factor in value.args:
-        load = factor.value if isinstance(factor, Cast) else factor
-        if not isinstance(load, Load) or load.guard is not None or load.buffer.strides is not None:
-            return None
-        if load.buffer.space != "global" or SUMS.get(load.dtype) is not value.dtype:
-            return None
-        found.append(load)
-    left, right = found
-    return (left, right) if left.dtype is right.dtype else None
 
 
 # ---------------------------------------------------------------------------------------- strides
@@ -393,20 +371,3 @@ def _rebuilt(expr: Expr, visit: Callable[[Expr], Expr]) -> Expr:
     if isinstance(expr, Load) and expr.guard is not None:
         return replace(expr, guard=visit(expr.guard))
     return expr
-
-
-def _names(stmt: Stmt) -> set[str]:
-    """The Lets that a statement reads, in expressions and in indices."""
-    found = set[str]()
-
-    def look(index: L.Index) -> L.Index:
-        found.update(ty.symbols(index))
-        return index
-
-    def leaf(expr: Expr) -> Expr:
-        if isinstance(expr, L.Name):
-            found.add(expr.name)
-        return expr
-
-    L.map_stmt(stmt, look, leaf)
-    return found
