@@ -54,8 +54,10 @@ class Graphc:
         self.device.free_held()
 
     def launches(self, function: Any) -> int:
+        from graphc.device.plan import work
+
         (program,) = function.__dict__["_front"]._programs.values()
-        return len(program.executable._variant(()).plan.launches)
+        return len(list(work(program.executable._variant(()).plan.steps)))
 
     def graph(self, run: Callable[[], Any], count: int) -> Callable[[], None] | None:
         """Runs of a call as one graph: its launches, at the addresses of a first call."""

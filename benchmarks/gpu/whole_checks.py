@@ -1,5 +1,5 @@
-"""Programs of cumulative ops, sorts and control flow for checks.py: whole, by `jit(device="cuda")`,
-against the evaluator, at extents and with numbers that kernels have to take care of."""
+"""Programs of cumulative ops, sorts, control flow and products by the library for checks.py: whole,
+by `jit(device="cuda")`, against the evaluator, at extents and with numbers that need care."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class Whole:
     calls: Callable[[], Sequence[tuple[Any, ...]]]
     options: dict[str, Any] = field(default_factory=dict)
     rtol: float = 0.0
+    there: dict[str, Any] = field(default_factory=dict)
+    """Options on the device alone."""
 
     def excess(self) -> float:
         """The largest error over what is allowed, of every call, twice."""
         from graphc import pytrees
 
-        on_device = graphc.jit(self.function, device="cuda", **self.options)
+        on_device = graphc.jit(self.function, device="cuda", **self.options, **self.there)
         meaning = graphc.jit(self.function, debug="evaluate", **self.options)
         worst = 0.0
         for arguments in self.calls():
@@ -72,7 +74,7 @@ def long(n: int) -> int:
     return min(n, 9000) if SLOW in os.environ else n
 
 
-def numbers(*shape: int, dtype: str = "f4", special: bool = False, seed: int = 0) -> np.ndarray:
+def numbers(*shape: int, dtype: Any = "f4", special: bool = False, seed: int = 0) -> np.ndarray:
     """Random numbers, some of them equal; with NaN, infinities and both zeros where `special`."""
     rng = np.random.default_rng([seed, *shape])
     kind = np.dtype(dtype)
@@ -281,3 +283,88 @@ def control() -> list[Whole]:
             dims={"h": ("b", None), "xs": (None, "b", None)}),
         one("sorts and sums in a loop", _sorted_in_a_loop, (numbers(20, 300),)),
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------- products by the library
+
+
+def _layer(x: Any, w: Any, b: Any) -> Any:
+    return np.maximum(x @ w + b, 0)
+
+
+def _masked(x: Any, g: Any) -> Any:
+    return x.T @ np.where(g > 0, g, 0), g.sum(axis=0)
+
+
+def products() -> list[Whole]:
+    """Every one by cuBLASLt; sums of `k` terms are compared within the rounding of the dtype."""
+    rtol = {"f16": 4e-3, "bf16": 3e-2, "f32": 4e-6, "f64": 4e-14}
+
+    def one(name: str, function: Any, *shapes: tuple[int, ...], dtype: str = "f32",
+            calls: Sequence[Sequence[tuple[int, ...]]] = (), special: bool = False,
+            tolerance: float = 0.0, library: bool | None = True,
+            **options: Any) -> Whole:  # fmt: skip
+        kind = graphc.types.DTYPES[dtype].numpy  # type: ignore[attr-defined]
+
+        def arrays() -> list[tuple[Any, ...]]:
+            return [
+                tuple(
+                    numbers(*(small(n) for n in s), dtype=kind, special=special, seed=k)
+                    for k, s in enumerate(given)
+                )
+                for given in (calls or [shapes])
+            ]
+
+        allowed = tolerance or rtol[dtype]
+        there = {"library": library}
+        return Whole(f"{name} {dtype}", function, arrays, options, allowed, there)
+
+    def matmul(a: Any, b: Any) -> Any:
+        return a @ b
+
+    found: list[Whole] = []
+    for dtype in rtol:
+        turns = {
+            "a b": (matmul, (1000, 777), (777, 1234)),
+            "a.T b": (lambda a, b: a.T @ b, (777, 1000), (777, 1234)),
+            "a b.T": (lambda a, b: a @ b.T, (1000, 777), (1234, 777)),
+            "a.T b.T": (lambda a, b: a.T @ b.T, (777, 1000), (1234, 777)),
+            "(a b).T": (lambda a, b: (a @ b).T, (1000, 777), (777, 1234)),
+            "1024": (matmul, (1024, 1024), (1024, 1024)),
+            "few rows": (matmul, (16, 2048), (2048, 2048)),
+            "few columns": (matmul, (2048, 2048), (2048, 3)),
+            "deep": (matmul, (33, 20_001), (20_001, 65)),
+            "two terms": (matmul, (64, 2), (2, 64)),
+            "a row": (matmul, (1, 4096), (4096, 1000)),
+            "a column": (matmul, (1000, 4096), (4096, 1)),
+            "batch": (matmul, (64, 128, 96), (64, 96, 160)),
+            "shared": (matmul, (8, 100, 96), (96, 160)),
+            "heads": (lambda a, b: np.einsum("qhd,khd->hqk", a, b), (200, 8, 64), (300, 8, 64)),
+            "slices": (lambda a, b: a[3:, 5:] @ b[5:, 1:], (300, 264), (264, 301)),
+            "layer": (_layer, (1024, 512), (512, 768), (768,)),
+            "masked": (_masked, (1024, 512), (1024, 768)),
+            "turned factor": (lambda a, b: np.tanh(a).T @ b[::-1], (512, 300), (512, 200)),
+        }  # fmt: skip
+        found += [one(name, f, *shapes, dtype=dtype) for name, (f, *shapes) in turns.items()]
+    extents = ((300, 200, 100), (1, 2, 3), (5, 0, 7), (0, 3, 4), (64, 512, 33))
+    found += [
+        one("wide result", lambda a, b: np.matmul(a, b, dtype=np.float32), (300, 512), (512, 200),
+            dtype="f16", tolerance=1e-5),
+        one("special", matmul, (64, 30), (30, 64), special=True),
+        one("special", matmul, (64, 30), (30, 64), special=True, dtype="f16"),
+        one("chosen by the rule", matmul, (1024, 1024), (1024, 1024), dtype="bf16", library=None),
+        one("chosen by the rule", _layer, (2048, 1024), (1024, 1024), (1024,), dtype="f16",
+            library=None),
+        one("rounded to tf32", matmul, (512, 700), (700, 300), tolerance=2e-3, precision="tf32"),
+        one("symbolic", matmul, calls=[((n, k), (k, m)) for n, k, m in extents],
+            dims={"a": ("n", "k"), "b": ("k", "m")}),
+        one("in a scan", lambda h, xs, w: _recurrent(h, xs, w * np.float32(0.02)), (64, 96),
+            (12, 64, 96), (96, 96), tolerance=1e-4),
+        one("of constants", lambda x: x @ (np.eye(small(96), dtype=np.float32) * 2),
+            (64, 96)),
+    ]  # fmt: skip
+    return found
+
+
+def small(n: int) -> int:
+    return min(n, 40) if SLOW in os.environ else n
