@@ -321,8 +321,9 @@ class Front:
             if key == call.key:
                 made_for = f"it was made for {program.reason}"
                 lines = [f"{self.name}: program {number} serves the call; {made_for}"]
-                if self._tune and program.executable is not None:
-                    lines += program.executable.tuning or ("no kernel is worth measuring",)
+                if program.executable is not None:
+                    nothing = ("no kernel is worth measuring",) if self._tune else ()
+                    lines += program.executable.tuning or nothing
                 return "\n".join(lines)
         if not self._programs:
             return (

@@ -79,8 +79,6 @@ class Cuda:
 class DeviceExecutable:
     """A program on the device: one variant for contiguous arrays, others for any strides."""
 
-    tuning: tuple[str, ...] = ()
-
     def __init__(
         self, traced: TracedFunction, check_finite: bool, direct: bool, library: bool | None,
         tf32: bool,
@@ -96,6 +94,12 @@ class DeviceExecutable:
         self._variants: dict[tuple[int, ...], LoadedProgram] = {}
         self._lock = ForkLock()
         self._variant(())
+
+    @property
+    def tuning(self) -> tuple[str, ...]:
+        """The products that the library computes."""
+        products = self._variant(()).plan.products
+        return tuple(f"{p} by cuBLASLt{f' ({p.line})' if p.line else ''}" for p in products)
 
     @property
     def peak_bytes(self) -> ty.Extent:

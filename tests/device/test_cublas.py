@@ -501,6 +501,13 @@ def test_the_rule_decides_for_each_product() -> None:
     assert not plan_device(lower_graph(graph).optimised.graph).products, "where nobody asks"
 
 
+def test_explain_names_the_products() -> None:
+    run = graphc.jit(lambda a, b: np.tanh(a @ b), device="cuda", library=True)
+    a, b = numbers(3, 4), numbers(4, 5)
+    run(a, b)
+    assert "f32[3, 4] @ f32[4, 5] by cuBLASLt (" in run.explain(a, b)
+
+
 def test_no_product_of_the_librarys() -> None:
     """What it cannot do, or is no plain product."""
     square = ((64, 64), "f32")
