@@ -14,8 +14,7 @@ import atexit
 import ctypes
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,7 @@ class Device:
         self._driver = driver
         device = driver.Device(number)
         self._context = device.retain_primary_context()
-        self._thread = threading.local()
+        self._active = _Active(driver, self._context)
         self._closed = False
         self.name: str = device.name()
         major, minor = device.compute_capability()
@@ -94,28 +93,14 @@ class Device:
         self._closed = True
         self._context.detach()
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> _Active:
         """The context is the current one of this thread meanwhile; the driver's errors become
         DeviceErrors.
 
         No thread keeps it: pycuda ends the process when a thread ends with a context on its stack,
         and it also does when memory is freed where there is none.
         """
-        depth = getattr(self._thread, "depth", 0)
-        if not depth:
-            self._context.push()
-        self._thread.depth = depth + 1
-        try:
-            yield
-        except self._driver.MemoryError as error:
-            raise OutOfDeviceMemory(str(error)) from None
-        except self._driver.Error as error:
-            raise DeviceError(str(error)) from None
-        finally:
-            self._thread.depth = depth
-            if not depth:
-                self._context.pop()
+        return self._active
 
     # -- memory
     def allocate(self, nbytes: int) -> Held:
@@ -218,6 +203,33 @@ class Device:
         """Runs a captured graph on the stream."""
         with self.active():
             graph.launch(self.stream.handle)
+
+
+class _Depth(threading.local):
+    """How many blocks of `Device.active` this thread is in."""
+
+    count = 0
+
+
+class _Active:
+    """What `Device.active` answers; blocks may be nested, and it may be used by many threads."""
+
+    def __init__(self, driver: Any, context: Any):
+        self._driver, self._context, self._depth = driver, context, _Depth()
+
+    def __enter__(self) -> None:
+        if not self._depth.count:
+            self._context.push()
+        self._depth.count += 1
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._depth.count -= 1
+        if not self._depth.count:
+            self._context.pop()
+        if isinstance(error, self._driver.MemoryError):
+            raise OutOfDeviceMemory(str(error)) from None
+        if isinstance(error, self._driver.Error):
+            raise DeviceError(str(error)) from None
 
 
 class Held:
