@@ -438,24 +438,28 @@ class _Planner:
 
     def computed(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch | Product]:
         """The launches of a kernel, or the library's product and what follows it."""
-        found = None
+        parts = None
         if self.chosen is not None and not self.check_finite:
-            found = self.chosen.product(lowered.func)
-        if found is None or self.chosen is None:
+            parts = self.chosen.parts(lowered.func)
+        if parts is None or self.chosen is None:
             return [*self.launched(node, lowered, arena)]
         places, held = self.given(node, lowered), []
-        first: list[Launch | Product] = []
-        last: list[Launch | Product] = []
-        for func in found.before:
-            first += self.scheduled(node, func, places, held, arena)
-        if found.rest is not None:
-            last += self.scheduled(node, found.rest, places, held, arena)
-        left, right, result = (
-            places[one.buffer.name] for one in (found.left, found.right, found.result)
-        )
+        made: list[list[Launch] | loops.Product] = []
+        for part in parts:
+            whole = isinstance(part, loops.Product)
+            made.append(part if whole else self.scheduled(node, part, places, held, arena))
         self.give(held, arena)
-        step = Product(found, (left, right, result), self.chosen.tf32, _line(node))
-        return [*first, step, *last]
+        steps: list[Launch | Product] = []
+        for one in made:  # the places of factors and results are known now
+            if isinstance(one, loops.Product):
+                left, right, result = (
+                    places[matrix.buffer.name] for matrix in (one.left, one.right, one.result)
+                )
+                matrices = left, right, result
+                steps.append(Product(one, matrices, self.chosen.tf32, _line(node)))
+            else:
+                steps += one
+        return steps
 
     def launched(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch]:
         held: list[tuple[Extent, Extent]] = []
@@ -474,9 +478,13 @@ class _Planner:
         self, node: Node, func: L.LoopFunc, places: dict[str, Place],
         held: list[tuple[Extent, Extent]], arena: Arena,
     ) -> list[Launch]:  # fmt: skip
-        """The launches of a function; its workspace is added to the places and to what is held."""
+        """The launches of a function; its workspace is added to the places and to what is held.
+        Its parameters are known by their names to the other parts of a kernel."""
+        shared = {buffer.name for buffer in func.params if buffer.name in places}
         func = schedule_cuda(func)
         for buffer in workspace(func):
+            if buffer.name in shared:
+                continue
             nbytes = ty.product(buffer.shape) * buffer.dtype.nbytes
             offset = arena.take(nbytes)
             held.append((offset, nbytes))

@@ -1,6 +1,6 @@
 """products: which products of matrices are computed by cuBLASLt, and how it sees them.
 
-The planner asks here (`Chosen.product`); what comes out is a `Product` step, which program.py hands
+The planner asks here (`Chosen.parts`); what comes out is a `Product` step, which program.py hands
 to cublas.py. Whether there is a library is not asked: who plans knows.
 """
 
@@ -61,16 +61,17 @@ class Chosen:
     always: bool = False
     tf32: bool = False
 
-    def product(self, func: LoopFunc) -> loops.Product | None:
-        """What the library computes of a function; None where it is nothing."""
-        found = loops.product(func)
-        if found is None or not _can(found):
-            return None
+    def parts(self, func: LoopFunc) -> tuple[LoopFunc | loops.Product, ...] | None:
+        """A function with what the library computes of it taken out; None where that is nothing."""
+        return loops.parts(func, self._takes)
+
+    def _takes(self, found: loops.Product) -> bool:
+        if not _can(found):
+            return False
         if self.always:
-            return found
-        if not chooses_library(found.dtype, found.m, found.n, found.k, found.batch, self.tf32):
-            return None
-        return found if _pays(found) else None
+            return True
+        extents = found.m, found.n, found.k, found.batch
+        return chooses_library(found.dtype, *extents, self.tf32) and _pays(found)
 
 
 def _pays(found: loops.Product) -> bool:

@@ -73,6 +73,38 @@ class Product:
         )
 
 
+def parts(
+    func: LoopFunc, wanted: Callable[[Product], bool]
+) -> tuple[LoopFunc | Product, ...] | None:
+    """The function in running order: products that are wanted, and functions for the rest. None
+    where it has no such product.
+
+    A buffer of the function that is neither read nor written outside ("temp") may be of several
+    parts. What a part allocates is its own, but for the factors and the result of a product.
+    """
+    if not all(isinstance(stmt, For) for stmt in func.body):
+        return None  # names of the top level would be needed in several parts
+    found: list[LoopFunc | Product] = []
+    own: list[Stmt] = []
+
+    def flush() -> None:
+        if own:
+            found.append(replace(func, name=f"{func.name}_{len(found)}", body=tuple(own)))
+            own.clear()
+
+    for stmt in func.body:
+        one = product(replace(func, body=(stmt,)))
+        if one is None or not wanted(one):
+            own.append(stmt)
+            continue
+        flush()
+        found += [*one.before, one, *(() if one.rest is None else (one.rest,))]
+    if not any(isinstance(one, Product) for one in found):
+        return None
+    flush()
+    return tuple(found)
+
+
 def product(func: LoopFunc) -> Product | None:
     """The function as a product of matrices, and what is left of it; None where it is none."""
     loops: list[For] = []

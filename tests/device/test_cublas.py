@@ -216,6 +216,11 @@ def test_what_ends_a_product_is_a_kernel_of_its_own(dtype: str, calls: list[str]
     assert first.shape.result.buffer.dtype.name == dtype, "it waits in the dtype it is rounded to"
 
 
+def softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 def test_ends_of_all_kinds(calls: list[str]) -> None:
     a, b, c = numbers(24, 40), numbers(40, 32), numbers(24, 32)
     functions: list[Callable[..., Any]] = [
@@ -225,7 +230,12 @@ def test_ends_of_all_kinds(calls: list[str]) -> None:
         lambda a, b, c: np.where(c > 0, a @ b, 0),
         lambda a, b, c: c.T @ (a @ b + 1),
     ]
-    for function, products in zip(functions, (1, 1, 1, 1, 2), strict=True):
+    functions += [
+        lambda a, b, c: softmax(a @ b + c),
+        lambda a, b, c: (np.tanh(a @ b), np.tanh(a @ b).sum(axis=0), (a @ b - c).max(axis=1)),
+        lambda a, b, c: ((a @ b - c) ** 2).mean(),
+    ]
+    for function, products in zip(functions, (1, 1, 1, 1, 2, 1, 1, 1), strict=True):
         same(function, a, b, c, calls=calls, products=products)
         calls.clear()
 
