@@ -325,6 +325,19 @@ class Handle:
                 found = cls._made[device] = cls(device)
             return found
 
+    def prepare(self, call: Call, aligned: tuple[int, int, int]) -> _Prepared:
+        """What is needed for a call with arrays that begin at multiples of so many bytes. The
+        context is current.
+
+        Raises:
+            cuda.DeviceError: there is no algorithm for it.
+        """
+        key = (call, aligned)
+        found = self._prepared.get(key)
+        if found is None:  # two threads may both make one: then one is used
+            found = self._prepared[key] = _Prepared(self, call, aligned)
+        return found
+
     def run(self, call: Call, a: int, b: int, d: int) -> None:
         """Computes on the device's stream, which may be captured: nothing is allocated. The context
         is current.
@@ -332,10 +345,7 @@ class Handle:
         Raises:
             cuda.DeviceError: with the call, its status and the shapes.
         """
-        key = (call, (_alignment(a), _alignment(b), _alignment(d)))
-        prepared = self._prepared.get(key)
-        if prepared is None:  # two threads may both make one: then one is used
-            prepared = self._prepared[key] = _Prepared(self, call, key[1])
+        prepared = self.prepare(call, (alignment(a), alignment(b), alignment(d)))
         scale = F64 if call.dtype is F64 else F32
         self.library.call(
             call, "cublasLtMatmul", self.handle, prepared.description,
@@ -345,6 +355,6 @@ class Handle:
         )  # fmt: skip
 
 
-def _alignment(address: int) -> int:
+def alignment(address: int) -> int:
     """The largest power of two up to ALIGNMENT that divides an address."""
     return min(address & -address, ALIGNMENT) or ALIGNMENT

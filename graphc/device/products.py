@@ -15,7 +15,7 @@ from ..loops import products as loops
 from ..loops.factors import SUMS
 from ..loops.ir import LoopFunc
 from ..types import BF16, F16, F32, DType, Extent
-from .cublas import Call, Matrix
+from .cublas import Call, Matrix, alignment
 
 LEAST_WORK = 1 << 30
 """Multiply-adds of the smallest product that was measured (1024^3)."""
@@ -132,3 +132,23 @@ def _matrix(rows: int, columns: int, row: int, column: int, batch: int) -> tuple
     if row == 1 or rows == 1:
         return Matrix(rows, columns, column if columns > 1 else rows, batch), False
     return Matrix(columns, rows, row, batch), True
+
+
+def least_alignments(found: loops.Product, least: int) -> tuple[int, int, int]:
+    """What the addresses of a, b and d are multiples of, in bytes, at least, in buffers that begin
+    at multiples of `least`."""
+
+    def of(one: loops.Strided) -> int:
+        nbytes = one.buffer.dtype.nbytes
+        return alignment(one.offset * nbytes | least) if isinstance(one.offset, int) else nbytes
+
+    sides = (found.left, found.right) if is_turned(found) else (found.right, found.left)
+    a, b, d = (of(one) for one in (*sides, found.result))
+    return a, b, d
+
+
+def is_symbolic(found: loops.Product) -> bool:
+    """Is something only known when the program is called?"""
+    matrices = found.left, found.right, found.result
+    steps = [s for one in matrices for s in (one.offset, one.row, one.column, one.batch)]
+    return not all(isinstance(s, int) for s in (*steps, found.m, found.n, found.k, found.batch))

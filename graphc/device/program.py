@@ -42,7 +42,7 @@ from .plan import (
     plan_device,
     stride_symbol,
 )
-from .products import Chosen, call_of, is_turned
+from .products import Chosen, call_of, is_symbolic, is_turned, least_alignments
 
 GRAPHS = 8
 """So many captured graphs are kept for a program, those used last."""
@@ -124,7 +124,10 @@ class DeviceExecutable:
             return plan
         doing = f"loading {plan.graph.name}"
         try:
-            self._handle(doing)
+            handle = self._handle(doing)
+            if not self._chosen.always:
+                with errors(doing), self.device.active():
+                    _prepare(handle, plan.products)
         except OutOfDeviceMemory:
             raise
         except DeviceError as error:
@@ -173,6 +176,19 @@ class DeviceExecutable:
 
     def attach(self, function: Any, traced: TracedFunction) -> bool:
         return False
+
+
+def _prepare(handle: cublas.Handle, products: Sequence[Product]) -> None:
+    """Asks for algorithms while there is a choice still.
+
+    Raises:
+        cuda.DeviceError: there is none for one of the products.
+    """
+    for one in products:
+        if not is_symbolic(one.shape):
+            call = call_of(one.shape, {}, one.tf32)
+            assert call is not None
+            handle.prepare(call, least_alignments(one.shape, ALIGNMENT))
 
 
 _noticed: set[str] = set()

@@ -649,6 +649,37 @@ def test_no_memory_for_the_workspace(
     close(run(x), x.numpy() @ x.numpy(), "f32", 64)
 
 
+def test_no_algorithm(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default that is found out while there is a choice."""
+    original = cublas.Library.call
+
+    def call(self: Any, doing: object, name: str, *arguments: Any) -> None:
+        original(self, doing, name, *arguments)
+        if name == "cublasLtMatmulAlgoGetHeuristic":
+            arguments[-1]._obj.value = 0
+
+    monkeypatch.setattr(cublas.Library, "call", call)
+    monkeypatch.setattr("graphc.device.products.LEAST_WORK", 0)
+    x, w = numbers(128, 512), numbers(512, 128)
+    with pytest.warns(UserWarning, match=r"has no algorithm for f32\[128, 512\] @ f32\[512, 128\]"):
+        close(graphc.jit(lambda a, b: a @ b, device="cuda")(x, w), x @ w, "f32", 512)
+    with pytest.raises(DeviceError, match=r"has no algorithm.*library=False"):
+        graphc.jit(lambda a, b: a @ b, device="cuda", library=True)(x, w)
+
+
+def test_the_rule_at_work(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
+    monkeypatch.setattr("graphc.device.products.LEAST_WORK", 0)
+    x, w = numbers(128, 512, dtype="bf16"), numbers(512, 136, dtype="bf16")
+    for k, run in enumerate(
+        (lambda a, b: a @ b, lambda a, b: a[:, 2:] @ b[2:], lambda a, b: np.maximum(a @ b, 0))
+    ):
+        jitted = graphc.jit(run, device="cuda")
+        wanted = graphc.jit(run, debug="evaluate")(x, w)
+        for _ in range(3):
+            close(jitted(x, w), wanted, "bf16", 512)
+        assert calls.count("cublasLtMatmul") == (3, 3, 6)[k], "510 terms are too few"
+
+
 def test_a_status_names_call_shape_and_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cublas, "_COMPUTE_F64", 9999)
     run = graphc.jit(lambda a, b: a @ b, device="cuda", library=True, name="product")
