@@ -174,6 +174,11 @@ class Device:
         function.held._launch_kernel(grid, block, arguments, shared, self.stream)
 
     # -- other streams
+    @property
+    def target(self) -> int:
+        """The handle of the stream that work goes to now, for libraries that launch themselves."""
+        return self.stream.handle
+
     def wait_for(self, stream: int) -> None:
         """What follows on our stream waits for what stream number `stream` has to do now (1: the
         legacy default, 2: the thread's own)."""

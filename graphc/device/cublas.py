@@ -302,7 +302,7 @@ class Handle:
     _lock: ClassVar[Any] = threading.Lock()
 
     def __init__(self, device: cuda.Device):
-        self._stream = device.stream.handle
+        self._device = device
         self.library = find(device.driver_version)
         with device.active():
             self.handle = self.library.new(f"the driver of {device.name}", "cublasLtCreate")
@@ -351,7 +351,7 @@ class Handle:
             call, "cublasLtMatmul", self.handle, prepared.description,
             ctypes.byref(self._ones[scale]), a, prepared.a, b, prepared.b,
             ctypes.byref(self._zeros[scale]), d, prepared.d, d, prepared.d,
-            ctypes.byref(prepared.algorithm), int(self._workspace), WORKSPACE_BYTES, self._stream,
+            ctypes.byref(prepared.algorithm), int(self._workspace), WORKSPACE_BYTES, self._device.target,
         )  # fmt: skip
 
 
