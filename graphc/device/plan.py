@@ -5,8 +5,9 @@ after the last kernel that reads it, and one allocation serves a whole call. Wha
 constants only runs once, when the program is loaded.
 
 A loop of so many iterations is its kernels launched again and again, with pointers to other rows:
-nothing waits, and a captured graph holds all of them. A loop with a condition, and a choice, ask
-the device once for each decision.
+nothing waits, and a captured graph holds all of them. What a loop with a condition, or a choice,
+decides is at a place that a kernel writes: a captured graph reads it on the device, the host
+otherwise.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ Place = tuple[str, object]
 """("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset),
 ("constant", k), or ("local", name): what a loop around binds."""
 ALIGN = 256
+COUNT_BYTES = 8
 VECTOR_BYTES = 16
 """Kernels take for granted that arrays in order begin at a multiple of it."""
 
@@ -75,6 +77,7 @@ class Turn:
     second: Place
     copy: Launch
     """From `now` to `first`."""
+    nbytes: Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Runs `before`, then `body` so often as `length` says; or while `condition` leaves true at
-    `answer`, at most `limit` times.
+    `answer` (a bool), at most `limit` times.
     """
 
     turns: tuple[Turn, ...]
@@ -101,6 +104,8 @@ class Loop:
     condition: tuple[Step, ...] = ()
     answer: Place | None = None
     limit: int | None = None
+    count: Place | None = None
+    """Where the device counts iterations (an i64), if there is a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +132,11 @@ def launches(steps: Sequence[Step]) -> Iterator[Launch]:
             yield from (turn.copy for turn in step.turns)
 
 
-def asks(steps: Sequence[Step]) -> bool:
-    """Whether running the steps waits for what the device decides."""
+def decides(steps: Sequence[Step]) -> bool:
+    """Whether what is launched depends on what kernels find."""
     return any(
         isinstance(step, Branch)
-        or (isinstance(step, Loop) and (step.length is None or asks((*step.before, *step.body))))
+        or (isinstance(step, Loop) and (step.length is None or decides((*step.before, *step.body))))
         for step in steps
     )
 
@@ -287,12 +292,16 @@ class _Planner:
         offset = self.arena.take(1)
         answer: Place = ("arena", offset)
         self.places[cond.results[0]] = answer
+        limit, count = node.attrs["limit"], None
+        if limit is not None:
+            count = ("arena", self.arena.take(COUNT_BYTES))
+            blocks.append((count[1], COUNT_BYTES))
         condition = self.inner(cond)
         steps = self.inner(body)
         self.give((*held, *blocks, (offset, 1)))
         return [Loop(
-            turns, (), (*begin, *more), steps, condition=condition, answer=answer,
-            limit=node.attrs["limit"],
+            turns, (), (*begin, *more), steps, condition=condition, answer=answer, limit=limit,
+            count=count,
         )]  # fmt: skip
 
     def switch(self, node: Node) -> list[Step]:
@@ -352,7 +361,9 @@ class _Planner:
             self.places[value], self.places[result] = now, following
             home = self.places[node.results[k]]
             (back,) = self.copy(value, now, home)
-            turns.append(Turn(str(now[1]), str(following[1]), home, ("arena", offset), back))
+            turns.append(Turn(
+                str(now[1]), str(following[1]), home, ("arena", offset), back, value.type.nbytes
+            ))  # fmt: skip
         return tuple(turns), begin, held
 
     def row(

@@ -2,13 +2,16 @@
 
 A call allocates results and one arena from the device's pool, launches the kernels on the device's
 stream, and returns: nothing waits. Calls that find the same addresses again (a loop does, because
-the pool gives back what was freed) replay a captured CUDA graph from the second time on.
+the pool gives back what was freed) replay a captured CUDA graph from the second time on. What a
+loop or choice decides is read by the graph itself (conditional.py); a call that is no replay, and
+one on a driver without such graphs, waits for each decision.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ from ..loops.ir import NON_FINITE
 from ..trace import TracedFunction, donations
 from .array import DeviceArray, device_put, errors, the_device
 from .build import build_cubins
+from .conditional import Decisions, State, decisions, nodes, say
 from .interchange import is_on_device, view
 from .plan import (
     Branch,
@@ -35,7 +39,7 @@ from .plan import (
     Loop,
     Place,
     Step,
-    asks,
+    decides,
     plan_device,
     stride_symbol,
 )
@@ -162,12 +166,17 @@ class LoadedProgram:
             self._error = device.allocate(4)
             device.clear(int(self._error), 4)
         self._launches = launches  # their identities are keys
-        self._asks = asks(plan.steps)
+        self._decisions: Decisions | None = None
+        self._asks = decides(plan.steps)
+        """Is the host asked for decisions, so that there is nothing to replay?"""
+        if self._asks:
+            self._decisions, why = decisions(device)
+            if why:
+                say(why)
+            self._asks = self._decisions is None
         self._graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
         self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
         self._lock = ForkLock()
-        self._count = 0
-        """Launches of the last call that was no replay."""
         if plan.setup:
             with errors(f"loading {name}"):
                 scratch = device.allocate(plan.setup_arena)
@@ -222,29 +231,41 @@ class LoadedProgram:
         key = (*buffers, arena, *env.values())
 
         def work() -> None:
-            self._count = 0
             with self.device.active():
                 self._run(self.plan.steps, _Frame(buffers, arena, env, {}))
 
         with self._lock:
-            if self._asks:  # what is launched depends on what the device finds
-                work()
-                return
-            if key not in self._graphs:
-                self._graphs[key] = None
-                if len(self._graphs) > GRAPHS:
-                    self._graphs.popitem(last=False)
+            if self._asks or key not in self._graphs:
+                if not self._asks:
+                    self._graphs[key] = None
+                    if len(self._graphs) > GRAPHS:
+                        self._graphs.popitem(last=False)
                 work()
                 return
             found = self._graphs[key]
-            if found is None and 1 < self._count <= CAPTURED_LAUNCHES:
-                found = self._graphs[key] = self.device.capture(work)
+            if found is None:
+                found = self._graphs[key] = self._captured(work, env)
             self._graphs.move_to_end(key)
             if found is None:
                 work()
             else:
                 with self.device.active():
                     self.device.replay(found)
+
+    def _captured(self, work: Callable[[], None], env: Mapping[str, int]) -> cuda.Graph | None:
+        """The graph of what `work` launches; None where it would save nothing, or be too long, or
+        the driver does not make it."""
+        if not 1 < _nodes(self.plan.steps, env) <= CAPTURED_LAUNCHES:
+            return None
+        try:
+            return self.device.capture(work)
+        except cuda.DeviceError as error:
+            if self._decisions is None:
+                raise
+            # the same without a graph may do, or raises what is wrong with a kernel
+            say(str(error))
+            self._asks = True
+            return None
 
     def _run(self, steps: Sequence[Step], frame: _Frame) -> None:
         for step in steps:
@@ -253,7 +274,6 @@ class LoadedProgram:
             elif isinstance(step, Copy):
                 target, source = (self._address(p, frame) for p in (step.target, step.source))
                 self.device.copy(target, source, _number(step.nbytes, frame.env))
-                self._count += 1
             elif isinstance(step, Loop):
                 self._loop(step, frame)
             else:
@@ -268,42 +288,77 @@ class LoadedProgram:
                 places.reverse()
             inside.local[turn.now], inside.local[turn.next] = places
         self._run(loop.before, inside)
+        if length is not None:
+            self._counted(loop, length, inside)
+        elif self.device.capturing is not None:
+            self._decided(loop, inside)
+        else:
+            self._asked(loop, inside)
+
+    def _counted(self, loop: Loop, length: int, inside: _Frame) -> None:
+        """So many iterations, to other rows each."""
         rows = [
-            (r.name, self._address(r.base, frame), _number(r.step_bytes, frame.env))
+            (r.name, self._address(r.base, inside), _number(r.step_bytes, inside.env))
             for r in loop.rows
         ]
-        done = 0
-        while length is None or done < length:
-            if length is None:
-                self._run(loop.condition, inside)
-                if done == loop.limit or not self._read(loop.answer, np.bool_, frame):
-                    break
-            else:
-                k = length - 1 - done if loop.reverse else done
-                inside.local.update((name, base + k * step) for name, base, step in rows)
+        for done in range(length):
+            k = length - 1 - done if loop.reverse else done
+            inside.local.update((name, base + k * step) for name, base, step in rows)
             self._run(loop.body, inside)
-            for turn in loop.turns:
-                now, following = inside.local[turn.now], inside.local[turn.next]
-                inside.local[turn.now], inside.local[turn.next] = following, now
+            _turn(loop, inside)
+
+    def _asked(self, loop: Loop, inside: _Frame) -> None:
+        """Iterations until the host reads that the condition does not hold."""
+        assert loop.answer is not None
+        done = 0
+        while True:
+            self._run(loop.condition, inside)
+            if done == loop.limit or not self._read(loop.answer, np.bool_, inside):
+                break
+            self._run(loop.body, inside)
+            _turn(loop, inside)
             done += 1
-        if length is None and done % 2:
+        if done % 2:
             for turn in loop.turns:
                 self._launch(turn.copy, inside)
 
-    def _branch(self, branch: Branch, frame: _Frame) -> None:
-        index = int(self._read(branch.index, np.int64, frame))
-        self._run(branch.arms[min(max(index, 0), len(branch.arms) - 1)], frame)
+    def _decided(self, loop: Loop, inside: _Frame) -> None:
+        """The same by a node of a graph. One body serves all iterations, so that each has to begin
+        with its states at the same places: they are brought back."""
+        assert self._decisions is not None and loop.answer is not None
+        states = [
+            State(inside.local[t.now], inside.local[t.next], _number(t.nbytes, inside.env))
+            for t in loop.turns
+        ]
 
-    def _read(self, place: Place | None, dtype: Any, frame: _Frame) -> Any:
+        def body() -> None:
+            self._run(loop.body, inside)
+            _turn(loop, inside)
+            self._run(loop.condition, inside)
+
+        self._run(loop.condition, inside)
+        answer = self._address(loop.answer, inside)
+        count = 0 if loop.count is None else self._address(loop.count, inside)
+        self._decisions.loop(answer, count, loop.limit, states, body)
+
+    def _branch(self, branch: Branch, frame: _Frame) -> None:
+        arms = branch.arms
+        if self.device.capturing is not None:
+            assert self._decisions is not None
+            bodies = [partial(self._run, arm, frame) for arm in arms]
+            self._decisions.choose(self._address(branch.index, frame), bodies)
+            return
+        index = int(self._read(branch.index, np.int64, frame))
+        self._run(arms[min(max(index, 0), len(arms) - 1)], frame)
+
+    def _read(self, place: Place, dtype: Any, frame: _Frame) -> Any:
         """A number that the device has made; waits for it."""
-        assert place is not None
         found = np.zeros(1, dtype)
         self.device.download(found, self._address(place, frame))
         return found[0]
 
     def _launch(self, launch: Launch, frame: _Frame) -> None:
         kernel = launch.kernel
-        self._count += 1
         grid = tuple(
             min(_number(e, frame.env), limit)
             for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
@@ -351,6 +406,31 @@ class LoadedProgram:
             raise GraphcError(f"a kernel reported the unknown error {number}; a bug of graphc")
         message = self.plan.messages[number - 1]
         raise NonFiniteError(message) if NON_FINITE in message else IndexError(message)
+
+
+def _turn(loop: Loop, inside: _Frame) -> None:
+    """The places of the states change."""
+    local = inside.local
+    for turn in loop.turns:
+        local[turn.now], local[turn.next] = local[turn.next], local[turn.now]
+
+
+def _nodes(steps: Sequence[Step], env: Mapping[str, int]) -> int:
+    """How many nodes a graph of the steps has; of a step that decides, all that may run."""
+    total = 0
+    for step in steps:
+        if isinstance(step, Branch):
+            total += sum(_nodes(arm, env) + 2 for arm in step.arms)
+        elif isinstance(step, Loop):
+            total += _nodes(step.before, env)
+            inside = _nodes(step.body, env)
+            if step.length is None:
+                total += 2 * _nodes(step.condition, env) + inside + nodes(len(step.turns))
+            else:
+                total += _number(step.length, env) * inside
+        else:
+            total += 1
+    return total
 
 
 def _number(extent: ty.Extent, env: Mapping[str, int]) -> int:
