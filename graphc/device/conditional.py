@@ -29,9 +29,10 @@ THREAD_BYTES = 64
 """Of states, for each thread of a launch that brings them back, until the device is full."""
 BLOCKS = 8
 """Of a processor, at most."""
+PAIR_BYTES = 4 << 20
+"""From so many bytes of states on, a body is two iterations: to bring the states back would take
+longer than the node around the second one. An estimate for an H100: 2 us an iteration."""
 
-_PLACES = "".join(f", char* to{k}, const char* from{k}, long long bytes{k}" for k in range(STATES))
-_BACK = "\n  ".join(f"graphc_bring(to{k}, from{k}, bytes{k});" for k in range(STATES))
 SOURCE = f"""
 extern "C" __device__ void cudaGraphSetConditional(unsigned long long condition,
                                                    unsigned int value);
@@ -40,13 +41,27 @@ struct alignas(16) graphc_part {{
   unsigned long long low, high;
 }};
 
-static __device__ void graphc_bring(char* to, const char* from, long long bytes) {{
+struct graphc_states {{
+  struct {{
+    char* now;
+    const char* next;
+    long long bytes;
+  }} at[{STATES}];
+}};
+
+static __device__ __forceinline__ void graphc_bring(const graphc_states& states) {{
   long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;
   long long threads = gridDim.x * (long long)blockDim.x;
-  long long parts = ((unsigned long long)to | (unsigned long long)from) % 16 ? 0 : bytes / 16;
-  for (long long k = first; k < parts; k += threads)
-    ((graphc_part*)to)[k] = ((const graphc_part*)from)[k];
-  for (long long k = parts * 16 + first; k < bytes; k += threads) to[k] = from[k];
+#pragma unroll 1
+  for (int s = 0; s < {STATES}; ++s) {{
+    char* to = states.at[s].now;
+    const char* from = states.at[s].next;
+    long long bytes = states.at[s].bytes;
+    long long parts = ((unsigned long long)to | (unsigned long long)from) % 16 ? 0 : bytes / 16;
+    for (long long k = first; k < parts; k += threads)
+      ((graphc_part*)to)[k] = ((const graphc_part*)from)[k];
+    for (long long k = parts * 16 + first; k < bytes; k += threads) to[k] = from[k];
+  }}
 }}
 
 // The place that an index means: the nearest one there is.
@@ -57,23 +72,33 @@ static __device__ long long graphc_nearest(long long index, long long count) {{
 // Before a loop: is there a first iteration?
 extern "C" __global__ void __launch_bounds__(1) graphc_enter(
     unsigned long long condition, const unsigned char* answer, long long* done, long long limit) {{
-  if (done) *done = 0;
+  *done = 0;
   cudaGraphSetConditional(condition, *answer != 0 && limit != 0);
 }}
 
 // Behind an iteration: the states are brought back; is there another one?
 extern "C" __global__ void __launch_bounds__({THREADS}) graphc_again(
-    unsigned long long condition, const unsigned char* answer, long long* done, long long limit
-    {_PLACES}) {{
-  {_BACK}
+    unsigned long long condition, const unsigned char* answer, long long* done, long long limit,
+    graphc_states states) {{
+  graphc_bring(states);
   if (blockIdx.x | threadIdx.x) return;
-  bool more = *answer != 0;
-  if (done) more &= ++*done != limit;
-  cudaGraphSetConditional(condition, more);
+  cudaGraphSetConditional(condition, (++*done != limit) & (*answer != 0));
 }}
 
-extern "C" __global__ void __launch_bounds__({THREADS}) graphc_back(long long none{_PLACES}) {{
-  {_BACK}
+// Behind the first of two iterations: does `second` follow? If not, the loop ends.
+extern "C" __global__ void __launch_bounds__(1) graphc_half(
+    unsigned long long condition, const unsigned char* answer, long long* done, long long limit,
+    unsigned long long second) {{
+  bool more = (++*done != limit) & (*answer != 0);
+  cudaGraphSetConditional(condition, more);
+  cudaGraphSetConditional(second, more);
+}}
+
+// Brings states back; where there is a number of iterations, if it is odd.
+extern "C" __global__ void __launch_bounds__({THREADS}) graphc_back(
+    const long long* done, graphc_states states) {{
+  if (done && *done % 2 == 0) return;
+  graphc_bring(states);
 }}
 
 // Which of several bodies?
@@ -88,7 +113,9 @@ extern "C" __global__ void __launch_bounds__(1) graphc_is(
   cudaGraphSetConditional(condition, graphc_nearest(*index, count) == one);
 }}
 """
-NAMES = ("graphc_enter", "graphc_again", "graphc_back", "graphc_choose", "graphc_is")
+NAMES = (
+    "graphc_enter", "graphc_again", "graphc_half", "graphc_back", "graphc_choose", "graphc_is",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +140,48 @@ class Decisions:
         self, answer: int, count: int, limit: int | None, states: Sequence[State],
         body: Callable[[], None],
     ) -> None:  # fmt: skip
-        """Runs `body` while the byte at the address `answer` is not 0, at most `limit` times, which
-        are counted at the address `count` then. The body computes the byte anew.
+        """Runs iterations while the byte at the address `answer` is not 0, at most `limit`, which
+        are counted at the address `count`. In the end the states are where the first one read them.
+
+        `body` launches an iteration, which computes the byte anew: the first time one that reads
+        the states at `now`, then one that goes the other way.
         """
         capture = self._capture()
         condition = capture.condition()
-        bound = [condition, answer, count if limit is not None else 0]
-        bound.append(-1 if limit is None else limit)
+        bound = [condition, answer, count, -1 if limit is None else limit]
         self._launch("graphc_enter", 1, 1, bound)
 
-        def iteration() -> None:
+        def single() -> None:
             body()
-            self._again(bound, states)
+            *some, last = _groups(states)
+            for group in some:
+                self._bring("graphc_back", [0], group)
+            self._bring("graphc_again", bound, last)
 
-        capture.decide(WHILE, condition, [iteration])
+        def pair() -> None:
+            body()
+            second = capture.condition()
+            self._launch("graphc_half", 1, 1, [*bound, second])
+            capture.decide(IF, second, [other])
 
-    def _again(self, bound: Sequence[int], states: Sequence[State]) -> None:
-        groups = [states[k : k + STATES] for k in range(0, len(states), STATES)] or [()]
-        for group in groups:
-            last = group is groups[-1]
-            places = [x for one in group for x in (one.now, one.next, one.nbytes)]
-            places += [0] * (3 * STATES - len(places))
-            most = max((one.nbytes for one in group), default=0)
-            blocks = -(-most // (THREADS * THREAD_BYTES))
-            blocks = max(1, min(blocks, BLOCKS * self._device.processors))
-            name, begin = ("graphc_again", bound) if last else ("graphc_back", [0])
-            self._launch(name, blocks, THREADS, [*begin, *places])
+        def other() -> None:
+            body()
+            self._bring("graphc_again", bound, ())
+
+        if not in_pairs(states):
+            capture.decide(WHILE, condition, [single])
+            return
+        capture.decide(WHILE, condition, [pair])
+        for group in _groups(states):
+            self._bring("graphc_back", [count], group)
+
+    def _bring(self, name: str, begin: Sequence[int], states: Sequence[State]) -> None:
+        places = [x for one in states for x in (one.now, one.next, one.nbytes)]
+        places += [0] * (3 * STATES - len(places))
+        most = max((one.nbytes for one in states), default=0)
+        blocks = -(-most // (THREADS * THREAD_BYTES))
+        blocks = max(1, min(blocks, BLOCKS * self._device.processors))
+        self._launch(name, blocks, THREADS, [*begin, *places])
 
     def choose(self, index: int, arms: Sequence[Callable[[], None]]) -> None:
         """Runs the arm of the i64 at the address `index`, which is not written meanwhile; an index
@@ -167,9 +210,20 @@ class Decisions:
             raise cuda.DeviceError(f"kernel {name}: {error}") from None
 
 
-def nodes(states: int) -> int:
-    """What a loop with so many states adds to a graph beside its body and its conditions."""
-    return 2 + max(1, -(-states // STATES))
+def in_pairs(states: Sequence[State]) -> bool:
+    """Are two iterations one body, because so many bytes are not brought back each time?"""
+    return sum(one.nbytes for one in states) >= PAIR_BYTES
+
+
+def _groups(states: Sequence[State]) -> list[Sequence[State]]:
+    """At least one, for one launch each."""
+    return [states[k : k + STATES] for k in range(0, len(states), STATES)] or [()]
+
+
+def loop_nodes(states: Sequence[State], body: int) -> int:
+    """The nodes of a loop whose body has so many."""
+    groups = len(_groups(states))
+    return 2 + groups + (2 * body + 4 if in_pairs(states) else body)
 
 
 _known: dict[Any, tuple[Decisions | None, str]] = {}

@@ -90,10 +90,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """What ends a loop: `steps` leave at `answer` (a bool) whether there is another iteration, of
+    which there are at most `limit`; `count` is for the device to count them (an i64)."""
+
+    steps: tuple[Step, ...]
+    answer: Place
+    count: Place
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """Runs `before`, then `body` so often as `length` says; or while `condition` leaves true at
-    `answer` (a bool), at most `limit` times.
-    """
+    """Runs `before`, then `body` so often as `length` says, or as `until` says."""
 
     turns: tuple[Turn, ...]
     rows: tuple[Row, ...]
@@ -101,11 +110,7 @@ class Loop:
     body: tuple[Step, ...]
     length: Extent | None = None
     reverse: bool = False
-    condition: tuple[Step, ...] = ()
-    answer: Place | None = None
-    limit: int | None = None
-    count: Place | None = None
-    """Where the device counts iterations (an i64), if there is a limit."""
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ def launches(steps: Sequence[Step]) -> Iterator[Launch]:
             for arm in step.arms:
                 yield from launches(arm)
         elif isinstance(step, Loop):
-            yield from launches((*step.before, *step.condition, *step.body))
+            condition = () if step.until is None else step.until.steps
+            yield from launches((*step.before, *condition, *step.body))
             yield from (turn.copy for turn in step.turns)
 
 
@@ -136,7 +142,10 @@ def decides(steps: Sequence[Step]) -> bool:
     """Whether what is launched depends on what kernels find."""
     return any(
         isinstance(step, Branch)
-        or (isinstance(step, Loop) and (step.length is None or decides((*step.before, *step.body))))
+        or (
+            isinstance(step, Loop)
+            and (step.until is not None or decides((*step.before, *step.body)))
+        )
         for step in steps
     )
 
@@ -292,16 +301,13 @@ class _Planner:
         offset = self.arena.take(1)
         answer: Place = ("arena", offset)
         self.places[cond.results[0]] = answer
-        limit, count = node.attrs["limit"], None
-        if limit is not None:
-            count = ("arena", self.arena.take(COUNT_BYTES))
-            blocks.append((count[1], COUNT_BYTES))
+        count = self.arena.take(COUNT_BYTES)
         condition = self.inner(cond)
         steps = self.inner(body)
-        self.give((*held, *blocks, (offset, 1)))
+        self.give((*held, *blocks, (offset, 1), (count, COUNT_BYTES)))
         return [Loop(
-            turns, (), (*begin, *more), steps, condition=condition, answer=answer, limit=limit,
-            count=count,
+            turns, (), (*begin, *more), steps,
+            until=Until(condition, answer, ("arena", count), node.attrs["limit"]),
         )]  # fmt: skip
 
     def switch(self, node: Node) -> list[Step]:

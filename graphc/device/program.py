@@ -29,7 +29,7 @@ from ..loops.ir import NON_FINITE
 from ..trace import TracedFunction, donations
 from .array import DeviceArray, device_put, errors, the_device
 from .build import build_cubins
-from .conditional import Decisions, State, decisions, nodes, say
+from .conditional import Decisions, State, decisions, loop_nodes, say
 from .interchange import is_on_device, view
 from .plan import (
     Branch,
@@ -39,6 +39,7 @@ from .plan import (
     Loop,
     Place,
     Step,
+    Until,
     decides,
     plan_device,
     stride_symbol,
@@ -280,23 +281,23 @@ class LoadedProgram:
                 self._branch(step, frame)
 
     def _loop(self, loop: Loop, frame: _Frame) -> None:
-        length = None if loop.length is None else _number(loop.length, frame.env)
+        length = 0 if loop.length is None else _number(loop.length, frame.env)
         inside = _Frame(frame.buffers, frame.arena, frame.env, dict(frame.local))
         for turn in loop.turns:
             places = [self._address(p, frame) for p in (turn.first, turn.second)]
-            if (length or 0) % 2:  # so that the last iteration writes to the first place
+            if length % 2:  # so that the last iteration writes to the first place
                 places.reverse()
             inside.local[turn.now], inside.local[turn.next] = places
         self._run(loop.before, inside)
-        if length is not None:
+        if loop.until is None:
             self._counted(loop, length, inside)
-        elif self.device.capturing is not None:
-            self._decided(loop, inside)
+        elif self.device.capturing is None:
+            self._asked(loop, loop.until, inside)
         else:
-            self._asked(loop, inside)
+            self._decided(loop, loop.until, inside)
 
     def _counted(self, loop: Loop, length: int, inside: _Frame) -> None:
-        """So many iterations, to other rows each."""
+        """So many iterations, on other rows each."""
         rows = [
             (r.name, self._address(r.base, inside), _number(r.step_bytes, inside.env))
             for r in loop.rows
@@ -307,13 +308,12 @@ class LoadedProgram:
             self._run(loop.body, inside)
             _turn(loop, inside)
 
-    def _asked(self, loop: Loop, inside: _Frame) -> None:
-        """Iterations until the host reads that the condition does not hold."""
-        assert loop.answer is not None
+    def _asked(self, loop: Loop, until: Until, inside: _Frame) -> None:
+        """Iterations until the host reads that there is no other."""
         done = 0
         while True:
-            self._run(loop.condition, inside)
-            if done == loop.limit or not self._read(loop.answer, np.bool_, inside):
+            self._run(until.steps, inside)
+            if done == until.limit or not self._read(until.answer, np.bool_, inside):
                 break
             self._run(loop.body, inside)
             _turn(loop, inside)
@@ -322,10 +322,9 @@ class LoadedProgram:
             for turn in loop.turns:
                 self._launch(turn.copy, inside)
 
-    def _decided(self, loop: Loop, inside: _Frame) -> None:
-        """The same by a node of a graph. One body serves all iterations, so that each has to begin
-        with its states at the same places: they are brought back."""
-        assert self._decisions is not None and loop.answer is not None
+    def _decided(self, loop: Loop, until: Until, inside: _Frame) -> None:
+        """The same by a node of a graph."""
+        assert self._decisions is not None
         states = [
             State(inside.local[t.now], inside.local[t.next], _number(t.nbytes, inside.env))
             for t in loop.turns
@@ -334,12 +333,11 @@ class LoadedProgram:
         def body() -> None:
             self._run(loop.body, inside)
             _turn(loop, inside)
-            self._run(loop.condition, inside)
+            self._run(until.steps, inside)
 
-        self._run(loop.condition, inside)
-        answer = self._address(loop.answer, inside)
-        count = 0 if loop.count is None else self._address(loop.count, inside)
-        self._decisions.loop(answer, count, loop.limit, states, body)
+        self._run(until.steps, inside)
+        answer, count = (self._address(p, inside) for p in (until.answer, until.count))
+        self._decisions.loop(answer, count, until.limit, states, body)
 
     def _branch(self, branch: Branch, frame: _Frame) -> None:
         arms = branch.arms
@@ -424,10 +422,12 @@ def _nodes(steps: Sequence[Step], env: Mapping[str, int]) -> int:
         elif isinstance(step, Loop):
             total += _nodes(step.before, env)
             inside = _nodes(step.body, env)
-            if step.length is None:
-                total += 2 * _nodes(step.condition, env) + inside + nodes(len(step.turns))
+            if step.until is None:
+                total += _number(step.length or 0, env) * inside
             else:
-                total += _number(step.length, env) * inside
+                condition = _nodes(step.until.steps, env)
+                states = [State(0, 0, _number(t.nbytes, env)) for t in step.turns]
+                total += condition + loop_nodes(states, condition + inside)
         else:
             total += 1
     return total

@@ -152,6 +152,11 @@ typedef struct { Graph* graph; Graph* template; } Exec;
 
 static Condition* conditions;
 static int running, faulted;
+static CUresult fault(void) {  // unlike a device's, the next launch is well again
+  int was = faulted;
+  faulted = 0;
+  return was ? ILLEGAL_ADDRESS : 0;
+}
 
 static CUresult wrong(const char* what) {
   fprintf(stderr, "the stand-in driver: %s\n", what);
@@ -384,7 +389,7 @@ E CUresult cuGraphLaunch(Exec* e, Stream* s) {
   ++running;
   run(e->graph);
   --running;
-  return faulted ? ILLEGAL_ADDRESS : 0;
+  return fault();
 }
 E CUresult cuLaunchHostFunc(Stream* s, void (*function)(void*), void* data) {
   if (is_captured(s)) keep(s, (Node){HOST_NODE});
@@ -408,7 +413,7 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
   }
   ++standin_kernels;
   f(l.grid, l.block, l.arguments);
-  return faulted ? ILLEGAL_ADDRESS : 0;
+  return fault();
 }
 
 // A copy on the device is done by a graph like a launch.
