@@ -152,7 +152,10 @@ class Capture:
         self, work: Callable[[], None], begin: Callable[[ctypes.c_void_p], None]
     ) -> ctypes.c_void_p:
         """The graph of what `work` puts on a stream that is captured from `begin` on."""
-        stream = self._spare.pop() if self._spare else self._make_stream()
+        try:
+            stream = self._spare.pop()
+        except IndexError:  # other threads take from it too
+            stream = self._make_stream()
         handle = ctypes.c_void_p(stream.handle)
         begin(handle)
         self._streams.append(stream)
