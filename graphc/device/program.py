@@ -3,8 +3,8 @@
 A call allocates results and one arena from the device's pool, launches the kernels on the device's
 stream, and returns: nothing waits. Calls that find the same addresses again (a loop does, because
 the pool gives back what was freed) replay a captured CUDA graph from the second time on. What a
-loop or choice decides is read by the graph itself (conditional.py); a call that is no replay, and
-one on a driver without such graphs, waits for each decision.
+loop or choice decides is read by the graph itself (conditional.py); a call without a graph waits
+for each decision, so that a loop of many iterations gets one at once.
 """
 
 from __future__ import annotations
@@ -176,6 +176,8 @@ class LoadedProgram:
                 say(why)
             self._asks = self._decisions is None
         self._graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
+        self._reads = 0
+        """Decisions that the last call waited for."""
         self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
         self._lock = ForkLock()
         if plan.setup:
@@ -236,13 +238,17 @@ class LoadedProgram:
                 self._run(self.plan.steps, _Frame(buffers, arena, env, {}))
 
         with self._lock:
-            if self._asks or key not in self._graphs:
-                if not self._asks:
-                    self._graphs[key] = None
-                    if len(self._graphs) > GRAPHS:
-                        self._graphs.popitem(last=False)
+            if self._asks:
                 work()
                 return
+            if key not in self._graphs:
+                self._graphs[key] = None
+                if len(self._graphs) > GRAPHS:
+                    self._graphs.popitem(last=False)
+                if not self._pays(env):
+                    self._reads = 0
+                    work()
+                    return
             found = self._graphs[key]
             if found is None:
                 found = self._graphs[key] = self._captured(work, env)
@@ -252,6 +258,11 @@ class LoadedProgram:
             else:
                 with self.device.active():
                     self.device.replay(found)
+
+    def _pays(self, env: Mapping[str, int]) -> bool:
+        """Is a graph worth it for one call? Where the last call without one has waited for more
+        decisions than it has nodes."""
+        return self._reads > 0 and self._reads > _nodes(self.plan.steps, env)
 
     def _captured(self, work: Callable[[], None], env: Mapping[str, int]) -> cuda.Graph | None:
         """The graph of what `work` launches; None where it would save nothing, or be too long, or
@@ -351,6 +362,7 @@ class LoadedProgram:
 
     def _read(self, place: Place, dtype: Any, frame: _Frame) -> Any:
         """A number that the device has made; waits for it."""
+        self._reads += 1
         found = np.zeros(1, dtype)
         self.device.download(found, self._address(place, frame))
         return found[0]

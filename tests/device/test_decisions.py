@@ -328,6 +328,22 @@ def test_a_choice_is_one_more_kernel() -> None:
     assert some == [some[0]] * 2 and some[0] == 3
 
 
+def test_a_loop_that_waited_often_gets_a_graph_at_once() -> None:
+    def run(x: Any) -> Any:
+        return graphc.while_loop(lambda s: s < 20, lambda s: s + 1, x)
+
+    for start, at_once in ((0, True), (17, False)):
+        program, held, waited = graphc.jit(run, device="cuda"), [], []
+        for _ in range(3):
+            called = Called(run, np.float32(start))
+            called.program = program  # with arrays that lie elsewhere
+            called(np.float32(start))
+            held.append(called)
+            held.append(device_put(np.float32(1)))
+            waited.append(called.downloads[0] > 0)
+        assert waited == [True, not at_once, not at_once]
+
+
 def test_a_long_graph_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     from graphc.device import program
 
