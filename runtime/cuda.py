@@ -77,6 +77,7 @@ class Device:
         self.driver_version: int = driver.get_driver_version()
         self.stream = driver.Stream()
         self.pool = DeviceMemoryPool()
+        self._hold()
         self.peak_bytes = 0
         self._calls = Calls()
         self._here = threading.local()
@@ -110,14 +111,22 @@ class Device:
     # -- memory
     def allocate(self, nbytes: int) -> Any:
         """Memory that is free again when the object is gone; `int()` of it is the address."""
+        nbytes = max(nbytes, _LEAST_BYTES)
         with self.active():
             try:
-                made = self.pool.allocate(max(nbytes, 1))
+                made = self.pool.allocate(nbytes)
             except self._driver.MemoryError:
                 self.pool.free_held()
-                made = self.pool.allocate(max(nbytes, 1))
+                self._hold()
+                made = self.pool.allocate(nbytes)
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
         return made
+
+    def _hold(self) -> None:
+        """A byte that the pool holds for good. When it begins to hold memory it asks for the current
+        context, and ends the process if that happens in a thread which has none and gives memory
+        back."""
+        self.pool.allocate(1)
 
     def upload(self, target: int, array: np.ndarray) -> None:
         """Copies a contiguous array to an address, after what the stream has to do before. The
@@ -225,6 +234,8 @@ class Device:
 
 
 _NON_BLOCKING = 1
+_LEAST_BYTES = 16
+"""Of an allocation, so that it never takes the byte that the pool holds."""
 _devices: dict[int, Device] = {}
 _lock = threading.Lock()
 

@@ -4,6 +4,7 @@ is launched, older drivers, and what the stand-in driver refuses."""
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -537,6 +538,25 @@ def test_the_stand_in_refuses_what_is_wrong(
     with pytest.raises(cuda.DeviceError, match=f"^{call} failed: invalid argument"):
         captured(work)
     assert "the stand-in driver: " in capfd.readouterr().err
+
+
+def test_other_threads_run_while_one_captures() -> None:
+    double = graphc.jit(lambda x: x * 2, device="cuda")
+    x = device_put(random(8))
+    double(x)
+    found: list[np.ndarray] = []
+
+    def run(capture: cuda.Capture) -> None:
+        other = threading.Thread(target=lambda: found.append(double(x).numpy()))
+        other.start()
+        other.join()
+        assert cuda.device().capturing is capture
+
+    graph = captured(run)
+    np.testing.assert_array_equal(found[0], x.numpy() * 2)
+    kernels = standin.count("kernels")
+    cuda.device().replay(graph)
+    assert standin.count("kernels") == kernels  # the graph holds nothing of the other's
 
 
 def test_what_is_not_captured_has_no_conditions() -> None:
