@@ -123,9 +123,8 @@ class Device:
         return made
 
     def _hold(self) -> None:
-        """A byte that the pool holds for good. When it begins to hold memory it asks for the current
-        context, and ends the process if that happens in a thread which has none and gives memory
-        back."""
+        """Gives the pool a byte to hold for good. When it begins to hold memory it asks for the
+        current context, and ends the process if the thread that gives it back has none."""
         self.pool.allocate(1)
 
     def upload(self, target: int, array: np.ndarray) -> None:
