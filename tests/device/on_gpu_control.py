@@ -46,8 +46,8 @@ def note(name: str, value: Any) -> None:
 def run_tests() -> None:
     """In a process of their own, which a kernel that hangs cannot keep."""
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "-p", "no:cacheprovider"]
-    command += ["tests/device/test_decisions.py", "tests/device/test_control.py", "--maxfail=6"]
-    command += ["-k", "not nvcc"]
+    command += [f"tests/device/test_{name}.py" for name in ("decisions", "graphs", "control")]
+    command += ["--maxfail=6", "-k", "not nvcc"]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True,
