@@ -25,7 +25,6 @@ _DECIDING_CALLS = (
 )  # fmt: skip
 _CONDITIONAL = 13
 """CU_GRAPH_NODE_TYPE_CONDITIONAL"""
-_ASSIGN_DEFAULT = 1
 _SET_DEPENDENCIES = 1
 _ACTIVE = 1
 _CAPTURE_RELAXED = 2
@@ -175,14 +174,19 @@ class Capture:
         return graph
 
     # -- decisions
+    @property
+    def is_empty(self) -> bool:
+        """Has nothing been put on the stream?"""
+        return not self._state()[2].value
+
     def condition(self) -> int:
-        """A new condition of the graph that is captured now: 0, until a kernel of it calls
-        `cudaGraphSetConditional` with this number (64 bits, as a signed one)."""
+        """A new condition of the graph that is captured now. It has no value until a kernel of the
+        graph calls `cudaGraphSetConditional` with this number (64 bits, as a signed one)."""
         graph, _, _ = self._state()
         handle = ctypes.c_uint64()
         self._calls.call(
             "cuGraphConditionalHandleCreate", ctypes.byref(handle), graph, self._context(),
-            ctypes.c_uint(0), ctypes.c_uint(_ASSIGN_DEFAULT),
+            ctypes.c_uint(0), ctypes.c_uint(0),
         )  # fmt: skip
         return ctypes.c_int64(handle.value).value
 
@@ -190,6 +194,7 @@ class Capture:
         """Adds a node of a kind behind what the stream has, whose bodies are what the functions put
         on `stream`. An IF node has one body, run unless the condition is 0; a WHILE node has one,
         run as long as it is not 0; of a SWITCH node's bodies that of this number is run, or none.
+        Drivers before 12.8 refuse bodies where nothing is.
         """
         graph, behind, count = self._state()
         params = _NodeParams(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from graphc_runtime import cuda
@@ -187,15 +188,22 @@ class Decisions:
         """Runs the arm of the i64 at the address `index`, which is not written meanwhile; an index
         outside is the nearest one."""
         capture, count = self._capture(), len(arms)
+
+        def filled(arm: Callable[[], None]) -> None:
+            arm()
+            if capture.is_empty:  # all its arrays are
+                self._bring("graphc_back", [0], ())
+
+        bodies = [partial(filled, arm) for arm in arms]
         if self._device.has_switch:
             condition = capture.condition()
             self._launch("graphc_choose", 1, 1, [condition, index, count])
-            capture.decide(SWITCH, condition, arms)
+            capture.decide(SWITCH, condition, bodies)
             return
-        for k, arm in enumerate(arms):
+        for k, body in enumerate(bodies):
             condition = capture.condition()
             self._launch("graphc_is", 1, 1, [condition, index, count, k])
-            capture.decide(IF, condition, [arm])
+            capture.decide(IF, condition, [body])
 
     def _capture(self) -> cuda.Capture:
         capture = self._device.capturing

@@ -332,6 +332,7 @@ static CUresult check(Graph* g, int is_body) {
   for (Node* n = g->first; n; n = n->next) {
     if (is_body && n->type == HOST_NODE) return wrong("a body may not call the host");
     for (unsigned k = 0; k < n->size; ++k) {
+      if (!n->bodies[k]->first && version() < 12080) return wrong("a body is empty");
       CUresult e = check(n->bodies[k], 1);
       if (e) return e;
     }

@@ -69,6 +69,20 @@ def test_a_driver_with_loops_alone_chooses_by_several_nodes(older: Any, states: 
     assert not any(called.downloads[1:])
 
 
+def test_bodies_are_never_empty(older: Any) -> None:
+    """Drivers before 12.8 refuse those, of arms whose arrays all are."""
+    older(12040)
+    called = Called(
+        lambda i, x, y: (graphc.switch(i, [np.exp, np.sin], x), y + 1),
+        I64(0), np.zeros((0, 3), F32), random(3),
+    )  # fmt: skip
+    for i in (0, 0, 1, 0):  # results of one size change places
+        called(I64(i), np.zeros((0, 3), F32), random(3))
+    assert not any(called.downloads[2:]) and called.graphs()
+    with pytest.raises(cuda.DeviceError, match="cuGraphInstantiateWithFlags failed"):
+        captured(lambda capture: capture.decide(IF, capture.condition(), [nothing]))
+
+
 def test_what_the_driver_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "_DECIDING_CALLS", ("cuGraphLaunch", "cuGraphOfMine"))
     assert cuda.device().cannot_decide() == "the driver has no cuGraphOfMine"
