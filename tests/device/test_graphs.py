@@ -227,6 +227,33 @@ def test_the_stand_in_refuses_what_is_wrong(
     assert "the stand-in driver: " in capfd.readouterr().err
 
 
+def test_a_default_is_the_value_of_each_run() -> None:
+    """graphc gives none; the driver's are assigned whenever a graph begins."""
+    device = cuda.device()
+    source, target, none = (device.allocate(4) for _ in range(3))
+    device.upload(int(source), np.array([7], np.int32))
+    device.clear(int(none), 4)
+
+    def work(capture: cuda.Capture) -> None:
+        for value, place in ((1, target), (0, none)):
+            condition, graph = ctypes.c_uint64(), capture._state()[0]
+            capture._calls.call(
+                "cuGraphConditionalHandleCreate", ctypes.byref(condition), graph,
+                capture._context(), ctypes.c_uint(value), ctypes.c_uint(1),
+            )  # fmt: skip
+            bodies = [lambda place=place: device.copy(int(place), int(source), 4)]
+            capture.decide(IF, condition.value, bodies)
+
+    graph = captured(work)
+    for _ in range(2):
+        device.clear(int(target), 4)
+        device.replay(graph)
+        found = np.zeros(2, np.int32)
+        device.download(found[:1], int(target))
+        device.download(found[1:], int(none))
+        assert found.tolist() == [7, 0]
+
+
 def test_other_threads_run_while_one_captures() -> None:
     double = graphc.jit(lambda x: x * 2, device="cuda")
     x = device_put(random(8))
