@@ -29,6 +29,7 @@ from .cache import Cache
 from .codegen import nvcc
 from .codegen.target import host_l2_bytes, host_target
 from .device import cublas
+from .device.conditional import decisions
 from .errors import DeviceError, GraphcError
 from .tuning import KEY_PREFIX
 
@@ -216,6 +217,11 @@ def _cuda() -> Iterator[Check]:
         text,
         "" if there else "programs run on the CPU",
     )
+    if there:
+        _, why = decisions(cuda.device())
+        meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
+        value = why or "by conditional nodes of CUDA graphs"
+        yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
 
 
 def _cublaslt() -> Iterator[Check]:

@@ -1,7 +1,7 @@
 """The CUDA runtime: context, modules, memory, streams, launches and graph replay, by pycuda.
 
-pycuda is imported here and nowhere else, on first use. It has no calls for CUDA graphs, so these
-few come from the driver's own library (`_Graphs`), on pycuda's streams. The context is the device's
+pycuda is imported here and nowhere else, on first use. It has no calls for CUDA graphs: these come
+from the driver's own library (cuda_graphs.py), on pycuda's streams. The context is the device's
 primary one, which torch, CuPy and JAX use as well: their arrays are valid here and ours there.
 
 The stream of a device is a blocking one: work on the legacy default stream (where CuPy and torch
@@ -11,7 +11,6 @@ work unless told otherwise) and ours wait for each other, in both directions.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,13 +18,8 @@ from typing import Any
 
 import numpy as np
 
-
-class DeviceError(RuntimeError):
-    """What the CUDA driver refused, in its words."""
-
-
-class OutOfDeviceMemory(DeviceError, MemoryError):
-    """The device has not the bytes that were asked for."""
+from .cuda_graphs import SWITCH_VERSION, Calls, Capture, Graph
+from .errors import DeviceError, OutOfDeviceMemory
 
 
 def _driver() -> Any:
@@ -80,7 +74,11 @@ class Device:
         self.processors: int = device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT)
         self.driver_version: int = driver.get_driver_version()
         self.peak_bytes = 0
-        self._graphs = _Graphs()
+        self._calls = Calls()
+        self._here = threading.local()
+        """Its `capture`: what this thread captures now."""
+        self._spare: list[Any] = []
+        """Streams that nothing runs on: they are captured."""
         with self.active():
             self.stream = driver.Stream()
             self.pool = DeviceMemoryPool()
@@ -138,12 +136,12 @@ class Device:
         """Copies on the device, on the stream."""
         if nbytes:
             with self.active():
-                self._driver.memcpy_dtod_async(target, source, nbytes, self.stream)
+                self._driver.memcpy_dtod_async(target, source, nbytes, self._target())
 
     def clear(self, target: int, nbytes: int) -> None:
         """Sets bytes to 0, on the stream."""
         with self.active():
-            self._driver.memset_d8_async(target, 0, nbytes, self.stream)
+            self._driver.memset_d8_async(target, 0, nbytes, self._target())
 
     def synchronize(self) -> None:
         """Waits for the stream."""
@@ -171,43 +169,65 @@ class Device:
     ) -> None:  # fmt: skip
         """Launches on the stream. `arguments` as the kernel's parameters lie in memory; `shared` as
         `function` was told."""
-        function.held._launch_kernel(grid, block, arguments, shared, self.stream)
+        function.held._launch_kernel(grid, block, arguments, shared, self._target())
 
     # -- other streams
     @property
     def target(self) -> int:
         """The handle of the stream that work goes to now, for libraries that launch themselves."""
-        return self.stream.handle
+        return self._target().handle
 
     def wait_for(self, stream: int) -> None:
         """What follows on our stream waits for what stream number `stream` has to do now (1: the
         legacy default, 2: the thread's own)."""
         if stream not in (0, 1, self.stream.handle):
             with self.active():
-                self._graphs.order(stream, self.stream.handle)
+                self._calls.order(stream, self.stream.handle)
 
     def let_wait(self, stream: int) -> None:
         """What follows on the other stream waits for ours."""
         if stream not in (0, 1, self.stream.handle):
             with self.active():
-                self._graphs.order(self.stream.handle, stream)
+                self._calls.order(self.stream.handle, stream)
 
     # -- graphs
+    @property
+    def capturing(self) -> Capture | None:
+        """What this thread captures now."""
+        return getattr(self._here, "capture", None)
+
+    def _target(self) -> Any:
+        """The stream for what this thread launches and copies."""
+        capture = self.capturing
+        return self.stream if capture is None else capture.stream
+
     def capture(self, work: Callable[[], None]) -> Graph:
-        """The launches that `work` makes on the stream, to be replayed; none of them runs now."""
+        """What this thread launches and copies in `work`, to be replayed; none of it runs now.
+
+        It is captured on streams where nothing runs: what other threads launch meanwhile runs, and
+        the legacy default stream stays usable.
+        """
         with self.active():
-            self._graphs.begin(self.stream.handle)
+            capture = Capture(self._calls, self._spare, lambda: self._driver.Stream(_NON_BLOCKING))
+            self._here.capture = capture
             try:
-                work()
-            except BaseException:
-                self._graphs.abandon(self.stream.handle)
-                raise
-            return self._graphs.end(self.stream.handle)
+                return capture.run(work)
+            finally:
+                self._here.capture = None
 
     def replay(self, graph: Graph) -> None:
         """Runs a captured graph on the stream."""
         with self.active():
             graph.launch(self.stream.handle)
+
+    def cannot_decide(self) -> str:
+        """Why graphs of this device have no conditional nodes; empty where they have."""
+        return self._calls.cannot_decide(self.driver_version)
+
+    @property
+    def has_switch(self) -> bool:
+        """Are there conditional nodes that choose one of several bodies?"""
+        return self.driver_version >= SWITCH_VERSION
 
 
 class _Depth(threading.local):
@@ -255,72 +275,7 @@ class Held:
                 del self.held
 
 
-# ------------------------------------------------------------------------------------ CUDA graphs
-
-
-class Graph:
-    """A captured graph, ready to run."""
-
-    def __init__(self, graphs: _Graphs, handle: ctypes.c_void_p):
-        self._graphs, self._handle = graphs, handle
-
-    def launch(self, stream: int) -> None:
-        self._graphs.call("cuGraphLaunch", self._handle, ctypes.c_void_p(stream))
-
-    def __del__(self) -> None:
-        if self._handle:
-            self._graphs.library.cuGraphExecDestroy(self._handle)  # nobody to tell if it fails
-
-
-_CAPTURE_THREAD_LOCAL = 1
-_DISABLE_TIMING = 2
-
-
-class _Graphs:
-    """The driver's calls that pycuda has not: capture, replay, and order between any streams."""
-
-    def __init__(self) -> None:
-        self.library = ctypes.CDLL("libcuda.so.1")
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Raises DeviceError unless a call answers CUDA_SUCCESS."""
-        code = getattr(self.library, name)(*arguments)
-        if code:
-            text = ctypes.c_char_p()
-            self.library.cuGetErrorString(code, ctypes.byref(text))
-            raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
-
-    def begin(self, stream: int) -> None:
-        self.call("cuStreamBeginCapture_v2", ctypes.c_void_p(stream), _CAPTURE_THREAD_LOCAL)
-
-    def end(self, stream: int) -> Graph:
-        graph, made = ctypes.c_void_p(), ctypes.c_void_p()
-        self.call("cuStreamEndCapture", ctypes.c_void_p(stream), ctypes.byref(graph))
-        try:
-            self.call(
-                "cuGraphInstantiateWithFlags", ctypes.byref(made), graph, ctypes.c_ulonglong(0)
-            )
-        finally:
-            self.library.cuGraphDestroy(graph)
-        return Graph(self, made)
-
-    def abandon(self, stream: int) -> None:
-        graph = ctypes.c_void_p()
-        self.library.cuStreamEndCapture(ctypes.c_void_p(stream), ctypes.byref(graph))
-        if graph:
-            self.library.cuGraphDestroy(graph)
-
-    def order(self, first: int, second: int) -> None:
-        """What `second` gets from now on waits for what `first` has."""
-        event = ctypes.c_void_p()
-        self.call("cuEventCreate", ctypes.byref(event), _DISABLE_TIMING)
-        try:
-            self.call("cuEventRecord", event, ctypes.c_void_p(first))
-            self.call("cuStreamWaitEvent", ctypes.c_void_p(second), event, 0)
-        finally:
-            self.library.cuEventDestroy_v2(event)
-
-
+_NON_BLOCKING = 1
 _devices: dict[int, Device] = {}
 _lock = threading.Lock()
 
@@ -341,3 +296,15 @@ def device(number: int = 0) -> Device:
 def pack(values: Sequence[int]) -> bytes:
     """Kernel arguments of eight bytes each, as they lie in memory: addresses and i64."""
     return np.array(values, np.int64).tobytes()
+
+
+__all__ = [
+    "Capture",
+    "Device",
+    "DeviceError",
+    "Graph",
+    "OutOfDeviceMemory",
+    "available",
+    "device",
+    "pack",
+]

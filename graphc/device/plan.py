@@ -5,8 +5,9 @@ after the last kernel that reads it, and one allocation serves a whole call. Wha
 constants only runs once, when the program is loaded.
 
 A loop of so many iterations is its kernels launched again and again, with pointers to other rows:
-nothing waits, and a captured graph holds all of them. A loop with a condition, and a choice, ask
-the device once for each decision.
+nothing waits, and a captured graph holds all of them. What a loop with a condition, or a choice,
+decides is at a place that a kernel writes: a captured graph reads it on the device, the host
+otherwise.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ Place = tuple[str, object]
 """("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset),
 ("constant", k), or ("local", name): what a loop around binds."""
 ALIGN = 256
+COUNT_BYTES = 8
 VECTOR_BYTES = 16
 """Kernels take for granted that arrays in order begin at a multiple of it."""
 
@@ -94,6 +96,7 @@ class Turn:
     second: Place
     copy: Launch
     """From `now` to `first`."""
+    nbytes: Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """What ends a loop: `steps` leave at `answer` (a bool) whether there is another iteration, of
+    which there are at most `limit`; `count` is for the device to count them (an i64)."""
+
+    steps: tuple[Step, ...]
+    answer: Place
+    count: Place
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """Runs `before`, then `body` so often as `length` says; or while `condition` leaves true at
-    `answer`, at most `limit` times.
-    """
+    """Runs `before`, then `body` so often as `length` says, or as `until` says."""
 
     turns: tuple[Turn, ...]
     rows: tuple[Row, ...]
@@ -117,9 +129,7 @@ class Loop:
     body: tuple[Step, ...]
     length: Extent | None = None
     reverse: bool = False
-    condition: tuple[Step, ...] = ()
-    answer: Place | None = None
-    limit: int | None = None
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +152,19 @@ def work(steps: Sequence[Step]) -> Iterator[Launch | Product]:
             for arm in step.arms:
                 yield from work(arm)
         elif isinstance(step, Loop):
-            yield from work((*step.before, *step.condition, *step.body))
+            condition = () if step.until is None else step.until.steps
+            yield from work((*step.before, *condition, *step.body))
             yield from (turn.copy for turn in step.turns)
 
 
-def asks(steps: Sequence[Step]) -> bool:
-    """Whether running the steps waits for what the device decides."""
+def decides(steps: Sequence[Step]) -> bool:
+    """Whether what is launched depends on what kernels find."""
     return any(
         isinstance(step, Branch)
-        or (isinstance(step, Loop) and (step.length is None or asks((*step.before, *step.body))))
+        or (
+            isinstance(step, Loop)
+            and (step.until is not None or decides((*step.before, *step.body)))
+        )
         for step in steps
     )
 
@@ -318,12 +332,13 @@ class _Planner:
         offset = self.arena.take(1)
         answer: Place = ("arena", offset)
         self.places[cond.results[0]] = answer
+        count = self.arena.take(COUNT_BYTES)
         condition = self.inner(cond)
         steps = self.inner(body)
-        self.give((*held, *blocks, (offset, 1)))
+        self.give((*held, *blocks, (offset, 1), (count, COUNT_BYTES)))
         return [Loop(
-            turns, (), (*begin, *more), steps, condition=condition, answer=answer,
-            limit=node.attrs["limit"],
+            turns, (), (*begin, *more), steps,
+            until=Until(condition, answer, ("arena", count), node.attrs["limit"]),
         )]  # fmt: skip
 
     def switch(self, node: Node) -> list[Step]:
@@ -383,7 +398,9 @@ class _Planner:
             self.places[value], self.places[result] = now, following
             home = self.places[node.results[k]]
             (back,) = self.copy(value, now, home)
-            turns.append(Turn(str(now[1]), str(following[1]), home, ("arena", offset), back))
+            turns.append(Turn(
+                str(now[1]), str(following[1]), home, ("arena", offset), back, value.type.nbytes
+            ))  # fmt: skip
         return tuple(turns), begin, held
 
     def row(

@@ -52,6 +52,13 @@ def install() -> None:
     build._cubin = lambda source, arch, driver: image(source)  # type: ignore[assignment]
 
 
+def count(name: str) -> int | None:
+    """How many `downloads`, `kernels` or `decisions` (of conditional nodes) the stand-in has seen
+    since the process began; None on a device."""
+    found = getattr(ctypes.CDLL("libcuda.so.1"), f"standin_{name}", None)
+    return None if found is None else ctypes.cast(found, ctypes.POINTER(ctypes.c_long))[0]
+
+
 @lru_cache(maxsize=1)
 def _driver() -> Path:
     text = SOURCE.read_text()
