@@ -210,6 +210,11 @@ def _cuda() -> Iterator[Check]:
         )
     else:
         yield Check("nvcc", "ok", f"{_first_release(found)} ({found})")
+    switched = "on" if environment.wgmma() else "off"
+    yield Check(
+        "wgmma", "ok", f"{switched} (GRAPHC_WGMMA)",
+        "products of f16 and bf16 on an H100 by wgmma; not yet run on a GPU, so off unless asked",
+    )  # fmt: skip
     there, text = cuda.available()
     yield Check(
         "cuda device",

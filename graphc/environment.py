@@ -6,6 +6,7 @@ GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
 GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
 GRAPHC_NUM_THREADS   how many threads a parallel loop may use; else OMP_NUM_THREADS is asked
 GRAPHC_CUBLASLT      the file of NVIDIA's cuBLASLt; else it is looked for (graphc/device/cublas.py)
+GRAPHC_WGMMA         not empty and not 0: products of f16 and bf16 by wgmma on an H100, see cuda.md
 """
 
 from __future__ import annotations
@@ -54,3 +55,14 @@ def num_threads() -> int:
 def cublaslt_file() -> str | None:
     """The file of cuBLASLt that is to be used, or None where it is looked for."""
     return os.environ.get("GRAPHC_CUBLASLT") or None
+
+
+def wgmma() -> bool:
+    """Whether products of 16-bit floats use wgmma on an H100; off unless asked, for none ran it."""
+    return os.environ.get("GRAPHC_WGMMA", "") not in ("", "0")
+
+
+def schedule_arch(arch: str) -> str | None:
+    """The architecture whose own instructions kernels for `arch` may have; None: the schedule that
+    runs on every one."""
+    return arch if wgmma() else None

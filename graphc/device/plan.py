@@ -209,9 +209,11 @@ class DevicePlan:
 
 class _Planner:
     def __init__(
-        self, graph: Graph, strided: Sequence[int], check_finite: bool, chosen: Chosen | None
-    ):
-        self.graph, self.check_finite, self.chosen = graph, check_finite, chosen
+        self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None,
+        chosen: Chosen | None,
+    ):  # fmt: skip
+        self.graph, self.check_finite = graph, check_finite
+        self.arch, self.chosen = arch, chosen
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
             self.places[value] = ("buffer", k)
@@ -498,7 +500,7 @@ class _Planner:
         """The launches of a function; its workspace is added to the places and to what is held.
         Its parameters are known by their names to the other parts of a kernel."""
         shared = {buffer.name for buffer in func.params if buffer.name in places}
-        func = schedule_cuda(func)
+        func = schedule_cuda(func, self.arch)
         for buffer in workspace(func):
             if buffer.name in shared:
                 continue
@@ -544,14 +546,16 @@ def plan_device(
     strided: Sequence[int] = (),
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
+    arch: str | None = None,
     chosen: Chosen | None = None,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`. `chosen` says which products are the library's; None: none."""
+    `codegen.plan.plan`, `arch` as `schedule_cuda`. `chosen` says which products are the library's;
+    None: none."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    return _Planner(graph, strided, check_finite, chosen).run()
+    return _Planner(graph, strided, check_finite, arch, chosen).run()

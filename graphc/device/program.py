@@ -20,6 +20,7 @@ from graphc_runtime import cuda
 from graphc_runtime.forking import ForkLock
 from graphc_runtime.records import dataclass
 
+from .. import environment
 from .. import types as ty
 from ..codegen.cuda import GRID_LIMITS
 from ..compile import Lowered, lower_graph
@@ -123,7 +124,8 @@ class DeviceExecutable:
             return found
 
     def _plan(self, strided: tuple[int, ...]) -> DevicePlan:
-        given = self._graph, strided, self._aliases, self._check_finite
+        arch = environment.schedule_arch(self.device.arch)
+        given = self._graph, strided, self._aliases, self._check_finite, arch
         plan = plan_device(*given, self._chosen)
         if not plan.products or self._chosen is None:
             return plan
