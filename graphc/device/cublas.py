@@ -351,7 +351,8 @@ class Handle:
             call, "cublasLtMatmul", self.handle, prepared.description,
             ctypes.byref(self._ones[scale]), a, prepared.a, b, prepared.b,
             ctypes.byref(self._zeros[scale]), d, prepared.d, d, prepared.d,
-            ctypes.byref(prepared.algorithm), int(self._workspace), WORKSPACE_BYTES, self._device.target,
+            ctypes.byref(prepared.algorithm), int(self._workspace), WORKSPACE_BYTES,
+            self._device.target,
         )  # fmt: skip
 
 
