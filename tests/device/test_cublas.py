@@ -128,7 +128,7 @@ def test_transpositions(turns: tuple[bool, ...], dtype: str, calls: list[str]) -
     assert "cublasLtMatmul" in calls
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 1), (1, 64, 5), (7, 2, 1), (2, 3, 65), (64, 64, 64),
+@pytest.mark.parametrize("shape", [(1, 2, 3), (1, 64, 5), (7, 2, 1), (2, 3, 65), (64, 64, 64),
                                    (127, 129, 31), (5, 1000, 3)], ids=str)  # fmt: skip
 @pytest.mark.parametrize("turns", TURNS, ids=str)
 def test_odd_sizes(shape: tuple[int, int, int], turns: Any, calls: list[str]) -> None:
@@ -531,6 +531,8 @@ def test_no_product_of_the_librarys() -> None:
         (lambda a, b: (a[:, None] - b[None]).sum(-1), (square, square)),
         (lambda a, b: (np.maximum(a[:, None], b[None])).sum(-1), (square, square)),
         (lambda a, b: a + b, (square, square)),
+        (lambda a, b: (a * a).sum(1), (square, square)),
+        (lambda a, b: np.einsum("ij,ij->i", a, b), (square, square)),
     ):  # fmt: skip
         assert not plan(function, *specs).products
 
