@@ -82,9 +82,12 @@ def _pays(found: loops.Product) -> bool:
 
 def _can(found: loops.Product) -> bool:
     """Can the library do it? An outer product has no sum, and is the only one that may be written
-    over an operand of its own; no terms leave zeros, which we write (`Product.is_dense`)."""
+    over an operand of its own; inner products alone are reductions; no terms leave zeros, which we
+    write (`Product.is_dense`)."""
     extents = found.m, found.n, found.k, found.batch
-    if any(isinstance(e, int) and not 0 < e <= LARGEST for e in extents) or found.k == 1:
+    if any(isinstance(e, int) and not 0 < e <= LARGEST for e in extents):
+        return False
+    if found.k == 1 or found.m == found.n == 1:
         return False
     return isinstance(found.k, int) or found.is_dense
 

@@ -57,7 +57,8 @@ def factors(
         load = whole.value if isinstance(whole, Cast) else whole
         one: Factor | None = None
         inner = [v for v in (*loops, *reduction) if v in reduction or v.var not in names[1 - k]]
-        if isinstance(load, Load) and _is_matrix(load, names[k], inner):
+        fits = SUMS.get(load.dtype) is value.dtype
+        if isinstance(load, Load) and fits and _is_matrix(load, names[k], inner):
             one = Factor(load)
         elif whole.dtype is value.dtype:
             name = f"{total.buffer.name}_{side}"

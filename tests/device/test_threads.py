@@ -60,7 +60,11 @@ CASES = {
     """,
     "many threads at once": """
         the_device()
-        threads = [threading.Thread(target=run) for _ in range(6)]
+        double = graphc.jit(lambda x: x * 2, device="cuda")
+        def many():
+            for _ in range(20):
+                np.testing.assert_array_equal(double(device_put(array)).numpy(), array * 2)
+        threads = [threading.Thread(target=many) for _ in range(6)]
         for one in threads: one.start()
         for one in threads: one.join()
     """,
