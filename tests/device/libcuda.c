@@ -302,7 +302,7 @@ E CUresult cuGraphAddNode_v2(Node** made, Graph* g, Node** behind, void* edges, 
   Graph* around = g;
   while (around && around != c->graph) around = around->around;
   if (!around) return wrong("the condition is one of another graph");
-  unsigned most = p->kind == COND_SWITCH ? 1u << 30 : p->kind == COND_IF && version() >= 12080 ? 2 : 1;
+  unsigned most = p->kind == COND_SWITCH ? 1u << 30 : 1 + (p->kind == COND_IF && version() >= 12080);
   if (p->kind < 0 || p->kind > COND_SWITCH || (p->kind == COND_SWITCH && version() < 12080))
     return wrong("this driver has no such node");
   if (!p->size || p->size > most) return wrong("so many bodies do not go with such a node");

@@ -46,7 +46,9 @@ def note(name: str, value: Any) -> None:
 def run_tests() -> None:
     """In a process of their own, which a kernel that hangs cannot keep."""
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "-p", "no:cacheprovider"]
-    command += [f"tests/device/test_{name}.py" for name in ("decisions", "graphs", "control")]
+    command += [
+        f"tests/device/test_{name}.py" for name in ("decisions", "graphs", "control", "nests")
+    ]
     command += ["--maxfail=6", "-k", "not nvcc"]
     try:
         done = subprocess.run(
