@@ -402,6 +402,23 @@ def test_no_bank_conflicts(tile: tuple[int, int], left: bool, right: bool) -> No
 
 
 @needs_gcc
+@pytest.mark.parametrize("terms", (32, 128))
+def test_slices_of_other_depths(terms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 32 terms, the pieces of two rows meet in banks where they run along the terms."""
+    monkeypatch.setattr(cuda_wgmma.Grouped, "slice", terms)
+    for name in ("bf16_136x72x264_nn", "bf16_72x136x328_tt"):
+        graph, _ = PROGRAMS[name]
+        worst = max(a.ways for a in shared_accesses(loops(graph, (8, 8))))
+        assert worst == (2 if terms == 32 else 1)
+        one = scheduled(graph, (8, 8))
+        assert one.kernels[0][0].source.count("::add<") == terms // 16
+        (programs,) = cuda_graphs.build([one])
+        arrays = arguments(graph)
+        found = cuda_graphs.run(one, programs, arrays)
+        assert_close(found, graph_evaluate(graph, arrays), tolerances(graph, arrays))
+
+
+@needs_gcc
 def test_tiles_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other threads copy what a thread copies with it, and no bank is written to twice either."""
     monkeypatch.setattr(cuda_wgmma, "PADDING", 0)

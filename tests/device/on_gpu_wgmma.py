@@ -2,7 +2,7 @@
 fast from which layout? `python -m tests.device.on_gpu_wgmma` needs libcuda and nvcc (or NVRTC).
 
     python -m tests.device.on_gpu_wgmma --build wgmma.cubin      here, without a GPU
-    python -m tests.device.on_gpu_wgmma --cubin wgmma.cubin      there, without a compiler
+    python tests/device/on_gpu_wgmma.py --cubin wgmma.cubin      there: NumPy and libcuda are enough
 
 First, one product of 64 x 64 x 128 for each way that the two sides may lie (deep: along the terms,
 PTX's K-major; flat: along rows or columns, MN-major), with the two strides of the descriptors as
@@ -23,11 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.codegen import nvcc, nvrtc
-from graphc.codegen.cuda import PRELUDE
-from graphc.codegen.cuda_group import group_function
-from graphc.types import BF16, F16
-
 ARCH = "sm_90a"
 DEPTH = 64
 """Terms of a slice."""
@@ -38,23 +33,27 @@ TURNS = 2000
 """Slices that a block multiplies when rates are measured."""
 SHARED = 4 * 51200
 """Bytes of four slices."""
-FUNCTIONS = (group_function(F16, COLUMNS), group_function(BF16, 256))
 BODY = r"""
 template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int MODE>
-GC_DEVICE void test(const unsigned short* a, const unsigned short* b, float* y) {
-  __shared__ __align__(1024) unsigned short left[ROOM], right[ROOM];
+GC_DEVICE void test(unsigned char* left, const unsigned short* a, const unsigned short* b,
+                    float* y) {
+  unsigned char* right = left + 2 * ROOM;
   float d[COUNT / 2];
-  for (int k = threadIdx.x; k < ROOM; k += 128) left[k] = a[k], right[k] = b[k];
+  for (int k = threadIdx.x; k < ROOM / 8; k += 128) {
+    gc_copy_async<16>(left + 16 * k, a + 8 * k, true);
+    gc_copy_async<16>(right + 16 * k, b + 8 * k, true);
+  }
+  gc_copy_commit();
 #pragma unroll
   for (int k = 0; k < COUNT / 2; ++k) d[k] = 0;
+  gc_copy_wait<0>();
   gc_fence_proxies();
   __syncthreads();
   gc_group_fence();
 #pragma unroll
   for (int k = 0; k < 4; ++k)
     gc_group_mma<__half, COUNT>::template add<TA, TB>(
-        d, gc_tile<LA, SA, MODE>((const char*)left + k * NA),
-        gc_tile<LB, SB, MODE>((const char*)right + k * NB));
+        d, gc_tile<LA, SA, MODE>(left + k * NA), gc_tile<LB, SB, MODE>(right + k * NB));
   gc_group_commit();
   gc_group_wait<0>();
   gc_group_settled<COUNT / 2>(d);
@@ -63,24 +62,18 @@ GC_DEVICE void test(const unsigned short* a, const unsigned short* b, float* y) 
   for (int k = 0; k < COUNT / 2; ++k)
     y[COUNT * (row + 8 * (k / 2 % 2)) + 8 * (k / 4) + 2 * t + k % 2] = d[k];
 }
-#define TEST(NAME, LA, SA, TA, NA, LB, SB, TB, NB, MODE)                                          \
-  extern "C" __global__ void __launch_bounds__(128)                                               \
-      NAME(const unsigned short* a, const unsigned short* b, float* y) {                          \
-    test<LA, SA, TA, NA, LB, SB, TB, NB, MODE>(a, b, y);                                          \
-  }
 
 template <int LA, int SA, int TA, int NA, int LB, int SB, int TB, int NB, int GROUP, int MODE>
-GC_DEVICE void rate(float* y, int turns) {
-  extern __shared__ __align__(1024) unsigned char tiles[];
+GC_DEVICE void rate(unsigned char* tiles, float* y, long long turns) {
   float d[128];
-  for (int k = threadIdx.x; k < 51200; k += 256) ((unsigned*)tiles)[k] = 0;
+  for (int k = threadIdx.x; k < SLICES / 4; k += 256) ((unsigned*)tiles)[k] = 0;
 #pragma unroll
   for (int k = 0; k < 128; ++k) d[k] = 0;
   gc_fence_proxies();
   __syncthreads();
-  for (int s = 0; s < turns; ++s) {
-    const unsigned char* left = tiles + s % 4 * 51200 + threadIdx.x / 128 * GROUP;
-    const unsigned char* right = tiles + s % 4 * 51200 + 17408;
+  for (int s = 0; s < (int)turns; ++s) {
+    const unsigned char* left = tiles + s % 4 * (SLICES / 4) + threadIdx.x / 128 * GROUP;
+    const unsigned char* right = tiles + s % 4 * (SLICES / 4) + 17408;
     gc_group_fence();
 #pragma unroll
     for (int k = 0; k < 4; ++k)
@@ -96,10 +89,20 @@ GC_DEVICE void rate(float* y, int turns) {
   for (int k = 0; k < 128; ++k) sum += d[k];
   y[256 * blockIdx.x + threadIdx.x] = sum;
 }
-#define RATE(NAME, LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE)                                   \
-  extern "C" __global__ void __launch_bounds__(256, 1) NAME(float* y, int turns) {                \
-    rate<LA, SA, TA, NA, LB, SB, TB, NB, GROUP, MODE>(y, turns);                                  \
-  }
+"""
+TEST = """
+extern "C" __global__ void __launch_bounds__(128) {name}(
+    const unsigned short* a, const unsigned short* b, float* y) {{
+  GC_GROUP_SHARED({shared});
+  test<{numbers}>(gc_dynamic, a, b, y);
+}}
+"""
+RATE = """
+extern "C" __global__ void __launch_bounds__(256, 1) {name}(
+    float* y, long long turns) {{
+  GC_GROUP_SHARED({shared});
+  rate<{numbers}>(gc_dynamic, y, turns);
+}}
 """
 
 
@@ -170,14 +173,21 @@ def rates() -> dict[str, tuple[int, ...]]:
 
 
 def source() -> str:
-    known = f"#define COUNT {COLUMNS}\n#define ROOM {ROOM}"
-    lines = ["#define GC_HALF 1", known, PRELUDE.read_text(), *FUNCTIONS, BODY]
+    from graphc.codegen.cuda import PRELUDE  # what runs a cubin needs no compiler
+    from graphc.codegen.cuda_group import group_function
+    from graphc.types import BF16, F16
+
+    functions = (group_function(F16, COLUMNS), group_function(BF16, 256))
+    known = f"#define COUNT {COLUMNS}\n#define ROOM {ROOM}\n#define SLICES {SHARED}"
+    lines = ["#define GC_HALF 1", known, PRELUDE.read_text(), *functions, BODY]
     for name, (a, b, layout, swap) in tests().items():
         mode = int(layout == "swizzled")
         numbers = (*side(a, 64, layout, swap), *side(b, COLUMNS, layout, swap), mode)
-        lines.append(f"TEST({name}, {', '.join(map(str, numbers))})")
+        text = ", ".join(map(str, numbers))
+        lines.append(TEST.format(name=name, shared=4 * ROOM, numbers=text))
     for name, numbers in rates().items():
-        lines.append(f"RATE({name}, {', '.join(map(str, numbers))})")
+        text = ", ".join(map(str, numbers))
+        lines.append(RATE.format(name=name, shared=SHARED, numbers=text))
     return "\n".join(lines) + "\n"
 
 
@@ -189,6 +199,8 @@ def matrices() -> tuple[np.ndarray, np.ndarray]:
 
 
 def compiled() -> bytes:
+    from graphc.codegen import nvcc, nvrtc
+
     return (nvcc if nvcc.available() else nvrtc).compile_cubin(source(), ARCH)
 
 
@@ -202,7 +214,7 @@ class Driver:
         self.call("cuInit", 0)
         self.call("cuDeviceGet", ctypes.byref(device), 0)
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
-        self.call("cuCtxSetCurrent", context)
+        self.call("cuCtxPushCurrent_v2", context)
         self.call("cuModuleLoadData", ctypes.byref(self.module), cubin)
         count = ctypes.c_int()
         self.call("cuDeviceGetAttribute", ctypes.byref(count), 16, device)
@@ -215,27 +227,32 @@ class Driver:
             self.cuda.cuGetErrorName(code, ctypes.byref(text))
             raise RuntimeError(f"{name}: {(text.value or b'?').decode()} ({code})")
 
-    def memory(self, array: np.ndarray) -> ctypes.c_void_p:
+    def memory(self, array: np.ndarray) -> int:
         place = ctypes.c_void_p()
         self.call("cuMemAlloc_v2", ctypes.byref(place), ctypes.c_size_t(array.nbytes))
         data = array.ctypes.data_as(ctypes.c_void_p)
         self.call("cuMemcpyHtoD_v2", place, data, ctypes.c_size_t(array.nbytes))
-        return place
+        assert place.value is not None
+        return place.value
 
-    def read(self, place: ctypes.c_void_p, array: np.ndarray) -> None:
+    def read(self, place: int, array: np.ndarray) -> None:
         data = array.ctypes.data_as(ctypes.c_void_p)
-        self.call("cuMemcpyDtoH_v2", data, place, ctypes.c_size_t(array.nbytes))
+        self.call(
+            "cuMemcpyDtoH_v2", data, ctypes.c_void_p(place), ctypes.c_size_t(array.nbytes)
+        )  # fmt: skip
 
-    def launch(self, name: str, blocks: int, threads: int, shared: int, *values: Any) -> None:
+    def launch(self, name: str, blocks: int, threads: int, shared: int, *values: int) -> None:
+        """Launches with values of 8 bytes each."""
         function = ctypes.c_void_p()
         self.call("cuModuleGetFunction", ctypes.byref(function), self.module, name.encode())
-        if shared:
-            self.call("cuFuncSetAttribute", function, 8, shared)
-        slots = (ctypes.c_void_p * len(values))(
-            *(ctypes.cast(ctypes.byref(v), ctypes.c_void_p) for v in values)
-        )
+        self.call("cuFuncSetAttribute", function, 8, shared)
+        buffer = (ctypes.c_longlong * len(values))(*values)
+        size = ctypes.c_size_t(ctypes.sizeof(buffer))
+        extra = (ctypes.c_void_p * 5)(
+            1, ctypes.addressof(buffer), 2, ctypes.addressof(size), None
+        )  # fmt: skip
         self.call(
-            "cuLaunchKernel", function, blocks, 1, 1, threads, 1, 1, shared, None, slots, None
+            "cuLaunchKernel", function, blocks, 1, 1, threads, 1, 1, shared, None, None, extra
         )
 
     def milliseconds(self, name: str, *launch: Any) -> float:
@@ -252,9 +269,9 @@ class Driver:
         return found.value
 
 
-def run(cubin: bytes) -> bool:
-    """Prints what is found; whether it is as designed."""
-    driver = Driver(cubin)
+def exact(driver: Driver) -> bool:
+    """Prints which descriptors give the product; whether those that are designed do, and no
+    others."""
     a, b = matrices()
     expected = a.astype(np.float32) @ b.astype(np.float32).T
     good = True
@@ -262,20 +279,23 @@ def run(cubin: bytes) -> bool:
         y = np.zeros((64, COLUMNS), np.float32)
         tiles = (image(a, a_deep, layout), image(b, b_deep, layout))
         places = [driver.memory(one) for one in (*tiles, y)]
-        driver.launch(name, 1, 128, 0, *places)
+        driver.launch(name, 1, 128, 4 * ROOM, *places)
         driver.call("cuCtxSynchronize")
         driver.read(places[2], y)
         wrong = int((y != expected).sum())
-        good = good and (swap or not wrong)
+        good = good and swap == (wrong > 0)
         print(f"{name:36s} {'exact' if not wrong else f'{wrong} of {y.size} differ'}", flush=True)
-    y = np.zeros(256 * driver.processors, np.float32)
-    place = driver.memory(y)
-    flop = 2.0 * 128 * 256 * DEPTH * TURNS * driver.processors
-    for name in rates():
-        launch = (driver.processors, 256, SHARED, place, ctypes.c_int(TURNS))
-        took = driver.milliseconds(name, *launch)
-        print(f"{name:36s} {flop / took / 1e9:8.0f} TFLOP/s", flush=True)
+    print("as designed" if good else "NOT as designed", flush=True)
     return good
+
+
+def fast(driver: Driver, turns: int = TURNS) -> None:
+    """Prints the rate of each layout."""
+    place = driver.memory(np.zeros(256 * driver.processors, np.float32))
+    flop = 2.0 * 128 * 256 * DEPTH * turns * driver.processors
+    for name in rates():
+        took = driver.milliseconds(name, driver.processors, 256, SHARED, place, turns)
+        print(f"{name:36s} {flop / took / 1e9:8.0f} TFLOP/s", flush=True)
 
 
 def main() -> int:
@@ -286,8 +306,9 @@ def main() -> int:
     if given.build:
         given.build.write_bytes(compiled())
         return 0
-    good = run(given.cubin.read_bytes() if given.cubin else compiled())
-    print("as designed" if good else "NOT as designed")
+    driver = Driver(given.cubin.read_bytes() if given.cubin else compiled())
+    good = exact(driver)
+    fast(driver)
     return 0 if good else 1
 
 
