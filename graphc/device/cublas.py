@@ -25,6 +25,7 @@ from graphc_runtime import cuda
 from graphc_runtime.records import dataclass
 
 from .. import environment
+from ..codegen import nvcc
 from ..errors import DeviceError
 from ..types import BF16, F16, F32, F64, DType
 
@@ -123,7 +124,7 @@ class Library:
 
 
 def files(driver: int | None = None) -> Iterator[str]:
-    """Where the library may be, the best first: wheels, toolkits, then the loader's own path.
+    """Where the library may be, the best first: wheels, toolkits, torch, the loader's own path.
     `driver` is the version of CUDA that the driver is for, as it reports it (13000)."""
     majors = MAJORS
     if driver is not None:  # a library runs on drivers of its own version of CUDA and later ones
@@ -141,10 +142,15 @@ def _folders(major: int) -> Iterator[Path]:
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield Path(place) / f"cu{major}" / "lib"
         yield Path(place) / "cublas" / "lib"
-    for variable in ("CUDA_HOME", "CUDA_PATH"):
-        if os.environ.get(variable):
-            yield from (Path(os.environ[variable]) / lib for lib in ("lib64", "lib"))
-    yield Path("/usr/local/cuda/lib64")
+    roots = [os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
+    compiler = nvcc.find_nvcc()
+    if compiler is not None:
+        roots.append(str(Path(compiler).resolve().parent.parent))
+    for root in (*roots, "/usr/local/cuda"):
+        yield from (Path(root) / lib for lib in ("lib64", "lib"))
+    spec = importlib.util.find_spec("torch")  # some of its builds have the library inside
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        yield Path(place) / "lib"
 
 
 def find(driver: int | None = None) -> Library:
