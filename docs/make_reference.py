@@ -114,7 +114,7 @@ def command_line() -> Iterator[str]:
     """Help texts."""
     yield from section("The command line")
     os.environ["COLUMNS"] = "100"  # help is wrapped for this width
-    parser = cli._parser()
+    parser = cli.parser()
     yield f"```text\n{parser.format_help()}```"
     for action in parser._actions:
         for name, sub in (getattr(action, "choices", None) or {}).items():

@@ -33,7 +33,7 @@ class Executable(Protocol):
 
     @property
     def tuning(self) -> tuple[str, ...]:
-        """What was measured instead of estimated, to be read."""
+        """What was measured instead of estimated, and what a library computes, to be read."""
         ...
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:

@@ -28,7 +28,9 @@ from . import environment
 from .cache import Cache
 from .codegen import nvcc
 from .codegen.target import host_l2_bytes, host_target
-from .errors import GraphcError
+from .device import cublas
+from .device.conditional import decisions
+from .errors import DeviceError, GraphcError
 from .tuning import KEY_PREFIX
 
 LEAST_FREE_BYTES = 256 << 20
@@ -71,8 +73,8 @@ class Check:
 def examine() -> Iterator[Check]:
     """All checks, in order; the compiler's own last."""
     checks: tuple[Callable[[], Iterator[Check]], ...] = (
-        _versions, _processor, _calls, _threads, _cache, _cuda, _lapack, _tools, _settings,
-        _compiler,
+        _versions, _processor, _calls, _threads, _cache, _cuda, _cublaslt, _lapack, _tools,
+        _settings, _compiler,
     )  # fmt: skip
     for check in checks:
         try:
@@ -220,6 +222,22 @@ def _cuda() -> Iterator[Check]:
         text,
         "" if there else "programs run on the CPU",
     )
+    if there:
+        _, why = decisions(cuda.device())
+        meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
+        value = why or "by conditional nodes of CUDA graphs"
+        yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
+
+
+def _cublaslt() -> Iterator[Check]:
+    try:
+        found = cublas.find()
+    except DeviceError as error:
+        named = environment.cublaslt_file() is not None
+        meaning = "large products on a device are computed by graphc's own kernels, more slowly"
+        yield Check("cublaslt", "failed" if named else "missing", str(error), meaning)
+        return
+    yield Check("cublaslt", "ok", f"{found.version} ({found.path})", "large products on a device")
 
 
 def _first_release(path: str) -> str:

@@ -5,6 +5,7 @@ GRAPHC_DUMP          a folder: the pipeline writes the graph there after every p
 GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
 GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
 GRAPHC_NUM_THREADS   how many threads a parallel loop may use; else OMP_NUM_THREADS is asked
+GRAPHC_CUBLASLT      the file of NVIDIA's cuBLASLt; else it is looked for (graphc/device/cublas.py)
 GRAPHC_WGMMA         not empty and not 0: products of f16 and bf16 by wgmma on an H100, see cuda.md
 """
 
@@ -49,6 +50,11 @@ def num_threads() -> int:
     if text and (not text.isdecimal() or int(text) < 1):
         raise ValueError(f"GRAPHC_NUM_THREADS is {text!r}; give a positive integer")
     return default_threads()
+
+
+def cublaslt_file() -> str | None:
+    """The file of cuBLASLt that is to be used, or None where it is looked for."""
+    return os.environ.get("GRAPHC_CUBLASLT") or None
 
 
 def wgmma() -> bool:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .trace import TracedFunction
 
 DEBUG = (None, "nan", "evaluate")
-PRECISION = (None, "direct")
+PRECISION = (None, "direct", "tf32")
 CONTROL_FLOW = (None, "python")
 DEVICES = (None, "cuda")
 
@@ -136,6 +136,7 @@ class Front:
         tune: bool = False,
         control_flow: str | None = None,
         device: str | None = None,
+        library: bool | None = None,
     ):
         if control_flow not in CONTROL_FLOW:
             expected = ", ".join(map(repr, CONTROL_FLOW))
@@ -146,6 +147,14 @@ class Front:
         if device is not None and (tune or debug == "evaluate"):
             other = "tune=True" if tune else f"debug={debug!r}"
             raise TypeError(f"device is {device!r}, and {other} runs on the processor")
+        if library is not None and type(library) is not bool:
+            raise TypeError(f"library is {library!r}; expected None, True or False")
+        if library and (device is None or debug is not None):
+            other = "device is None" if device is None else f"debug is {debug!r}"
+            raise TypeError(
+                f"library is True, and {other}; NVIDIA's library computes products on "
+                'device="cuda", and its results are not checked one by one'
+            )
         if type(tune) is not bool:
             raise TypeError(f"tune is {tune!r}; expected True or False")
         if tune and debug is not None:
@@ -166,11 +175,15 @@ class Front:
         self.binder = Binder(function, static_argnames, static_argnums, donate, dims)
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.native: Any = None
-        self.options = {"dims": dims, "debug": debug, "precision": precision, "device": device}
+        self.options = {
+            "dims": dims, "debug": debug, "precision": precision, "device": device,
+            "library": library,
+        }  # fmt: skip
         """What a transformation of the function is compiled with, too."""
         self._debug = debug
         self._precision = precision
         self._device = device
+        self._library = library
         self._tune = tune
         self._backend = backend
         self._programs: dict[Any, Program] = {}
@@ -276,7 +289,7 @@ class Front:
     def backend(self) -> Backend:
         """What compiles; loaded when it is first needed."""
         if self._backend is None:
-            self._backend = backend_for(self._debug, self._precision, self._device)
+            self._backend = backend_for(self._debug, self._precision, self._device, self._library)
         return self._backend
 
     def backend_for(self, traced: TracedFunction, call: Call) -> Backend:
@@ -308,8 +321,9 @@ class Front:
             if key == call.key:
                 made_for = f"it was made for {program.reason}"
                 lines = [f"{self.name}: program {number} serves the call; {made_for}"]
-                if self._tune and program.executable is not None:
-                    lines += program.executable.tuning or ("no kernel is worth measuring",)
+                if program.executable is not None:
+                    nothing = ("no kernel is worth measuring",) if self._tune else ()
+                    lines += program.executable.tuning or nothing
                 return "\n".join(lines)
         if not self._programs:
             return (
@@ -556,15 +570,16 @@ def set_backend(backend: Backend | None) -> Backend | None:
 
 
 def backend_for(
-    debug: str | None, precision: str | None = None, device: str | None = None
-) -> Backend:
+    debug: str | None, precision: str | None = None, device: str | None = None,
+    library: bool | None = None,
+) -> Backend:  # fmt: skip
     """The backend of a function."""
     from .backends import Evaluator, Native
 
     if device == "cuda":
         from .device.program import Cuda
 
-        return Cuda(debug == "nan", precision == "direct")
+        return Cuda(debug == "nan", precision == "direct", library, precision == "tf32")
     if debug == "evaluate":
         return Evaluator()
     return _default or Native(debug == "nan", precision == "direct")
@@ -583,6 +598,7 @@ def jit(
     tune: bool = False,
     control_flow: str | None = None,
     device: str | None = None,
+    library: bool | None = None,
 ) -> Any:
     """Compiles a NumPy function at its first call, once per signature.
 
@@ -598,6 +614,8 @@ def jit(
         name: of the program in dumps and artifacts.
         precision: "direct" sums every product of a convolution as it is written; None may multiply
             less (Winograd) where that is faster and the error stays small (docs/numerics.md).
+            "tf32" is None, and products of f32 may round their operands to tf32 (10 bits) where a
+            device multiplies such numbers faster.
         tune: the first call measures several schedules of the kernels that are worth it, for some
             seconds, and keeps the best on disk; later processes do not measure (docs/guide.md).
         control_flow: "python" rewrites `if`, `while`, `for`, `and`... of the function, and of the
@@ -605,6 +623,9 @@ def jit(
             (docs/control_flow_python.md); None leaves them to Python.
         device: "cuda" runs on the CUDA device: arguments may be arrays of any library there, and
             results are `DeviceArray`s (docs/cuda.md). None is the processor.
+        library: whether NVIDIA's cuBLASLt computes plain products on the device: True wherever it
+            can, False never, None where it was measured to be faster and is installed
+            (docs/cuda.md).
 
     Inside a traced function a jitted function is inlined.
     """
@@ -621,12 +642,13 @@ def jit(
             tune=tune,
             control_flow=control_flow,
             device=device,
+            library=library,
         )
     if not callable(function):
         raise TypeError(f"jit takes a function, got {type(function).__name__}")
     front = Front(
         function, static_argnames, static_argnums, donate, dims, debug, name, None, precision,
-        tune, control_flow, device,
+        tune, control_flow, device, library,
     )  # fmt: skip
     made = _native(front)
     if made is None:

@@ -1,7 +1,7 @@
 """The CUDA runtime: context, modules, memory, streams, launches and graph replay, by pycuda.
 
-pycuda is imported here and nowhere else, on first use. It has no calls for CUDA graphs, so these
-few come from the driver's own library (`_Graphs`), on pycuda's streams. The context is the device's
+pycuda is imported here and nowhere else, on first use. It has no calls for CUDA graphs: these come
+from the driver's own library (cuda_graphs.py), on pycuda's streams. The context is the device's
 primary one, which torch, CuPy and JAX use as well: their arrays are valid here and ours there.
 
 The stream of a device is a blocking one: work on the legacy default stream (where CuPy and torch
@@ -11,22 +11,15 @@ work unless told otherwise) and ours wait for each other, in both directions.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-
-class DeviceError(RuntimeError):
-    """What the CUDA driver refused, in its words."""
-
-
-class OutOfDeviceMemory(DeviceError, MemoryError):
-    """The device has not the bytes that were asked for."""
+from .cuda_graphs import SWITCH_VERSION, Calls, Capture, Graph
+from .errors import DeviceError, OutOfDeviceMemory
 
 
 def _driver() -> Any:
@@ -73,44 +66,42 @@ class Device:
         self._driver = driver
         device = driver.Device(number)
         self._context = device.retain_primary_context()
-        self._home = threading.get_ident()
-        self._context.push()
-        atexit.register(self._leave)
+        self._active = _Active(driver, self._context)
+        self._closed = False
         self.name: str = device.name()
         major, minor = device.compute_capability()
         self.arch = f"sm_{major}{minor}"
         self.processors: int = device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT)
         self.driver_version: int = driver.get_driver_version()
-        self.stream = driver.Stream()
-        self.pool = DeviceMemoryPool()
         self.peak_bytes = 0
-        self._graphs = _Graphs()
+        self._calls = Calls()
+        self._here = threading.local()
+        """Its `capture`: what this thread captures now."""
+        self._spare: list[Any] = []
+        """Streams that nothing runs on: they are captured."""
+        with self.active():
+            self.stream = driver.Stream()
+            self.pool = DeviceMemoryPool()
+        atexit.register(self._leave)
 
     def _leave(self) -> None:
-        """pycuda ends the process if its stack of contexts is not empty when it is unloaded."""
-        if threading.get_ident() == self._home:
-            self._context.pop()
-            self._context.detach()
+        """What is freed later goes to the driver, which no longer knows it, and not to the pool."""
+        with self.active():
+            self.pool.stop_holding()
+        self._closed = True
+        self._context.detach()
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> _Active:
         """The context is the current one of this thread meanwhile; the driver's errors become
-        DeviceErrors."""
-        away = threading.get_ident() != self._home
-        if away:
-            self._context.push()
-        try:
-            yield
-        except self._driver.MemoryError as error:
-            raise OutOfDeviceMemory(str(error)) from None
-        except self._driver.Error as error:
-            raise DeviceError(str(error)) from None
-        finally:
-            if away:
-                self._context.pop()
+        DeviceErrors.
+
+        No thread keeps it: pycuda ends the process when a thread ends with a context on its stack,
+        and it also does when memory is freed where there is none.
+        """
+        return self._active
 
     # -- memory
-    def allocate(self, nbytes: int) -> Any:
+    def allocate(self, nbytes: int) -> Held:
         """Memory that is free again when the object is gone; `int()` of it is the address."""
         with self.active():
             try:
@@ -119,7 +110,12 @@ class Device:
                 self.pool.free_held()
                 made = self.pool.allocate(max(nbytes, 1))
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
-        return made
+        return Held(self, made)
+
+    def free_held(self) -> None:
+        """Gives the memory back that the pool keeps and nobody uses."""
+        with self.active():
+            self.pool.free_held()
 
     def upload(self, target: int, array: np.ndarray) -> None:
         """Copies a contiguous array to an address, after what the stream has to do before. The
@@ -140,12 +136,12 @@ class Device:
         """Copies on the device, on the stream."""
         if nbytes:
             with self.active():
-                self._driver.memcpy_dtod_async(target, source, nbytes, self.stream)
+                self._driver.memcpy_dtod_async(target, source, nbytes, self._target())
 
     def clear(self, target: int, nbytes: int) -> None:
         """Sets bytes to 0, on the stream."""
         with self.active():
-            self._driver.memset_d8_async(target, 0, nbytes, self.stream)
+            self._driver.memset_d8_async(target, 0, nbytes, self._target())
 
     def synchronize(self) -> None:
         """Waits for the stream."""
@@ -153,123 +149,133 @@ class Device:
             self.stream.synchronize()
 
     # -- kernels
-    def load(self, cubin: bytes) -> Any:
-        """A module with kernels."""
+    def load(self, cubin: bytes) -> Held:
+        """A module with kernels, unloaded when the object is gone."""
         with self.active():
-            return self._driver.module_from_buffer(cubin)
+            return Held(self, self._driver.module_from_buffer(cubin))
 
-    def function(self, module: Any, name: str, shared: int = 0) -> Any:
+    def function(self, module: Held, name: str, shared: int = 0) -> Held:
         """A kernel of a module, to be launched by `launch` with so many bytes of shared memory."""
         with self.active():
-            function = module.get_function(name)
+            function = module.held.get_function(name)
             if shared:
                 kind = self._driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
                 function.set_attribute(kind, shared)
-            return function
+            return Held(self, function)  # which keeps the module
 
     def launch(
-        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
+        self, function: Held, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
         shared: int = 0,
     ) -> None:  # fmt: skip
         """Launches on the stream. `arguments` as the kernel's parameters lie in memory; `shared` as
         `function` was told."""
-        function._launch_kernel(grid, block, arguments, shared, self.stream)
+        function.held._launch_kernel(grid, block, arguments, shared, self._target())
 
     # -- other streams
+    @property
+    def target(self) -> int:
+        """The handle of the stream that work goes to now, for libraries that launch themselves."""
+        return self._target().handle
+
     def wait_for(self, stream: int) -> None:
         """What follows on our stream waits for what stream number `stream` has to do now (1: the
         legacy default, 2: the thread's own)."""
         if stream not in (0, 1, self.stream.handle):
-            self._graphs.order(stream, self.stream.handle)
+            with self.active():
+                self._calls.order(stream, self.stream.handle)
 
     def let_wait(self, stream: int) -> None:
         """What follows on the other stream waits for ours."""
         if stream not in (0, 1, self.stream.handle):
-            self._graphs.order(self.stream.handle, stream)
+            with self.active():
+                self._calls.order(self.stream.handle, stream)
 
     # -- graphs
+    @property
+    def capturing(self) -> Capture | None:
+        """What this thread captures now."""
+        return getattr(self._here, "capture", None)
+
+    def _target(self) -> Any:
+        """The stream for what this thread launches and copies."""
+        capture = self.capturing
+        return self.stream if capture is None else capture.stream
+
     def capture(self, work: Callable[[], None]) -> Graph:
-        """The launches that `work` makes on the stream, to be replayed; none of them runs now."""
+        """What this thread launches and copies in `work`, to be replayed; none of it runs now.
+
+        It is captured on streams where nothing runs: what other threads launch meanwhile runs, and
+        the legacy default stream stays usable.
+        """
         with self.active():
-            self._graphs.begin(self.stream.handle)
+            capture = Capture(self._calls, self._spare, lambda: self._driver.Stream(_NON_BLOCKING))
+            self._here.capture = capture
             try:
-                work()
-            except BaseException:
-                self._graphs.abandon(self.stream.handle)
-                raise
-            return self._graphs.end(self.stream.handle)
+                return capture.run(work)
+            finally:
+                self._here.capture = None
 
     def replay(self, graph: Graph) -> None:
         """Runs a captured graph on the stream."""
-        graph.launch(self.stream.handle)
+        with self.active():
+            graph.launch(self.stream.handle)
+
+    def cannot_decide(self) -> str:
+        """Why graphs of this device have no conditional nodes; empty where they have."""
+        return self._calls.cannot_decide(self.driver_version)
+
+    @property
+    def has_switch(self) -> bool:
+        """Are there conditional nodes that choose one of several bodies?"""
+        return self.driver_version >= SWITCH_VERSION
 
 
-# ------------------------------------------------------------------------------------ CUDA graphs
+class _Depth(threading.local):
+    """How many blocks of `Device.active` this thread is in."""
+
+    count = 0
 
 
-class Graph:
-    """A captured graph, ready to run."""
+class _Active:
+    """What `Device.active` answers; blocks may be nested, and it may be used by many threads."""
 
-    def __init__(self, graphs: _Graphs, handle: ctypes.c_void_p):
-        self._graphs, self._handle = graphs, handle
+    def __init__(self, driver: Any, context: Any):
+        self._driver, self._context, self._depth = driver, context, _Depth()
 
-    def launch(self, stream: int) -> None:
-        self._graphs.call("cuGraphLaunch", self._handle, ctypes.c_void_p(stream))
+    def __enter__(self) -> None:
+        if not self._depth.count:
+            self._context.push()
+        self._depth.count += 1
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._depth.count -= 1
+        if not self._depth.count:
+            self._context.pop()
+        if isinstance(error, self._driver.MemoryError):
+            raise OutOfDeviceMemory(str(error)) from None
+        if isinstance(error, self._driver.Error):
+            raise DeviceError(str(error)) from None
+
+
+class Held:
+    """Something of pycuda's that has to go while the context is current, whichever thread lets it
+    go: memory of the pool, whose `int()` is its address, a module, or a kernel."""
+
+    __slots__ = ("_device", "held")
+
+    def __init__(self, device: Device, held: Any):
+        self._device, self.held = device, held
+
+    def __int__(self) -> int:
+        return int(self.held)
 
     def __del__(self) -> None:
-        if self._handle:
-            self._graphs.library.cuGraphExecDestroy(self._handle)  # nobody to tell if it fails
+        if not self._device._closed:
+            with self._device.active():
+                del self.held
 
 
-_CAPTURE_THREAD_LOCAL = 1
-_DISABLE_TIMING = 2
-
-
-class _Graphs:
-    """The driver's calls that pycuda has not: capture, replay, and order between any streams."""
-
-    def __init__(self) -> None:
-        self.library = ctypes.CDLL("libcuda.so.1")
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Raises DeviceError unless a call answers CUDA_SUCCESS."""
-        code = getattr(self.library, name)(*arguments)
-        if code:
-            text = ctypes.c_char_p()
-            self.library.cuGetErrorString(code, ctypes.byref(text))
-            raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
-
-    def begin(self, stream: int) -> None:
-        self.call("cuStreamBeginCapture_v2", ctypes.c_void_p(stream), _CAPTURE_THREAD_LOCAL)
-
-    def end(self, stream: int) -> Graph:
-        graph, made = ctypes.c_void_p(), ctypes.c_void_p()
-        self.call("cuStreamEndCapture", ctypes.c_void_p(stream), ctypes.byref(graph))
-        try:
-            self.call(
-                "cuGraphInstantiateWithFlags", ctypes.byref(made), graph, ctypes.c_ulonglong(0)
-            )
-        finally:
-            self.library.cuGraphDestroy(graph)
-        return Graph(self, made)
-
-    def abandon(self, stream: int) -> None:
-        graph = ctypes.c_void_p()
-        self.library.cuStreamEndCapture(ctypes.c_void_p(stream), ctypes.byref(graph))
-        if graph:
-            self.library.cuGraphDestroy(graph)
-
-    def order(self, first: int, second: int) -> None:
-        """What `second` gets from now on waits for what `first` has."""
-        event = ctypes.c_void_p()
-        self.call("cuEventCreate", ctypes.byref(event), _DISABLE_TIMING)
-        try:
-            self.call("cuEventRecord", event, ctypes.c_void_p(first))
-            self.call("cuStreamWaitEvent", ctypes.c_void_p(second), event, 0)
-        finally:
-            self.library.cuEventDestroy_v2(event)
-
-
+_NON_BLOCKING = 1
 _devices: dict[int, Device] = {}
 _lock = threading.Lock()
 
@@ -290,3 +296,15 @@ def device(number: int = 0) -> Device:
 def pack(values: Sequence[int]) -> bytes:
     """Kernel arguments of eight bytes each, as they lie in memory: addresses and i64."""
     return np.array(values, np.int64).tobytes()
+
+
+__all__ = [
+    "Capture",
+    "Device",
+    "DeviceError",
+    "Graph",
+    "OutOfDeviceMemory",
+    "available",
+    "device",
+    "pack",
+]

@@ -1,4 +1,5 @@
-"""The errors that compiled code raises, and artifacts with it; graphc/errors.py has the others."""
+"""The errors that compiled code raises, artifacts and devices with it; graphc/errors.py has the
+others."""
 
 from __future__ import annotations
 
@@ -32,6 +33,14 @@ class NonFiniteError(GraphcError, FloatingPointError):
 
 class ArtifactError(GraphcError):
     """An artifact is damaged, was made for another machine or by a newer graphc, or is none."""
+
+
+class DeviceError(RuntimeError):
+    """What the CUDA driver refused, in its words."""
+
+
+class OutOfDeviceMemory(DeviceError, MemoryError):
+    """The device has not the bytes that were asked for."""
 
 
 def error_of(message: str) -> Exception:

@@ -35,7 +35,6 @@ class OnProcessor(Graphc):
         return array
 
     def jit(self, function: Callable[..., Any], **options: Any) -> Any:
-        options.pop("precision", None)  # tf32 is of devices
         return self.graphc.jit(function, **options)
 
 

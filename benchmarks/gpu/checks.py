@@ -348,6 +348,10 @@ def control() -> list[Check]:
     return of_programs(whole_checks.control())
 
 
+def products() -> list[Check]:
+    return of_programs(whole_checks.products())
+
+
 def of_programs(programs: Sequence[whole_checks.Whole]) -> list[Check]:
     return [Check(one.name, [], lambda loaded, one=one: one.excess()) for one in programs]
 
@@ -356,10 +360,11 @@ GROUPS: dict[str, Callable[[], list[Check]]] = {
     "scalars": scalars, "nests": nests, "contractions": contractions, "wgmma": wgmma,
     "attention": attention,
     "programs": programs, "cumulatives": cumulatives, "sorts": sorts, "control": control,
-    "graphs": graphs, "cards": cards,
+    "products": products, "graphs": graphs, "cards": cards,
 }  # fmt: skip
 CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "wgmma": 9, "attention": 4, "programs": 8,
-         "cumulatives": 12, "sorts": 9, "control": 5, "graphs": 12, "cards": 64}  # fmt: skip
+         "cumulatives": 12, "sorts": 9, "control": 5, "products": 20, "graphs": 12,
+         "cards": 64}  # fmt: skip
 """How many checks one process runs."""
 
 

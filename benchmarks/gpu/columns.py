@@ -51,12 +51,13 @@ class Graphc:
 
     def tidy(self) -> None:
         """Gives memory back that nobody needs."""
-        with self.device.active():
-            self.device.pool.free_held()
+        self.device.free_held()
 
     def launches(self, function: Any) -> int:
+        from graphc.device.plan import work
+
         (program,) = function.__dict__["_front"]._programs.values()
-        return len(program.executable._variant(()).plan.launches)
+        return len(list(work(program.executable._variant(()).plan.steps)))
 
     def graph(self, run: Callable[[], Any], count: int) -> Callable[[], None] | None:
         """Runs of a call as one graph: its launches, at the addresses of a first call."""

@@ -1,5 +1,5 @@
-"""Programs of cumulative ops, sorts and control flow for checks.py: whole, by `jit(device="cuda")`,
-against the evaluator, at extents and with numbers that kernels have to take care of."""
+"""Programs of cumulative ops, sorts, control flow and products by the library for checks.py: whole,
+by `jit(device="cuda")`, against the evaluator, at extents and with numbers that need care."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ class Whole:
     calls: Callable[[], Sequence[tuple[Any, ...]]]
     options: dict[str, Any] = field(default_factory=dict)
     rtol: float = 0.0
+    there: dict[str, Any] = field(default_factory=dict)
+    """Options on the device alone."""
 
     def excess(self) -> float:
         """The largest error over what is allowed, of every call, twice."""
         from graphc import pytrees
 
-        on_device = graphc.jit(self.function, device="cuda", **self.options)
+        on_device = graphc.jit(self.function, device="cuda", **self.options, **self.there)
         meaning = graphc.jit(self.function, debug="evaluate", **self.options)
-        worst = 0.0
+        worst, put = 0.0, []
         for arguments in self.calls():
             wanted = pytrees.flatten(meaning(*arguments))[0]
-            put = [graphc.device_put(a) if isinstance(a, np.ndarray) else a for a in arguments]
+            put = _put(arguments, put)
             for _ in range(3):  # launched, captured, replayed
                 found = pytrees.flatten(on_device(*put))[0]
                 pairs = zip(found, wanted, strict=True)
@@ -63,6 +65,25 @@ class Whole:
         return error
 
 
+def _put(arguments: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """The arguments on the device; at the addresses of a call before where they fit, so that a
+    graph of that call is replayed with other numbers."""
+    found: list[Any] = []
+    for k, argument in enumerate(arguments):
+        if not isinstance(argument, np.ndarray | np.generic):
+            found.append(argument)
+            continue
+        array = np.asarray(argument, order="C")
+        last = before[k] if k < len(before) else None
+        fits = getattr(last, "shape", None) == array.shape
+        if isinstance(last, graphc.DeviceArray) and fits and last.dtype == array.dtype:
+            last.device.upload(last.pointer, array)
+            found.append(last)
+        else:
+            found.append(graphc.device_put(array))
+    return found
+
+
 def _host(found: Any) -> np.ndarray:
     """A Python number that went through a program is one still."""
     return found.numpy() if hasattr(found, "numpy") else np.asarray(found)
@@ -72,7 +93,7 @@ def long(n: int) -> int:
     return min(n, 9000) if SLOW in os.environ else n
 
 
-def numbers(*shape: int, dtype: str = "f4", special: bool = False, seed: int = 0) -> np.ndarray:
+def numbers(*shape: int, dtype: Any = "f4", special: bool = False, seed: int = 0) -> np.ndarray:
     """Random numbers, some of them equal; with NaN, infinities and both zeros where `special`."""
     rng = np.random.default_rng([seed, *shape])
     kind = np.dtype(dtype)
@@ -209,6 +230,25 @@ def _limited(x: Any) -> Any:
     return graphc.while_loop(lambda s: s.sum() < 100, lambda s: s + 1, x, max_steps=3)
 
 
+def _stepwise(x: Any) -> Any:
+    return graphc.while_loop(lambda x: x[3, 4] < 5, lambda x: x + 1, x)
+
+
+def _whiles_in_a_scan(s: Any, xs: Any) -> Any:
+    def step(s: Any, x: Any) -> Any:
+        s = graphc.while_loop(lambda s: s.max() < x[0], lambda s: s * 2 + 1, s)
+        return s * np.float32(0.25), s.sum()
+
+    return graphc.scan(step, s, xs)
+
+
+def _choices_in_a_while(x: Any) -> Any:
+    def body(y: Any) -> Any:
+        return graphc.cond(y[0] > y[1], lambda y: y + y[::-1], lambda y: y * 3 + 1, y)
+
+    return graphc.while_loop(lambda y: y.max() < 40, body, x)
+
+
 def _fori(x: Any, n: Any) -> Any:
     return graphc.fori_loop(0, n, lambda i, x: x * np.float32(0.9) + i, x)
 
@@ -263,10 +303,19 @@ def control() -> list[Whole]:
         one("scan of 7 steps, f64", _symbolic,
             (numbers(5, dtype="f8"), numbers(7, 5, dtype="f8")), rtol=1e-11),
         one("scan with NaN", _symbolic, (numbers(50), numbers(6, 50, special=True))),
-        one("choice in a scan", _in_a_scan, (numbers(9), numbers(20, 9) * np.float32(0.3))),
+        one("choice in a scan", _in_a_scan,
+            *((numbers(9), numbers(20, 9) * np.float32(k)) for k in (0.3, -0.3, 0))),
         one("while", _newton, (positive,), (positive * 100,), (np.ones(1024, np.float32),)),
-        one("while in a while", _whiles_in_a_while, (positive,), (positive * 0.1,)),
-        one("while with a limit", _limited, (numbers(4),), (numbers(4) + np.float32(90),)),
+        one("while in a while", _whiles_in_a_while, (positive,), (positive * 0.1,),
+            (positive * 40,), (positive,)),
+        one("while with a limit", _limited, (numbers(4),), (numbers(4) + np.float32(90),),
+            (numbers(4) + np.float32(24),)),
+        one("while of large states", _stepwise,
+            *((np.full((1100, 1000), v, np.float32),) for v in (0, 1, 2, 9))),
+        one("while in a scan", _whiles_in_a_scan,
+            *((numbers(9), abs(numbers(20, 9)) * np.float32(k)) for k in (1, 30, 0))),
+        one("choice in a while", _choices_in_a_while,
+            *((np.array(v, np.float32),) for v in ((1, 2), (2, 1), (0, 0), (90, 3)))),
         one("for", _fori, *((numbers(33), np.int64(n)) for n in (0, 1, 2, 40))),
         one("elements that are set", _fields, (numbers(70),)),
         one("choice", _choice, (abs(square), other), (-abs(square), other)),
@@ -281,3 +330,88 @@ def control() -> list[Whole]:
             dims={"h": ("b", None), "xs": (None, "b", None)}),
         one("sorts and sums in a loop", _sorted_in_a_loop, (numbers(20, 300),)),
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------- products by the library
+
+
+def _layer(x: Any, w: Any, b: Any) -> Any:
+    return np.maximum(x @ w + b, 0)
+
+
+def _masked(x: Any, g: Any) -> Any:
+    return x.T @ np.where(g > 0, g, 0), g.sum(axis=0)
+
+
+def products() -> list[Whole]:
+    """Every one by cuBLASLt; sums of `k` terms are compared within the rounding of the dtype."""
+    rtol = {"f16": 4e-3, "bf16": 3e-2, "f32": 4e-6, "f64": 4e-14}
+
+    def one(name: str, function: Any, *shapes: tuple[int, ...], dtype: str = "f32",
+            calls: Sequence[Sequence[tuple[int, ...]]] = (), special: bool = False,
+            tolerance: float = 0.0, library: bool | None = True,
+            **options: Any) -> Whole:  # fmt: skip
+        kind = graphc.types.DTYPES[dtype].numpy  # type: ignore[attr-defined]
+
+        def arrays() -> list[tuple[Any, ...]]:
+            return [
+                tuple(
+                    numbers(*(small(n) for n in s), dtype=kind, special=special, seed=k)
+                    for k, s in enumerate(given)
+                )
+                for given in (calls or [shapes])
+            ]
+
+        allowed = tolerance or rtol[dtype]
+        there = {"library": library}
+        return Whole(f"{name} {dtype}", function, arrays, options, allowed, there)
+
+    def matmul(a: Any, b: Any) -> Any:
+        return a @ b
+
+    found: list[Whole] = []
+    for dtype in rtol:
+        turns = {
+            "a b": (matmul, (1000, 777), (777, 1234)),
+            "a.T b": (lambda a, b: a.T @ b, (777, 1000), (777, 1234)),
+            "a b.T": (lambda a, b: a @ b.T, (1000, 777), (1234, 777)),
+            "a.T b.T": (lambda a, b: a.T @ b.T, (777, 1000), (1234, 777)),
+            "(a b).T": (lambda a, b: (a @ b).T, (1000, 777), (777, 1234)),
+            "1024": (matmul, (1024, 1024), (1024, 1024)),
+            "few rows": (matmul, (16, 2048), (2048, 2048)),
+            "few columns": (matmul, (2048, 2048), (2048, 3)),
+            "deep": (matmul, (33, 20_001), (20_001, 65)),
+            "two terms": (matmul, (64, 2), (2, 64)),
+            "a row": (matmul, (1, 4096), (4096, 1000)),
+            "a column": (matmul, (1000, 4096), (4096, 1)),
+            "batch": (matmul, (64, 128, 96), (64, 96, 160)),
+            "shared": (matmul, (8, 100, 96), (96, 160)),
+            "heads": (lambda a, b: np.einsum("qhd,khd->hqk", a, b), (200, 8, 64), (300, 8, 64)),
+            "slices": (lambda a, b: a[3:, 5:] @ b[5:, 1:], (300, 264), (264, 301)),
+            "layer": (_layer, (1024, 512), (512, 768), (768,)),
+            "masked": (_masked, (1024, 512), (1024, 768)),
+            "turned factor": (lambda a, b: np.tanh(a).T @ b[::-1], (512, 300), (512, 200)),
+        }  # fmt: skip
+        found += [one(name, f, *shapes, dtype=dtype) for name, (f, *shapes) in turns.items()]
+    extents = ((300, 200, 100), (1, 2, 3), (5, 0, 7), (0, 3, 4), (64, 512, 33))
+    found += [
+        one("wide result", lambda a, b: np.matmul(a, b, dtype=np.float32), (300, 512), (512, 200),
+            dtype="f16", tolerance=1e-5),
+        one("special", matmul, (64, 30), (30, 64), special=True),
+        one("special", matmul, (64, 30), (30, 64), special=True, dtype="f16"),
+        one("chosen by the rule", matmul, (1024, 1024), (1024, 1024), dtype="bf16", library=None),
+        one("chosen by the rule", _layer, (2048, 1024), (1024, 1024), (1024,), dtype="f16",
+            library=None),
+        one("rounded to tf32", matmul, (512, 700), (700, 300), tolerance=2e-3, precision="tf32"),
+        one("symbolic", matmul, calls=[((n, k), (k, m)) for n, k, m in extents],
+            dims={"a": ("n", "k"), "b": ("k", "m")}),
+        one("in a scan", lambda h, xs, w: _recurrent(h, xs, w * np.float32(0.02)), (64, 96),
+            (12, 64, 96), (96, 96), tolerance=1e-4),
+        one("of constants", lambda x: x @ (np.eye(small(96), dtype=np.float32) * 2),
+            (64, 96)),
+    ]  # fmt: skip
+    return found
+
+
+def small(n: int) -> int:
+    return min(n, 40) if SLOW in os.environ else n

@@ -49,7 +49,7 @@ def make_gpu_program(
     graph = lower_graph(traced.graph).optimised.graph
     refuse_control(graph)
     plan = plan_device(graph, (), aliases, arch=_own(architectures))
-    kernels = [one.kernel for one in (*plan.setup, *plan.launches)]
+    kernels = [one.kernel for one in (*plan.setup_launches, *plan.launches)]
     source = translation_unit(kernels)
     names = dict.fromkeys(architecture(kernels, arch) for arch in architectures)
     cubins = {arch: compile_cubin(source, arch) for arch in names} if kernels else {}
@@ -84,7 +84,7 @@ def _described(plan: DevicePlan, aliases: dict[int, int], places: Sequence[int])
     sizes = [literal.array.nbytes for literal in plan.constants]
     return {
         "launches": [_launch(one) for one in plan.launches],
-        "setup": [_launch(one) for one in plan.setup],
+        "setup": [_launch(one) for one in plan.setup_launches],
         "arena": _text(plan.arena),
         "kept": plan.kept,
         "setup_arena": plan.setup_arena,

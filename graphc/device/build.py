@@ -36,6 +36,11 @@ def build_cubins(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[
     return [known[unit] for unit in units]
 
 
+def build_source(source: str, arch: str, driver: int) -> bytes:
+    """The cubin of a translation unit; arguments and errors as those of `build_cubins`."""
+    return _cubin(source, arch, driver)
+
+
 def _cubin(source: str, arch: str, driver: int) -> bytes:
     parts = {
         "cuda": source, "arch": arch, "driver": str(driver), "compiler": compiler(),

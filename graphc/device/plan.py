@@ -5,8 +5,9 @@ after the last kernel that reads it, and one allocation serves a whole call. Wha
 constants only runs once, when the program is loaded.
 
 A loop of so many iterations is its kernels launched again and again, with pointers to other rows:
-nothing waits, and a captured graph holds all of them. A loop with a condition, and a choice, ask
-the device once for each decision.
+nothing waits, and a captured graph holds all of them. What a loop with a condition, or a choice,
+decides is at a place that a kernel writes: a captured graph reads it on the device, the host
+otherwise.
 """
 
 from __future__ import annotations
@@ -31,14 +32,17 @@ from ..codegen.kernels import (
 from ..codegen.walk import is_kept
 from ..ir import Graph, Literal, Node, Value
 from ..loops import ir as L
+from ..loops import products as loops
 from ..loops.lower import Lowered, lower
 from ..loops.schedule_cuda import schedule_cuda
 from ..types import Dim, Extent
+from .products import Chosen
 
 Place = tuple[str, object]
 """("buffer", k) of parameters and then results, ("arena", byte offset), ("kept", byte offset),
 ("constant", k), or ("local", name): what a loop around binds."""
 ALIGN = 256
+COUNT_BYTES = 8
 VECTOR_BYTES = 16
 """Kernels take for granted that arrays in order begin at a multiple of it."""
 
@@ -52,6 +56,23 @@ class Launch:
     symbols: tuple[str, ...]
     line: str
     """Where the user's program asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of matrices by cuBLASLt, with the places of left, right and result."""
+
+    shape: loops.Product
+    places: tuple[Place, Place, Place]
+    tf32: bool
+    line: str
+
+    def __str__(self) -> str:
+        shape = self.shape
+        batch = "" if shape.batch == 1 else f"{shape.batch}, "
+        name = "tf32" if self.tf32 else shape.dtype.name
+        left, right = f"[{batch}{shape.m}, {shape.k}]", f"[{batch}{shape.k}, {shape.n}]"
+        return f"{name}{left} @ {name}{right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,7 @@ class Turn:
     second: Place
     copy: Launch
     """From `now` to `first`."""
+    nbytes: Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +109,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """What ends a loop: `steps` leave at `answer` (a bool) whether there is another iteration, of
+    which there are at most `limit`; `count` is for the device to count them (an i64)."""
+
+    steps: tuple[Step, ...]
+    answer: Place
+    count: Place
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """Runs `before`, then `body` so often as `length` says; or while `condition` leaves true at
-    `answer`, at most `limit` times.
-    """
+    """Runs `before`, then `body` so often as `length` says, or as `until` says."""
 
     turns: tuple[Turn, ...]
     rows: tuple[Row, ...]
@@ -98,9 +129,7 @@ class Loop:
     body: tuple[Step, ...]
     length: Extent | None = None
     reverse: bool = False
-    condition: tuple[Step, ...] = ()
-    answer: Place | None = None
-    limit: int | None = None
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +140,31 @@ class Branch:
     arms: tuple[tuple[Step, ...], ...]
 
 
-Step = Launch | Copy | Loop | Branch
+Step = Launch | Product | Copy | Loop | Branch
 
 
-def launches(steps: Sequence[Step]) -> Iterator[Launch]:
-    """Every launch, inside loops and branches too."""
+def work(steps: Sequence[Step]) -> Iterator[Launch | Product]:
+    """Every launch and product, inside loops and branches too."""
     for step in steps:
-        if isinstance(step, Launch):
+        if isinstance(step, (Launch, Product)):
             yield step
         elif isinstance(step, Branch):
             for arm in step.arms:
-                yield from launches(arm)
+                yield from work(arm)
         elif isinstance(step, Loop):
-            yield from launches((*step.before, *step.condition, *step.body))
+            condition = () if step.until is None else step.until.steps
+            yield from work((*step.before, *condition, *step.body))
             yield from (turn.copy for turn in step.turns)
 
 
-def asks(steps: Sequence[Step]) -> bool:
-    """Whether running the steps waits for what the device decides."""
+def decides(steps: Sequence[Step]) -> bool:
+    """Whether what is launched depends on what kernels find."""
     return any(
         isinstance(step, Branch)
-        or (isinstance(step, Loop) and (step.length is None or asks((*step.before, *step.body))))
+        or (
+            isinstance(step, Loop)
+            and (step.until is not None or decides((*step.before, *step.body)))
+        )
         for step in steps
     )
 
@@ -146,7 +179,7 @@ class DevicePlan:
 
     graph: Graph
     steps: tuple[Step, ...]
-    setup: tuple[Launch, ...]
+    setup: tuple[Launch | Product, ...]
     arena: Extent
     kept: int
     setup_arena: int
@@ -156,7 +189,17 @@ class DevicePlan:
     @property
     def launches(self) -> tuple[Launch, ...]:
         """Every launch of a call, each once."""
-        return tuple(launches(self.steps))
+        return tuple(one for one in work(self.steps) if isinstance(one, Launch))
+
+    @property
+    def setup_launches(self) -> tuple[Launch, ...]:
+        """Every launch of loading."""
+        return tuple(one for one in self.setup if isinstance(one, Launch))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Every product by the library, of loading and of a call, each once."""
+        return tuple(one for one in (*self.setup, *work(self.steps)) if isinstance(one, Product))
 
     @property
     def fails(self) -> bool:
@@ -165,8 +208,12 @@ class DevicePlan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None):
-        self.graph, self.check_finite, self.arch = graph, check_finite, arch
+    def __init__(
+        self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None,
+        chosen: Chosen | None,
+    ):  # fmt: skip
+        self.graph, self.check_finite = graph, check_finite
+        self.arch, self.chosen = arch, chosen
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
             self.places[value] = ("buffer", k)
@@ -180,7 +227,7 @@ class _Planner:
         self.constants: list[Literal] = []
         self.fixed: set[Value] = set()
         self.messages: list[str] = []
-        self.setup: list[Launch] = []
+        self.setup: list[Launch | Product] = []
         self.depth = 0
         self.number = 0
         """Of kernels and of local names."""
@@ -235,7 +282,7 @@ class _Planner:
             if value not in self.places:
                 self.places[value] = ("arena", self.arena.take(value.type.nbytes))
 
-    def kernels(self, graph: Graph, node: Node) -> list[Launch]:
+    def kernels(self, graph: Graph, node: Node) -> list[Launch | Product]:
         """The launches of a fusion; none where it runs when the program is loaded."""
         lowered = self.lowered(node)
         refuse_calls(node, lowered.func)
@@ -247,10 +294,10 @@ class _Planner:
             self.fixed.update(node.results)
             for value in node.results:
                 self.places[value] = ("kept", self.kept.take(value.type.nbytes))
-            self.setup += self.launched(node, lowered, self.scratch)
+            self.setup += self.computed(node, lowered, self.scratch)
             return []
         self.take(node)
-        return self.launched(node, lowered, self.arena)
+        return self.computed(node, lowered, self.arena)
 
     # ------------------------------------------------------------------------------------ loops
     def scan(self, node: Node) -> list[Step]:
@@ -287,12 +334,13 @@ class _Planner:
         offset = self.arena.take(1)
         answer: Place = ("arena", offset)
         self.places[cond.results[0]] = answer
+        count = self.arena.take(COUNT_BYTES)
         condition = self.inner(cond)
         steps = self.inner(body)
-        self.give((*held, *blocks, (offset, 1)))
+        self.give((*held, *blocks, (offset, 1), (count, COUNT_BYTES)))
         return [Loop(
-            turns, (), (*begin, *more), steps, condition=condition, answer=answer,
-            limit=node.attrs["limit"],
+            turns, (), (*begin, *more), steps,
+            until=Until(condition, answer, ("arena", count), node.attrs["limit"]),
         )]  # fmt: skip
 
     def switch(self, node: Node) -> list[Step]:
@@ -352,7 +400,9 @@ class _Planner:
             self.places[value], self.places[result] = now, following
             home = self.places[node.results[k]]
             (back,) = self.copy(value, now, home)
-            turns.append(Turn(str(now[1]), str(following[1]), home, ("arena", offset), back))
+            turns.append(Turn(
+                str(now[1]), str(following[1]), home, ("arena", offset), back, value.type.nbytes
+            ))  # fmt: skip
         return tuple(turns), begin, held
 
     def row(
@@ -386,9 +436,9 @@ class _Planner:
             self.places[value] = before
         return made
 
-    def give(self, blocks: Sequence[tuple[Extent, Extent]]) -> None:
+    def give(self, blocks: Sequence[tuple[Extent, Extent]], arena: Arena | None = None) -> None:
         for offset, nbytes in blocks:
-            self.arena.give(offset, nbytes)
+            (self.arena if arena is None else arena).give(offset, nbytes)
 
     # --------------------------------------------------------------------------------- a kernel
     def lowered(self, node: Node) -> Lowered:
@@ -405,25 +455,64 @@ class _Planner:
             lowered, func=replace(func, body=tuple(shifted(s, first) for s in func.body))
         )
 
+    def computed(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch | Product]:
+        """The launches of a kernel, or the library's product and what follows it."""
+        parts = None
+        if self.chosen is not None and not self.check_finite:
+            parts = self.chosen.parts(lowered.func)
+        if parts is None or self.chosen is None:
+            return [*self.launched(node, lowered, arena)]
+        places, held = self.given(node, lowered), []
+        made: list[list[Launch] | loops.Product] = []
+        for part in parts:
+            whole = isinstance(part, loops.Product)
+            made.append(part if whole else self.scheduled(node, part, places, held, arena))
+        self.give(held, arena)
+        steps: list[Launch | Product] = []
+        for one in made:  # the places of factors and results are known now
+            if isinstance(one, loops.Product):
+                left, right, result = (
+                    places[matrix.buffer.name] for matrix in (one.left, one.right, one.result)
+                )
+                matrices = left, right, result
+                steps.append(Product(one, matrices, self.chosen.tf32, _line(node)))
+            else:
+                steps += one
+        return steps
+
     def launched(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch]:
-        func = schedule_cuda(lowered.func, self.arch)
-        given = zip(
+        held: list[tuple[Extent, Extent]] = []
+        made = self.scheduled(node, lowered.func, self.given(node, lowered), held, arena)
+        self.give(held, arena)
+        return made
+
+    def given(self, node: Node, lowered: Lowered) -> dict[str, Place]:
+        """The places of a kernel's operands and results, by the names of their buffers."""
+        buffers = zip(
             (*lowered.inputs, *lowered.outputs), (*node.operands, *node.results), strict=True
         )
-        places = {buffer.name: self.places[value] for buffer, value in given}
-        held: list[tuple[Extent, Extent]] = []
+        return {buffer.name: self.places[value] for buffer, value in buffers}
+
+    def scheduled(
+        self, node: Node, func: L.LoopFunc, places: dict[str, Place],
+        held: list[tuple[Extent, Extent]], arena: Arena,
+    ) -> list[Launch]:  # fmt: skip
+        """The launches of a function; its workspace is added to the places and to what is held.
+        Its parameters are known by their names to the other parts of a kernel."""
+        shared = {buffer.name for buffer in func.params if buffer.name in places}
+        func = schedule_cuda(func, self.arch)
         for buffer in workspace(func):
+            if buffer.name in shared:
+                continue
             nbytes = ty.product(buffer.shape) * buffer.dtype.nbytes
             offset = arena.take(nbytes)
             held.append((offset, nbytes))
             places[buffer.name] = ("arena", offset)
-        launches = []
+        launches: list[Launch] = []
         for kernel in print_cuda(func):
             buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
             symbols = tuple(p for p in kernel.params if isinstance(p, str))
             launches.append(Launch(kernel, buffers, symbols, _line(node)))
-        for offset, nbytes in held:
-            arena.give(offset, nbytes)
         return launches
 
 
@@ -458,13 +547,15 @@ def plan_device(
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
     arch: str | None = None,
+    chosen: Chosen | None = None,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`, `arch` as `schedule_cuda`."""
+    `codegen.plan.plan`, `arch` as `schedule_cuda`. `chosen` says which products are the library's;
+    None: none."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    return _Planner(graph, strided, check_finite, arch).run()
+    return _Planner(graph, strided, check_finite, arch, chosen).run()

@@ -3,6 +3,8 @@
 import pytest
 from graphc_runtime import cuda
 
+from graphc.device import conditional
+
 from . import standin
 
 
@@ -24,3 +26,10 @@ def device() -> object:
     if MISSING:
         pytest.skip(MISSING)
     return cuda.device()
+
+
+@pytest.fixture(params=["brought back", "in pairs"])
+def states(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which the states of a loop change places."""
+    if request.param == "in pairs":
+        monkeypatch.setattr(conditional, "PAIR_BYTES", 0)

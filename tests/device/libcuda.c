@@ -3,7 +3,10 @@
 // Memory is malloc's. A module's image is the text "CPUSO:<path>" of a shared library, whose
 // functions NAME__cpu(grid, block, arguments) are the kernels (tests/device/standin.py makes them).
 // All work is done when it is asked for, so it shows no races; a stream that is captured keeps its
-// launches, and a graph does them. Limits that tests set: FAKE_CUDA_BYTES, the memory there is.
+// launches, and a graph does them, in order: a node that would not wait for the one before it is an
+// error. Bodies of conditional nodes are refused what the documentation refuses, and calls without
+// a current context what needs one. What tests set: FAKE_CUDA_BYTES, the memory there is;
+// FAKE_CUDA_DRIVER, the version. What tests read: standin_*.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +20,8 @@ typedef void* Handle;
 typedef unsigned long long Address;
 typedef void (*Kernel)(const unsigned* grid, const unsigned* block, const void* arguments);
 enum { INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, NO_BINARY = 209,
-       NOT_FOUND = 500, NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900 };
+       ILLEGAL_STATE = 401, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, NOT_SUPPORTED = 801,
+       CAPTURE_UNSUPPORTED = 900 };
 #define E __attribute__((visibility("default")))
 
 static double now(void) {
@@ -29,10 +33,16 @@ static double now(void) {
 // ------------------------------------------------------------------------------------ the device
 
 E CUresult cuInit(unsigned f) { return 0; }
-E CUresult cuDriverGetVersion(int* v) { *v = 13000; return 0; }
+static int version(void) {
+  const char* text = getenv("FAKE_CUDA_DRIVER");
+  return text ? atoi(text) : 13000;
+}
+E CUresult cuDriverGetVersion(int* v) { *v = version(); return 0; }
 E CUresult cuGetErrorString(CUresult e, const char** p) {
   *p = e == OUT_OF_MEMORY ? "out of memory" : e == NOT_FOUND ? "named symbol not found"
-       : e == INVALID_VALUE ? "invalid argument" : "an error of the stand-in";
+       : e == INVALID_VALUE ? "invalid argument"
+       : e == ILLEGAL_ADDRESS ? "an illegal memory access was encountered"
+       : e == NOT_SUPPORTED ? "operation not supported" : "an error of the stand-in";
   return 0;
 }
 E CUresult cuGetErrorName(CUresult e, const char** p) { return cuGetErrorString(e, p); }
@@ -61,6 +71,7 @@ E CUresult cuDeviceComputeCapability(int* a, int* b, int d) { *a = 9; *b = 0; re
 
 static __thread Handle stack[64];
 static __thread int depth;
+#define NEED if (!depth) return INVALID_CONTEXT;
 E CUresult cuDevicePrimaryCtxRetain(Handle* c, int d) { *c = (Handle)1; return 0; }
 E CUresult cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 E CUresult cuCtxPushCurrent_v2(Handle c) { stack[depth++] = c; return 0; }
@@ -83,7 +94,7 @@ static size_t limit(void) {
 }
 E CUresult cuMemGetInfo_v2(size_t* f, size_t* t) { *t = limit(); *f = *t - used; return 0; }
 E CUresult cuMemAlloc_v2(Address* p, size_t n) {
-  if (!depth) return INVALID_CONTEXT;
+  NEED
   if (used + n > limit()) return OUT_OF_MEMORY;
   char* block = aligned_alloc(256, (n + 511) / 256 * 256);
   if (!block) return OUT_OF_MEMORY;
@@ -94,6 +105,7 @@ E CUresult cuMemAlloc_v2(Address* p, size_t n) {
   return 0;
 }
 E CUresult cuMemFree_v2(Address p) {
+  NEED
   char* block = (char*)p - 256;
   used -= *(size_t*)block;
   free(block);
@@ -107,77 +119,312 @@ E CUresult cuMemFreeHost(void* p) { free(p); return 0; }
 
 // ------------------------------------------------------------- streams, launches, captured graphs
 
-typedef struct Launch {
-  Kernel kernel;
+E long standin_downloads, standin_kernels, standin_decisions;  // since the process began
+
+enum { KERNEL, COPY_NODE, HOST_NODE, CONDITIONAL_NODE };
+enum { COND_IF, COND_WHILE, COND_SWITCH };
+typedef struct Graph Graph;
+typedef struct Node {
+  int type;
+  Kernel kernel;  // of a copy too: a function here
   unsigned grid[3], block[3];
   void* arguments;
-  struct Launch* next;
-} Launch;
-typedef struct { Launch *first, *last; } Graph;
-typedef struct { Graph* captured; } Stream;
+  size_t bytes;
+  // of a conditional node
+  int kind;
+  unsigned size;
+  struct Condition* condition;
+  Graph** bodies;
+  struct Node *after, *next;  // whom it waits for; the order of making
+} Node;
+struct Graph {
+  Node *first, *last;
+  Graph* around;  // of a body: the graph with its node
+  int captured, instances, decides;
+};
+typedef struct Condition {
+  Graph* graph;
+  Handle context;
+  unsigned initial, flags, value;
+  int used;
+  unsigned number;
+  struct Condition* next;
+} Condition;
+typedef struct { Graph* graph; Graph* given; Node* last; } Stream;
+typedef struct { Graph* graph; Graph* template; } Exec;
 
-static int is_captured(Stream* s) { return s && (size_t)s > 2 && s->captured; }
-E CUresult cuStreamCreate(Handle* s, unsigned f) { *s = calloc(1, sizeof(Stream)); return 0; }
+static Condition* conditions;
+static int running, faulted;
+static CUresult fault(void) {  // unlike a device's, the next launch is well again
+  int was = faulted;
+  faulted = 0;
+  return was ? ILLEGAL_ADDRESS : 0;
+}
+
+static CUresult wrong(const char* what) {
+  fprintf(stderr, "the stand-in driver: %s\n", what);
+  return INVALID_VALUE;
+}
+static int is_captured(Stream* s) { return s && (size_t)s > 2 && s->graph; }
+E CUresult cuStreamCreate(Handle* s, unsigned f) {
+  NEED
+  *s = calloc(1, sizeof(Stream));
+  return 0;
+}
 E CUresult cuStreamDestroy_v2(Handle s) { free(s); return 0; }
 E CUresult cuStreamSynchronize(Stream* s) { return is_captured(s) ? CAPTURE_UNSUPPORTED : 0; }
 E CUresult cuStreamQuery(Handle s) { return 0; }
 E CUresult cuStreamWaitEvent(Handle s, Handle e, unsigned f) { return 0; }
-E CUresult cuStreamBeginCapture_v2(Stream* s, int mode) {
-  if (!s || is_captured(s)) return CAPTURE_UNSUPPORTED;  // the legacy stream has no capture
-  s->captured = calloc(1, sizeof(Graph));
+
+static CUresult begin(Stream* s, Graph* into) {
+  NEED
+  if (!s || (size_t)s <= 2) return CAPTURE_UNSUPPORTED;  // the legacy stream has no capture
+  if (s->graph) return wrong("the stream is captured already");
+  if (into && into->captured) return wrong("the graph is captured into already");
+  s->given = into;
+  s->graph = into ? into : calloc(1, sizeof(Graph));
+  s->graph->captured = 1;
+  s->last = 0;
   return 0;
+}
+E CUresult cuStreamBeginCapture_v2(Stream* s, int mode) { return begin(s, 0); }
+E CUresult cuStreamBeginCaptureToGraph(Stream* s, Graph* g, Node** behind, void* edges, size_t n,
+                                       int mode) {
+  if (!g || g->first || n) return wrong("only empty graphs are captured into here");
+  return begin(s, g);
 }
 E CUresult cuStreamEndCapture(Stream* s, Graph** g) {
-  *g = s->captured;
-  s->captured = 0;
+  *g = 0;
+  if (!is_captured(s)) return ILLEGAL_STATE;
+  Graph* made = s->graph;
+  s->graph = 0;
+  made->captured = 0;
+  for (Node *n = made->first, *before = 0; n; before = n, n = n->next)
+    if (n->after != before) return wrong("a node does not wait for the one before it");
+  *g = made;
   return 0;
 }
-E CUresult cuGraphInstantiateWithFlags(Graph** made, Graph* g, unsigned long long f) {
-  *made = malloc(sizeof(Graph));
-  **made = *g;
-  g->first = 0;  // the launches belong to what was made
+E CUresult cuStreamIsCapturing(Stream* s, int* status) { *status = is_captured(s); return 0; }
+E CUresult cuStreamGetCaptureInfo_v3(Stream* s, int* status, unsigned long long* id, Graph** g,
+                                     Node*** nodes, void** edges, size_t* n) {
+  *status = is_captured(s);
+  if (!*status) return 0;
+  if (g) *g = s->graph;
+  if (nodes) *nodes = &s->last;
+  if (n) *n = s->last != 0;
   return 0;
+}
+E CUresult cuStreamUpdateCaptureDependencies_v2(Stream* s, Node** nodes, void* edges, size_t n,
+                                                unsigned flags) {
+  if (!is_captured(s)) return ILLEGAL_STATE;
+  if (n != 1 || edges || flags != 1) return wrong("the stream waits for one node here");
+  s->last = nodes[0];
+  return 0;
+}
+
+static Node* add(Graph* g, Node n, Node* after) {
+  Node* made = malloc(sizeof n);
+  *made = n;
+  made->after = after;
+  made->next = 0;
+  if (g->last) g->last->next = made;
+  else g->first = made;
+  return g->last = made;
+}
+static void keep(Stream* s, Node n) {
+  n.arguments = memcpy(malloc(n.bytes + 1), n.arguments, n.bytes);
+  s->last = add(s->graph, n, s->last);
 }
 static void drop(Graph* g) {
-  for (Launch *l = g->first, *next; l; l = next) {
-    next = l->next;
-    free(l->arguments);
-    free(l);
+  for (Condition** c = &conditions; *c;) {
+    Condition* one = *c;
+    if (one->graph == g) { *c = one->next; free(one); }
+    else c = &one->next;
+  }
+  for (Node *n = g->first, *next; n; n = next) {
+    next = n->next;
+    for (unsigned k = 0; k < n->size; ++k) drop(n->bodies[k]);
+    free(n->bodies);
+    free(n->arguments);
+    free(n);
   }
   free(g);
 }
-E CUresult cuGraphDestroy(Graph* g) { drop(g); return 0; }
-E CUresult cuGraphExecDestroy(Graph* g) { drop(g); return 0; }
-E CUresult cuGraphLaunch(Graph* g, Stream* s) {
-  for (Launch* l = g->first; l; l = l->next) l->kernel(l->grid, l->block, l->arguments);
+E CUresult cuGraphDestroy(Graph* g) {
+  if (!g || g->around) return wrong("the body of a node is the node's");
+  drop(g);
   return 0;
 }
-static void keep(Stream* s, Launch l, size_t size) {
-  Launch* kept = malloc(sizeof l);
-  *kept = l;
-  kept->arguments = memcpy(malloc(size + 1), l.arguments, size);
-  if (s->captured->last) s->captured->last->next = kept;
-  else s->captured->first = kept;
-  s->captured->last = kept;
+
+// ------------------------------------------------------------------------------ conditional nodes
+
+// A condition's number tells which it is, and has its highest bit set: it is no address.
+#define MARK 0x8000000000000000ull
+static Condition* find(unsigned long long number) {
+  for (Condition* c = conditions; c; c = c->next)
+    if ((MARK | c->number) == number) return c;
+  return 0;
+}
+E CUresult cuGraphConditionalHandleCreate(unsigned long long* made, Graph* g, Handle context,
+                                          unsigned initial, unsigned flags) {
+  static unsigned count;
+  if (version() < 12040) return NOT_SUPPORTED;
+  if (!g || flags > 1) return INVALID_VALUE;
+  if (!depth || context != stack[depth - 1]) return wrong("a condition's context is another");
+  Condition* c = calloc(1, sizeof *c);
+  *c = (Condition){g, context, initial, flags, 0xA5A5, 0, ++count, conditions};
+  conditions = c;
+  *made = MARK | c->number;
+  return 0;
+}
+typedef struct {
+  int type, reserved0[3];
+  unsigned long long condition;
+  int kind;
+  unsigned size;
+  Graph** bodies;
+  Handle context;
+  char rest[200];
+  long long reserved2;
+} Params;
+E CUresult cuGraphAddNode_v2(Node** made, Graph* g, Node** behind, void* edges, size_t n,
+                             Params* p) {
+  if (p->type != 13) return NOT_SUPPORTED;
+  for (int k = 0; k < 3; ++k)
+    if (p->reserved0[k]) return wrong("reserved bytes are not 0");
+  for (int k = 0; k < 200; ++k)
+    if (p->rest[k]) return wrong("unused bytes are not 0");
+  if (p->reserved2) return wrong("reserved bytes are not 0");
+  Condition* c = find(p->condition);
+  if (!c) return wrong("there is no such condition");
+  if (c->used) return wrong("the condition has a node already");
+  if (c->context != p->context) return wrong("the node's context is another");
+  Graph* around = g;
+  while (around && around != c->graph) around = around->around;
+  if (!around) return wrong("the condition is one of another graph");
+  unsigned most = p->kind == COND_SWITCH ? 1u << 30 : 1 + (p->kind == COND_IF && version() >= 12080);
+  if (p->kind < 0 || p->kind > COND_SWITCH || (p->kind == COND_SWITCH && version() < 12080))
+    return wrong("this driver has no such node");
+  if (!p->size || p->size > most) return wrong("so many bodies do not go with such a node");
+  if (edges || n > 1) return NOT_SUPPORTED;
+  Node node = {CONDITIONAL_NODE};
+  node.kind = p->kind;
+  node.size = p->size;
+  node.condition = c;
+  node.bodies = p->bodies = calloc(p->size, sizeof(Graph*));
+  for (unsigned k = 0; k < p->size; ++k) {
+    node.bodies[k] = calloc(1, sizeof(Graph));
+    node.bodies[k]->around = g;
+  }
+  c->used = 1;
+  for (around = g; around; around = around->around) around->decides = 1;
+  *made = add(g, node, n ? behind[0] : 0);
+  return 0;
+}
+
+// What kernels call.
+E void cudaGraphSetConditional(unsigned long long number, unsigned value) {
+  Condition* c = find(number);
+  if (!running || !c || !depth || c->context != stack[depth - 1]) {
+    fprintf(stderr, "the stand-in driver: a kernel sets a condition that no running graph has\n");
+    faulted = 1;
+    return;
+  }
+  c->value = value;
+}
+
+static CUresult check(Graph* g, int is_body) {
+  if (g->captured) return wrong("a graph is captured into still");
+  for (Condition* c = conditions; c; c = c->next)
+    if (c->graph == g && !c->used) return wrong("a condition has no node");
+  for (Node* n = g->first; n; n = n->next) {
+    if (is_body && n->type == HOST_NODE) return wrong("a body may not call the host");
+    for (unsigned k = 0; k < n->size; ++k) {
+      if (!n->bodies[k]->first && version() < 12080) return wrong("a body is empty");
+      CUresult e = check(n->bodies[k], 1);
+      if (e) return e;
+    }
+  }
+  return 0;
+}
+E CUresult cuGraphInstantiateWithFlags(Exec** made, Graph* g, unsigned long long f) {
+  CUresult e = check(g, 0);
+  if (e) return e;
+  if (g->decides && g->instances) return wrong("a graph that decides has one instance");
+  ++g->instances;
+  *made = malloc(sizeof(Exec));
+  if (g->decides) {
+    // bodies and conditions stay the template's: it has to be there as long as this
+    **made = (Exec){g, g};
+    return 0;
+  }
+  Graph* own = calloc(1, sizeof *own);
+  *own = *g;
+  g->first = g->last = 0;  // the launches belong to what was made
+  **made = (Exec){own, 0};
+  return 0;
+}
+E CUresult cuGraphExecDestroy(Exec* e) {
+  if (e->template) --e->template->instances;
+  else drop(e->graph);
+  free(e);
+  return 0;
+}
+static void run(Graph* g) {
+  for (Node* n = g->first; n && !faulted; n = n->next) {
+    if (n->type != CONDITIONAL_NODE) {
+      standin_kernels += n->type == KERNEL;
+      n->kernel(n->grid, n->block, n->arguments);
+      continue;
+    }
+    ++standin_decisions;
+    unsigned value = n->condition->value;
+    if (n->kind == COND_WHILE)
+      while (n->condition->value && !faulted) run(n->bodies[0]);
+    else if (n->kind == COND_SWITCH) {
+      if (value < n->size) run(n->bodies[value]);
+    } else if (value) run(n->bodies[0]);
+    else if (n->size == 2) run(n->bodies[1]);
+  }
+}
+static int belongs(Graph* g, Graph* root) {
+  while (g && g != root) g = g->around;
+  return g != 0;
+}
+E CUresult cuGraphLaunch(Exec* e, Stream* s) {
+  NEED
+  if (is_captured(s)) return NOT_SUPPORTED;
+  for (Condition* c = conditions; c; c = c->next)
+    if (belongs(c->graph, e->graph)) c->value = c->flags & 1 ? c->initial : 0xA5A5;
+  ++running;
+  run(e->graph);
+  --running;
+  return fault();
+}
+E CUresult cuLaunchHostFunc(Stream* s, void (*function)(void*), void* data) {
+  if (is_captured(s)) keep(s, (Node){HOST_NODE});
+  else function(data);
+  return 0;
 }
 E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
                           unsigned by, unsigned bz, unsigned shared, Stream* s, void** pointers,
                           void** extra) {
-  Launch l = {f, {gx, gy, gz}, {bx, by, bz}, 0, 0};
-  size_t size = 0;
+  Node l = {KERNEL, f, {gx, gy, gz}, {bx, by, bz}};
+  NEED
   if (!extra || pointers) return NOT_SUPPORTED;  // pycuda passes one buffer
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || (size_t)bx * by * bz > 1024)
     return INVALID_VALUE;
   for (int i = 0; extra[i]; i += 2) {
     if (extra[i] == (void*)1) l.arguments = extra[i + 1];
-    if (extra[i] == (void*)2) size = *(size_t*)extra[i + 1];
+    if (extra[i] == (void*)2) l.bytes = *(size_t*)extra[i + 1];
   }
-  if (!is_captured(s)) {
-    f(l.grid, l.block, l.arguments);
+  if (is_captured(s)) {
+    keep(s, l);
     return 0;
   }
-  keep(s, l, size);
-  return 0;
+  ++standin_kernels;
+  f(l.grid, l.block, l.arguments);
+  return fault();
 }
 
 // A copy on the device is done by a graph like a launch.
@@ -187,39 +434,56 @@ static void copy(const unsigned* grid, const unsigned* block, const void* argume
   memmove((void*)c->to, (void*)c->from, c->bytes);
 }
 E CUresult cuMemcpyDtoD_v2(Address to, Address from, size_t n) {
+  NEED
   memmove((void*)to, (void*)from, n);
   return 0;
 }
 E CUresult cuMemcpyDtoDAsync_v2(Address to, Address from, size_t n, Stream* s) {
   if (!is_captured(s)) return cuMemcpyDtoD_v2(to, from, n);
   Copied c = {to, from, n};
-  keep(s, (Launch){copy, {1, 1, 1}, {1, 1, 1}, &c, 0}, sizeof c);
+  keep(s, (Node){COPY_NODE, copy, {1, 1, 1}, {1, 1, 1}, &c, sizeof c});
   return 0;
 }
-#define COPY(name, to, from)                                                    \
-  E CUresult name##_v2(to d, from s, size_t n) { memmove((void*)d, (void*)s, n); return 0; }      \
-  E CUresult name##Async_v2(to d, from s, size_t n, Stream* t) {                \
-    if (is_captured(t)) return CAPTURE_UNSUPPORTED;                             \
+#define COPY(name, to, from, count)                                             \
+  E CUresult name##_v2(to d, from s, size_t n) {                                \
+    NEED                                                                        \
+    count;                                                                      \
     memmove((void*)d, (void*)s, n);                                             \
     return 0;                                                                   \
+  }                                                                             \
+  E CUresult name##Async_v2(to d, from s, size_t n, Stream* t) {                \
+    return is_captured(t) ? CAPTURE_UNSUPPORTED : name##_v2(d, s, n);           \
   }
-COPY(cuMemcpyHtoD, Address, const void*)
-COPY(cuMemcpyDtoH, void*, Address)
-E CUresult cuMemsetD8_v2(Address p, unsigned char c, size_t n) { memset((void*)p, c, n); return 0; }
+COPY(cuMemcpyHtoD, Address, const void*, (void)0)
+COPY(cuMemcpyDtoH, void*, Address, ++standin_downloads)
+typedef struct { Address at; size_t bytes; unsigned char value; } Filled;
+static void fill(const unsigned* grid, const unsigned* block, const void* arguments) {
+  const Filled* f = arguments;
+  memset((void*)f->at, f->value, f->bytes);
+}
+E CUresult cuMemsetD8_v2(Address p, unsigned char c, size_t n) {
+  NEED
+  memset((void*)p, c, n);
+  return 0;
+}
 E CUresult cuMemsetD8Async(Address p, unsigned char c, size_t n, Stream* s) {
-  return is_captured(s) ? CAPTURE_UNSUPPORTED : cuMemsetD8_v2(p, c, n);
+  if (!is_captured(s)) return cuMemsetD8_v2(p, c, n);
+  Filled f = {p, n, c};
+  keep(s, (Node){COPY_NODE, fill, {1, 1, 1}, {1, 1, 1}, &f, sizeof f});
+  return 0;
 }
 
 // --------------------------------------------------------------------------------------- modules
 
 E CUresult cuModuleLoadDataEx(Handle* m, const char* image, unsigned n, void* o, void** v) {
+  NEED
   if (strncmp(image, "CPUSO:", 6)) return NO_BINARY;
   *m = dlopen(image + 6, RTLD_NOW | RTLD_LOCAL);
   if (!*m) fprintf(stderr, "%s\n", dlerror());
   return *m ? 0 : NO_BINARY;
 }
 E CUresult cuModuleLoadData(Handle* m, const char* i) { return cuModuleLoadDataEx(m, i, 0, 0, 0); }
-E CUresult cuModuleUnload(Handle m) { return 0; }
+E CUresult cuModuleUnload(Handle m) { return depth ? 0 : INVALID_CONTEXT; }
 E CUresult cuModuleGetFunction(Handle* f, Handle m, const char* name) {
   char symbol[512];
   snprintf(symbol, sizeof symbol, "%s__cpu", name);
@@ -233,7 +497,11 @@ E CUresult cuFuncGetAttribute(int* v, int a, Handle f) { *v = a ? 0 : 1024; retu
 
 // ---------------------------------------------------------------------------------------- events
 
-E CUresult cuEventCreate(Handle* e, unsigned f) { *e = calloc(1, 8); return 0; }
+E CUresult cuEventCreate(Handle* e, unsigned f) {
+  NEED
+  *e = calloc(1, 8);
+  return 0;
+}
 E CUresult cuEventRecord(double* e, Handle s) { *e = now(); return 0; }
 E CUresult cuEventSynchronize(Handle e) { return 0; }
 E CUresult cuEventQuery(Handle e) { return 0; }

@@ -1,5 +1,6 @@
 """A CUDA device made of the processor: a stand-in libcuda.so.1 (libcuda.c) under the real pycuda,
-and kernels compiled by g++ with the vocabulary of graphc/codegen/cuda_cpu.h.
+kernels compiled by g++ with the vocabulary of graphc/codegen/cuda_cpu.h, and a stand-in for
+cuBLASLt (libcublaslt.c).
 
 `install()` must come before the first use of pycuda in a process; it is for processes that tests
 and rehearsals start, never for one that has a device.
@@ -24,6 +25,7 @@ from graphc.codegen.nvcc import complaint
 from graphc.errors import BuildError
 
 SOURCE = Path(__file__).with_name("libcuda.c")
+PRODUCTS = Path(__file__).with_name("libcublaslt.c")
 
 
 def missing() -> str:
@@ -42,11 +44,19 @@ def folder() -> Path:
 
 
 def install() -> None:
-    """This process has a CUDA device from now on."""
+    """This process has a CUDA device from now on, and cuBLASLt."""
     ctypes.CDLL(str(_driver()), ctypes.RTLD_GLOBAL)
+    os.environ["GRAPHC_CUBLASLT"] = str(_products())
     from graphc.device import build
 
     build._cubin = lambda source, arch, driver: image(source)  # type: ignore[assignment]
+
+
+def count(name: str) -> int | None:
+    """How many `downloads`, `kernels` or `decisions` (of conditional nodes) the stand-in has seen
+    since the process began; None on a device."""
+    found = getattr(ctypes.CDLL("libcuda.so.1"), f"standin_{name}", None)
+    return None if found is None else ctypes.cast(found, ctypes.POINTER(ctypes.c_long))[0]
 
 
 @lru_cache(maxsize=1)
@@ -63,6 +73,21 @@ def _driver() -> Path:
             command = ["gcc", "-O1", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-w"]
             command += [f"-I{scratch}", "-o", str(new), str(SOURCE), "-ldl"]
             subprocess.run(command, check=True)
+            os.replace(new, made)
+    return made
+
+
+@lru_cache(maxsize=1)
+def _products() -> Path:
+    """The stand-in for cuBLASLt, which finds the driver in the process."""
+    key = hashlib.sha256(PRODUCTS.read_bytes()).hexdigest()[:16]
+    made = folder() / key / "libcublasLt.so"
+    if not made.exists():
+        made.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder()) as scratch:
+            new = Path(scratch) / made.name
+            command = ["gcc", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-o", str(new)]
+            subprocess.run([*command, str(PRODUCTS), "-lm"], check=True)
             os.replace(new, made)
     return made
 

@@ -11,7 +11,7 @@ import pytest
 import graphc
 from graphc import device_put
 from graphc.device import program
-from graphc.device.plan import Loop, asks
+from graphc.device.plan import Loop, decides
 from tests.device.test_calls import Foreign
 
 
@@ -177,13 +177,13 @@ def test_a_scan_asks_nothing_and_a_while_does() -> None:
         return plan_device(lower_graph(graph).optimised.graph)
 
     scanned = plan(recurrent, *(graphc.spec(s, "f32") for s in ((4, 8), (6, 4, 8), (8, 8))))
-    assert not asks(scanned.steps)
+    assert not decides(scanned.steps)
     (loop,) = (step for step in scanned.steps if isinstance(step, Loop))
     assert len(loop.rows) == 2 and len(loop.turns) == 1
     waits = plan(
         lambda x: graphc.while_loop(lambda s: s < 9, lambda s: s + 1, x), graphc.spec((), "f32")
     )
-    assert asks(waits.steps)
+    assert decides(waits.steps)
 
 
 def test_a_loop_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
