@@ -77,7 +77,6 @@ class Device:
         self.driver_version: int = driver.get_driver_version()
         self.stream = driver.Stream()
         self.pool = DeviceMemoryPool()
-        self._hold()
         self.peak_bytes = 0
         self._calls = Calls()
         self._here = threading.local()
@@ -111,21 +110,14 @@ class Device:
     # -- memory
     def allocate(self, nbytes: int) -> Any:
         """Memory that is free again when the object is gone; `int()` of it is the address."""
-        nbytes = max(nbytes, _LEAST_BYTES)
         with self.active():
             try:
-                made = self.pool.allocate(nbytes)
+                made = self.pool.allocate(max(nbytes, 1))
             except self._driver.MemoryError:
                 self.pool.free_held()
-                self._hold()
-                made = self.pool.allocate(nbytes)
+                made = self.pool.allocate(max(nbytes, 1))
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
         return made
-
-    def _hold(self) -> None:
-        """Gives the pool a byte to hold for good. When it begins to hold memory it asks for the
-        current context, and ends the process if the thread that gives it back has none."""
-        self.pool.allocate(1)
 
     def upload(self, target: int, array: np.ndarray) -> None:
         """Copies a contiguous array to an address, after what the stream has to do before. The
@@ -182,6 +174,11 @@ class Device:
         function._launch_kernel(grid, block, arguments, shared, self._target())
 
     # -- other streams
+    @property
+    def target(self) -> int:
+        """The handle of the stream that work goes to now, for libraries that launch themselves."""
+        return self._target().handle
+
     def wait_for(self, stream: int) -> None:
         """What follows on our stream waits for what stream number `stream` has to do now (1: the
         legacy default, 2: the thread's own)."""
@@ -233,8 +230,6 @@ class Device:
 
 
 _NON_BLOCKING = 1
-_LEAST_BYTES = 16
-"""Of an allocation, so that it never takes the byte that the pool holds."""
 _devices: dict[int, Device] = {}
 _lock = threading.Lock()
 
