@@ -166,6 +166,8 @@ class Capture:
             code = self._calls.library.cuStreamEndCapture(handle, ctypes.byref(graph))
             if graph and not code and len(self._streams) == 1:
                 self._calls.library.cuGraphDestroy(graph)
+            if not code:
+                self._spare.append(stream)
             raise
         finally:
             self._streams.pop()

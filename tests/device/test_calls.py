@@ -302,15 +302,6 @@ def test_calls_from_another_thread() -> None:
     np.testing.assert_array_equal(layer(x, w, b)[1].numpy(), x * 2)
 
 
-def test_a_thread_without_a_context_gives_memory_back() -> None:
-    """The first that the pool gets: it asks for a context then, if it holds nothing."""
-    held = [cuda.Device().allocate(100)]
-    thread = threading.Thread(target=held.clear)
-    thread.start()
-    thread.join()
-    assert not held
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_other_libraries_of_this_machine() -> None:
     """torch and CuPy, where they are installed and have a device: no copies, both ways."""

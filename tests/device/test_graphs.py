@@ -119,7 +119,7 @@ def test_a_call_that_is_refused_is_said_and_the_host_decides(
 
 
 def test_a_kernel_that_is_refused_in_a_body_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the stream where the body was captured is not used again."""
+    """And captures go on afterwards."""
     called = Called(doubled, *starting(1)[0])
     called(*starting(1)[0])
     original = cuda.Device.launch
@@ -257,7 +257,7 @@ def test_a_default_is_the_value_of_each_run() -> None:
 def test_other_threads_run_while_one_captures() -> None:
     double = graphc.jit(lambda x: x * 2, device="cuda")
     x = device_put(random(8))
-    double(x)
+    double(x)  # the pool holds memory from now on; beginning with it takes a context
     found: list[np.ndarray] = []
 
     def run(capture: cuda.Capture) -> None:
@@ -265,10 +265,12 @@ def test_other_threads_run_while_one_captures() -> None:
         other.start()
         other.join()
         assert cuda.device().capturing is capture
+        assert cuda.device().target == capture.stream.handle
 
     graph = captured(run)
     np.testing.assert_array_equal(found[0], x.numpy() * 2)
     kernels = standin.count("kernels")
+    assert cuda.device().target == cuda.device().stream.handle
     cuda.device().replay(graph)
     assert standin.count("kernels") == kernels  # the graph holds nothing of the other's
 
