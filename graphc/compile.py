@@ -35,16 +35,14 @@ from .codegen.target import (
     host_fingerprint,
     host_has_wide_ports,
     host_isa,
-    host_l2_bytes,
     host_target,
 )
 from .errors import GraphcError
 from .ir import Graph, Literal
-from .loops.machine import L2_BYTES
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "29"
+FORMAT = "30"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")
@@ -126,7 +124,7 @@ class Lowered:
         from .codegen.plan import machine_of, plan
 
         choose = None if self.tuner is None else self.tuner.kernel
-        machine = machine_of(self.isa, self.l2_bytes, self.has_wide_ports)
+        machine = machine_of(self.target)
         return plan(
             self.optimised.graph, machine, self.strided,
             dict(self.aliases), self.check_finite, choose, **options,
@@ -145,11 +143,6 @@ class Lowered:
     def isa(self) -> Any:
         """The instructions that kernels are written for."""
         return self.target.isa if self.target is not None else host_isa()
-
-    @property
-    def l2_bytes(self) -> int:
-        """The second cache that blocks are cut for: the host's, or what most machines have."""
-        return L2_BYTES if self.target is not None else host_l2_bytes()
 
     @property
     def has_wide_ports(self) -> bool:

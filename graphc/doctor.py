@@ -209,6 +209,11 @@ def _cuda() -> Iterator[Check]:
         )
     else:
         yield Check("nvcc", "ok", f"{_first_release(found)} ({found})")
+    switched = "on" if environment.wgmma() else "off"
+    yield Check(
+        "wgmma", "ok", f"{switched} (GRAPHC_WGMMA)",
+        "products of f16 and bf16 on an H100 by wgmma; not yet run on a GPU, so off unless asked",
+    )  # fmt: skip
     there, text = cuda.available()
     yield Check(
         "cuda device",
@@ -216,11 +221,16 @@ def _cuda() -> Iterator[Check]:
         text,
         "" if there else "programs run on the CPU",
     )
-    if there:
+    if not there:
+        return
+    try:
         _, why = decisions(cuda.device())
-        meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
-        value = why or "by conditional nodes of CUDA graphs"
-        yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
+    except Exception as error:  # another process has it to itself, or it is broken
+        yield Check("cuda decisions", "missing", f"no program can use the device: {error}")
+        return
+    meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
+    value = why or "by conditional nodes of CUDA graphs"
+    yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
 
 
 def _first_release(path: str) -> str:

@@ -5,6 +5,7 @@ GRAPHC_DUMP          a folder: the pipeline writes the graph there after every p
 GRAPHC_VERIFY        not empty and not 0: the IR is verified after every pass
 GRAPHC_CACHE_DIR     the folder of compiled code; empty or "off": keep none on disk
 GRAPHC_NUM_THREADS   how many threads a parallel loop may use; else OMP_NUM_THREADS is asked
+GRAPHC_WGMMA         not empty and not 0: products of f16 and bf16 by wgmma on an H100, see cuda.md
 """
 
 from __future__ import annotations
@@ -48,3 +49,14 @@ def num_threads() -> int:
     if text and (not text.isdecimal() or int(text) < 1):
         raise ValueError(f"GRAPHC_NUM_THREADS is {text!r}; give a positive integer")
     return default_threads()
+
+
+def wgmma() -> bool:
+    """Whether products of 16-bit floats use wgmma on an H100; off unless asked, for none ran it."""
+    return os.environ.get("GRAPHC_WGMMA", "") not in ("", "0")
+
+
+def schedule_arch(arch: str) -> str | None:
+    """The architecture whose own instructions kernels for `arch` may have; None: the schedule that
+    runs on every one."""
+    return arch if wgmma() else None

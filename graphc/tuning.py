@@ -23,7 +23,7 @@ from graphc_runtime.records import dataclass
 from . import cache, environment, measuring
 from . import types as ty
 from .codegen.plan import kernel_name, machine_of
-from .codegen.target import host_fingerprint, host_has_wide_ports, host_isa, host_l2_bytes
+from .codegen.target import host_fingerprint
 from .compile import FORMAT, VERSION, Lowered, disk_cache
 from .errors import BuildError
 from .ir import PARAM, Graph, Literal, Node, Value, make, param
@@ -138,7 +138,7 @@ class Tuner:
         names = tuple(b.name for k, b in enumerate(naive.inputs) if k in one.constant)
         if _work(naive.func, one.env) < WORK:
             return ESTIMATE
-        machine = machine_of(host_isa(), host_l2_bytes(), host_has_wide_ports())
+        machine = machine_of(None)
         kernel = Kernel(naive, machine, names)
         text = print_loops(naive.func)
 

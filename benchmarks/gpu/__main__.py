@@ -26,10 +26,10 @@ from .checks import CHUNK, GROUPS
 from .tables import Record, summary, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = ("torch", "graphc", "graphc-generated", "jax", "cupy", "torch-compile")
+COLUMNS = ("torch", "graphc", "graphc-generated", "graphc-wgmma", "jax", "cupy", "torch-compile")
 SHARE = {
-    "torch": 1.0, "graphc": 1.4, "graphc-generated": 0.4, "torch-compile": 0.6, "jax": 0.8,
-    "cupy": 0.5,
+    "torch": 1.0, "graphc": 1.4, "graphc-generated": 0.4, "graphc-wgmma": 0.4,
+    "torch-compile": 0.6, "jax": 0.8, "cupy": 0.5,
 }  # fmt: skip
 """Of the time that is left for the columns."""
 STARTED = time.perf_counter()

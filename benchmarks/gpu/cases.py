@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Arrays = tuple[tuple[tuple[int, ...], str], ...]
@@ -317,7 +317,16 @@ def launches() -> list[Case]:
 
 def every() -> list[Case]:
     *halves, f32 = attentions()
-    return [*elementwise(), *products(), *halves, *convolutions(), *launches(), f32]
+    shared = [_with_wgmma(case) for case in (*products(), *convolutions())]
+    made = len(products())
+    return [*elementwise(), *shared[:made], *halves, *shared[made:], *launches(), f32]
+
+
+def _with_wgmma(case: Case) -> Case:
+    """A product of 16-bit floats has one column more."""
+    if case.peak not in ("f16", "bf16"):
+        return case
+    return replace(case, columns=(*case.columns, "graphc-wgmma"))
 
 
 def timed() -> list[Case]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from graphc_runtime import cuda
 
 from graphc import types as ty
 from graphc.codegen.cuda import CudaKernel, print_cuda
@@ -150,12 +151,14 @@ def nests() -> list[Check]:
     return [one(name) for name in suite.CASES]
 
 
-def of_graph(name: str, graph: Graph, fixed: Graph, arrays: list[np.ndarray]) -> Check:
-    """A fused graph against its meaning."""
+def of_graph(
+    name: str, graph: Graph, fixed: Graph, arrays: list[np.ndarray], made: Any = None
+) -> Check:
+    """A fused graph against its meaning; `made` are its kernels, if they are not the usual ones."""
     from tests.codegen import cuda_graphs
     from tests.random_graphs import tolerances
 
-    one = cuda_graphs.graph_kernels(graph)
+    one = made or cuda_graphs.graph_kernels(graph)
 
     def run(programs: Sequence[running.DeviceProgram]) -> float:
         found = cuda_graphs.run(one, programs, arrays)  # type: ignore[arg-type]
@@ -181,6 +184,25 @@ def contractions() -> list[Check]:
         return of_graph(name, graph, fixed, suite.arguments(fixed))
 
     return [one(name) for name in suite.PROGRAMS]
+
+
+def wgmma() -> list[Check]:
+    """Products of 16-bit floats by wgmma, each program with each tile. For sm_90 alone."""
+    from tests.codegen import test_cuda_wgmma as suite
+
+    def one(name: str, tile: tuple[int, int]) -> Check:
+        if cuda.device().arch != suite.ARCH:
+            raise ValueError(f"wgmma is for {suite.ARCH}, this device is {cuda.device().arch}")
+        graph, same = suite.PROGRAMS[name]
+        fixed = same or graph
+        made = suite.scheduled(graph, tile)
+        return of_graph(f"{name} {suite.TILES[tile]}", graph, fixed, suite.arguments(fixed), made)
+
+    return [
+        _Lazy(f"{name} {shape}", lambda name=name, tile=tile: one(name, tile))  # type: ignore[misc]
+        for name in suite.PROGRAMS
+        for tile, shape in suite.TILES.items()
+    ]
 
 
 def attention() -> list[Check]:
@@ -331,11 +353,12 @@ def of_programs(programs: Sequence[whole_checks.Whole]) -> list[Check]:
 
 
 GROUPS: dict[str, Callable[[], list[Check]]] = {
-    "scalars": scalars, "nests": nests, "contractions": contractions, "attention": attention,
+    "scalars": scalars, "nests": nests, "contractions": contractions, "wgmma": wgmma,
+    "attention": attention,
     "programs": programs, "cumulatives": cumulatives, "sorts": sorts, "control": control,
     "graphs": graphs, "cards": cards,
 }  # fmt: skip
-CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "attention": 4, "programs": 8,
+CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "wgmma": 9, "attention": 4, "programs": 8,
          "cumulatives": 12, "sorts": 9, "control": 5, "graphs": 12, "cards": 64}  # fmt: skip
 """How many checks one process runs."""
 
@@ -400,8 +423,6 @@ def loaded_programs(
 
 def alive() -> bool:
     """Does the device still work?"""
-    from graphc_runtime import cuda
-
     try:
         cuda.device().synchronize()
         memory = cuda.device().allocate(4)

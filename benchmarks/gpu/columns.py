@@ -116,6 +116,16 @@ class GraphcGenerated(Graphc):
         self.options = {} if self.same else {"library": False}
 
 
+class GraphcWgmma(GraphcGenerated):
+    """The same, with products of 16-bit floats by wgmma: the process of this column asks for it."""
+
+    name = "graphc-wgmma"
+
+    def __init__(self) -> None:
+        os.environ["GRAPHC_WGMMA"] = "1"
+        super().__init__()
+
+
 class Torch:
     name = "torch"
 
@@ -310,4 +320,6 @@ class Cupy:
         return self.cupy.cuda.get_elapsed_time(first, last)
 
 
-COLUMNS = {c.name: c for c in (Graphc, GraphcGenerated, Torch, TorchCompile, Jax, Cupy)}
+COLUMNS = {
+    c.name: c for c in (Graphc, GraphcGenerated, GraphcWgmma, Torch, TorchCompile, Jax, Cupy)
+}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from graphc_runtime import cuda
 
-from graphc.codegen.cuda import GRID_LIMITS, CudaKernel, translation_unit
+from graphc.codegen.cuda import GRID_LIMITS, CudaKernel, architecture, translation_unit
 from graphc.codegen.cuda_cpu import evaluate
 from graphc.device import build as cubins
 from graphc.loops.ir import Buffer
@@ -112,7 +112,8 @@ def build(programs: Sequence[Sequence[CudaKernel]]) -> list[DeviceProgram]:
     if not every:
         return [DeviceProgram((), ()) for _ in programs]
     device = cuda.device()
-    cubin = cubins._cubin(translation_unit(every), device.arch, device.driver_version)
+    arch = architecture(every, device.arch)
+    cubin = cubins._cubin(translation_unit(every), arch, device.driver_version)
     module = device.load(cubin)
     return [
         DeviceProgram(

@@ -36,7 +36,7 @@ REPEATS = 7
 WALL_S = 0.12
 """So long are the calls of one turn by the wall clock."""
 TURNS = 5
-TOGETHER = {"graphc": 4, "graphc-generated": 4}
+TOGETHER = {"graphc": 4, "graphc-generated": 4, "graphc-wgmma": 4}
 """So many cases of a column are compiled at once; the compilers run outside of the interpreter."""
 
 
@@ -256,7 +256,7 @@ def prepared(column: Any, chosen: list[Case], go: Path) -> list[Prepared]:
     """The cases that compile, in their order; what does not is reported."""
 
     def one(case: Case) -> Prepared | None:
-        first = column.name in ("graphc", "graphc-generated", "torch-compile", "jax")
+        first = column.name.startswith("graphc") or column.name in ("torch-compile", "jax")
         try:
             with column.timing(case):
                 return Prepared(column, case, first and not go.exists())

@@ -14,7 +14,7 @@ from typing import Any
 from .checks import GROUPS
 from .limits import fraction
 
-SHOWN = ("graphc", "graphc-generated", "torch", "torch-compile", "jax", "cupy")
+SHOWN = ("graphc", "graphc-generated", "graphc-wgmma", "torch", "torch-compile", "jax", "cupy")
 PEERS = ("torch", "torch-compile", "jax", "cupy")
 Row = dict[str, Any]
 

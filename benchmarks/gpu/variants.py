@@ -1,6 +1,6 @@
 """Times of kernels whose schedules differ in some numbers: `python -m benchmarks.gpu.variants
-[SECONDS]`, on a device. The numbers that win become the ones of graphc/loops/cuda_staged.py,
-cuda_contract.py and cuda_attention.py; nothing is kept.
+[SECONDS] [--wgmma]`, on a device. The numbers that win become the ones of
+graphc/loops/cuda_staged.py, cuda_wgmma.py, cuda_contract.py and cuda_attention.py; nothing is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from graphc.codegen import cuda
 from graphc.codegen.cuda import CudaKernel
 from graphc.device import build, program
-from graphc.loops import cuda_attention, cuda_contract, cuda_staged
+from graphc.loops import cuda_attention, cuda_contract, cuda_staged, cuda_wgmma
 
 from . import cases
 from .cases import Case
@@ -35,6 +35,8 @@ class Variant:
     staged: dict[str, Any] = field(default_factory=dict)
     contract: dict[str, Any] = field(default_factory=dict)
     attention: dict[str, Any] = field(default_factory=dict)
+    wgmma: dict[str, Any] | None = None
+    """Where it is there, products are by wgmma."""
 
 
 KILO = 1024
@@ -44,6 +46,10 @@ ALL = 227 * KILO
 
 def only(u: int, v: int) -> dict[str, Any]:
     return {"STAGED_EFFICIENCY": {(u, v): 1.0}}
+
+
+def grouped(u: int, v: int) -> dict[str, Any]:
+    return {"GROUPED_EFFICIENCY": {(u, v): 1e6}}
 
 
 def form(*numbers: Any) -> dict[str, Any]:
@@ -70,6 +76,29 @@ PRODUCTS = (
     Variant("64x64", {}, only(4, 4)),
     Variant("64x64, 64 terms", {"TERMS": 64}, only(4, 4)),
 )  # fmt: skip
+GROUPED = (
+    Variant("as it is"),
+    Variant("wgmma as it is", wgmma={}),
+    Variant("wgmma 128x256", {}, grouped(8, 16), wgmma={}),
+    Variant("wgmma 128x256, swizzled", {}, grouped(8, 16), wgmma={"SWIZZLED": True}),
+    Variant("wgmma 128x256, no padding", {}, grouped(8, 16), wgmma={"PADDING": 0}),
+    Variant("wgmma 128x256, copies first", {}, grouped(8, 16), wgmma={"COPIES_FIRST": True}),
+    Variant("wgmma 128x256, 3 stages", {}, grouped(8, 16), wgmma={"STAGES": 3}),
+    Variant("wgmma 128x256, 32 terms", {}, grouped(8, 16), wgmma={"TERMS": 32}),
+    Variant("wgmma 128x256, 16 rows of tiles", {"GROUPS": (16,)}, grouped(8, 16), wgmma={}),
+    Variant("wgmma 128x256, rows in order", {"GROUPS": ()}, grouped(8, 16), wgmma={}),
+    Variant("wgmma 128x128", {}, grouped(8, 8), wgmma={}),
+    Variant("wgmma 128x128, swizzled", {}, grouped(8, 8), wgmma={"SWIZZLED": True}),
+    Variant("wgmma 128x128, copies first", {}, grouped(8, 8), wgmma={"COPIES_FIRST": True}),
+    Variant("wgmma 128x128, no padding", {}, grouped(8, 8), wgmma={"PADDING": 0}),
+    Variant("wgmma 128x128, two blocks", {}, grouped(8, 8), wgmma={"SHARED_BYTES": 112 * KILO}),
+    Variant("wgmma 128x128, 128 terms", {}, grouped(8, 8), wgmma={"TERMS": 128}),
+    Variant("wgmma 128x64", {}, grouped(8, 4), wgmma={}),
+    Variant("wgmma 128x64, 128 terms", {}, grouped(8, 4), wgmma={"TERMS": 128}),
+    Variant("wgmma 128x64, swizzled", {}, grouped(8, 4), wgmma={"SWIZZLED": True}),
+    Variant("wgmma 128x64, copies first", {}, grouped(8, 4), wgmma={"COPIES_FIRST": True}),
+    Variant("wgmma 128x64, two blocks", {}, grouped(8, 4), wgmma={"SHARED_BYTES": 112 * KILO}),
+)
 ATTENTIONS = (
     Variant("as it is"),
     Variant("4 warps of 32, 64 keys, kept", attention=form(4, 2, 64, True)),
@@ -89,6 +118,14 @@ PLAN = (
     ("product f16 1024", (PRODUCTS[0], *PRODUCTS[7:])),
     ("product f16 16 x 8192 x 8192", (PRODUCTS[0], *PRODUCTS[11:])),
 )  # fmt: skip
+PLAN_WGMMA = (
+    ("product bf16 8192", GROUPED), ("product bf16 4096", GROUPED), ("product bf16 2048", GROUPED),
+    ("product bf16 1024", (*GROUPED[:3], *GROUPED[10:])), ("relu(x w + b) bf16", GROUPED[:5]),
+    ("64 products f16 512", (*GROUPED[:3], *GROUPED[10:])),
+    ("conv f16 56 3x3x64x64", (*GROUPED[:3], *GROUPED[10:])),
+    ("conv f16 14 3x3x256x256", GROUPED),
+)  # fmt: skip
+"""With `--wgmma`."""
 
 
 @contextmanager
@@ -97,17 +134,20 @@ def set_to(variant: Variant) -> Iterator[None]:
     modules = (
         (cuda_staged, variant.staged), (cuda_contract, variant.contract),
         (cuda_attention, variant.attention), (cuda, {"MAX_SHARED_BYTES": ALL}),
+        (cuda_wgmma, variant.wgmma or {}),
     )  # fmt: skip
-    staged = cuda_staged.Staged.slice
+    staged, grouped = cuda_staged.Staged.slice, cuda_wgmma.Grouped.slice
     for module, values in modules:
         for name, value in values.items():
             before.append((module, name, getattr(module, name)))
             setattr(module, name, value)
     cuda_staged.Staged.slice = variant.staged.get("TERMS", staged)
+    cuda_wgmma.Grouped.slice = (variant.wgmma or {}).get("TERMS", grouped)
+    os.environ["GRAPHC_WGMMA"] = str(int(variant.wgmma is not None))
     try:
         yield
     finally:
-        cuda_staged.Staged.slice = staged
+        cuda_staged.Staged.slice, cuda_wgmma.Grouped.slice = staged, grouped
         for module, name, value in before:
             setattr(module, name, value)
 
@@ -126,8 +166,8 @@ class Runner:
         self.error: float | None = None
         self.some = np.zeros(0, np.float32)
 
-    def sources(self, variant: Variant) -> list[str]:
-        """The units that the variant needs."""
+    def sources(self, variant: Variant) -> list[tuple[str, str]]:
+        """The units that the variant needs, and what they are compiled for."""
         found: list[CudaKernel] = []
 
         def collect(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[bytes]:
@@ -142,7 +182,8 @@ class Runner:
             pass
         finally:
             program.build_cubins = before
-        return [cuda.translation_unit([kernel]) for kernel in found]
+        arch = self.column.device.arch
+        return [(cuda.translation_unit([k]), cuda.architecture([k], arch)) for k in found]
 
     def time(self, variant: Variant) -> str:
         with set_to(variant):
@@ -164,14 +205,14 @@ class Runner:
         return text if variant.name != "as it is" else f"{text}, error {self.error}"
 
 
-def main(seconds: float, tiny: bool, workers: int) -> None:
+def main(seconds: float, tiny: bool, workers: int, plans: Sequence[Any]) -> None:
     started = time.perf_counter()
     column, known = Graphc(), {case.name: case for case in cases.every()}
-    plan = [(Runner(column, small(known[n]) if tiny else known[n]), some) for n, some in PLAN]
+    plan = [(Runner(column, small(known[n]) if tiny else known[n]), some) for n, some in plans]
     units = {unit: 0 for runner, some in plan for one in some for unit in runner.sources(one)}
     with ThreadPoolExecutor(workers) as pool:
-        arch, driver = column.device.arch, column.device.driver_version
-        for made in [pool.submit(build._cubin, unit, arch, driver) for unit in units]:
+        driver = column.device.driver_version
+        for made in [pool.submit(build._cubin, text, arch, driver) for text, arch in units]:
             made.exception()  # it shows when it is timed
     print(f"{len(units)} kernels built after {time.perf_counter() - started:.1f} s", flush=True)
     for runner, some in plan:
@@ -192,7 +233,8 @@ if __name__ == "__main__":
         from tests.device import standin
 
         standin.install()
-    numbers = [float(a) for a in sys.argv[1:] if not a.startswith("--")]
-    main(*(numbers or [60.0]), "--tiny" in sys.argv, min(14, os.cpu_count() or 1))
+    (*_, seconds) = (60.0, *(float(a) for a in sys.argv[1:] if not a.startswith("--")))
+    chosen = PLAN_WGMMA if "--wgmma" in sys.argv else PLAN
+    main(seconds, "--tiny" in sys.argv, min(14, os.cpu_count() or 1), chosen)
     sys.stdout.flush()
     os._exit(0)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from graphc_runtime.records import dataclass
 
+from .. import environment
 from ..codegen import nvcc, nvrtc
-from ..codegen.cuda import GRID_LIMITS, translation_unit
+from ..codegen.cuda import GRID_LIMITS, architecture, translation_unit
 from ..codegen.cuda_refused import refuse_control
 from ..compile import lower_graph
 from ..device.plan import DevicePlan, Launch, plan_device
@@ -47,14 +48,22 @@ def make_gpu_program(
     aliases = donations(traced, numbers=True)
     graph = lower_graph(traced.graph).optimised.graph
     refuse_control(graph)
-    plan = plan_device(graph, (), aliases)
-    launches = (*plan.setup, *plan.launches)
-    source = translation_unit([one.kernel for one in launches])
-    cubins = {arch: compile_cubin(source, arch) for arch in architectures} if launches else {}
+    plan = plan_device(graph, (), aliases, arch=_own(architectures))
+    kernels = [one.kernel for one in (*plan.setup, *plan.launches)]
+    source = translation_unit(kernels)
+    names = dict.fromkeys(architecture(kernels, arch) for arch in architectures)
+    cubins = {arch: compile_cubin(source, arch) for arch in names} if kernels else {}
     places = [
         block.put(np.ascontiguousarray(literal.array).tobytes()) for literal in plan.constants
     ]
     return GpuProgram(name, source, cubins, _described(plan, aliases, places))
+
+
+def _own(architectures: Sequence[str]) -> str | None:
+    """The one architecture whose own instructions kernels may have; None where several are to run
+    one plan."""
+    bare = {one.rstrip("af") for one in architectures}
+    return environment.schedule_arch(bare.pop()) if len(bare) == 1 else None
 
 
 def compile_cubin(source: str, arch: str) -> bytes:

@@ -42,6 +42,8 @@ from .cuda_analysis import (
     packed_accesses,
     thread_height,
 )
+from .cuda_group import ARCHITECTURES as GROUP_ARCHITECTURES
+from .cuda_group import descriptor, group_function
 from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
@@ -51,6 +53,8 @@ STATIC_SHARED_BYTES = 48 * 1024
 """More than this a kernel asks for when it is launched."""
 MAX_SHARED_BYTES = 99 * 1024
 """What a block may have on every architecture from sm_80 on."""
+GROUP_SHARED_BYTES = 227 * 1024
+"""What it may have where there are products of four warps."""
 SHARING_WORDS = (64, 96)
 """What a thread of 256 holds in register buffers, more than the first and at most the second, when
 128 registers are enough for it but the compiler may take a few more (f32 tiles: 129 on sm_90, 161
@@ -77,6 +81,8 @@ class CudaKernel:
     """Does it hold barriers or warp operations?"""
     dynamic_bytes: int = 0
     """What of the shared memory is asked for at launch."""
+    functions: tuple[str, ...] = ()
+    """What the source calls besides the prelude."""
 
     @property
     def has_half(self) -> bool:
@@ -111,7 +117,16 @@ def translation_unit(kernels: Iterable[CudaKernel]) -> str:
     """The complete source of some kernels."""
     kernels = tuple(kernels)
     half = "#define GC_HALF 1\n" if any(k.has_half for k in kernels) else ""
-    return half + PRELUDE.read_text() + "\n" + "\n".join(k.source for k in kernels)
+    functions = dict.fromkeys(f for k in kernels for f in k.functions)
+    parts = (*functions, *(k.source for k in kernels))
+    return half + PRELUDE.read_text() + "\n" + "\n".join(parts)
+
+
+def architecture(kernels: Iterable[CudaKernel], arch: str) -> str:
+    """What some kernels are compiled for, to run on `arch`: products of four warps are for one
+    architecture alone, which is said by an `a`."""
+    own = arch in GROUP_ARCHITECTURES and any(k.functions for k in kernels)
+    return f"{arch}a" if own else arch
 
 
 def _bare(text: str) -> str:
@@ -157,7 +172,9 @@ class _Kernel:
         self.partials: dict[Key, _Partial] = {}
         self.lanes: dict[tuple[str, tuple[Index, ...]], str] = {}
         self.shared_bytes = self.dynamic_bytes = 0
-        self.is_dynamic = _shared_bytes(phase) > STATIC_SHARED_BYTES
+        self.grouped = any(isinstance(s, L.GroupMma) for s in L.statements((phase,)))
+        self.is_dynamic = self.grouped or _shared_bytes(phase) > STATIC_SHARED_BYTES
+        self.functions: dict[str, None] = {}
         self.register_bytes = 0
         self.fails = self.synchronizes = False
         self.shared_names: set[str] = set()
@@ -172,7 +189,8 @@ class _Kernel:
         buffers = [b for b in everything.values() if b.name in self.used]
         symbols = [s for s in self.func.symbols if s in self.used_symbols]
         static = self.shared_bytes - self.dynamic_bytes
-        if static > STATIC_SHARED_BYTES or self.shared_bytes > MAX_SHARED_BYTES:
+        most = GROUP_SHARED_BYTES if self.grouped else MAX_SHARED_BYTES
+        if static > STATIC_SHARED_BYTES or max(self.shared_bytes, self.dynamic_bytes) > most:
             raise LoweringError(f"{name} asks for {self.shared_bytes} bytes of shared memory")
         params = [self.parameter(b) for b in buffers] + [
             f"long long {self.name(s)}" for s in symbols
@@ -184,9 +202,12 @@ class _Kernel:
         bounds = f"{x * y * z}"
         if x * y * z == 256 and least < self.register_bytes <= most:
             bounds += ", 2"
+        elif self.grouped:
+            bounds += ", 1"
         head = f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(\n    '
         if self.dynamic_bytes:
-            self.lines.insert(0, f"  GC_DYNAMIC_SHARED({self.dynamic_bytes});")
+            kind = "GROUP" if self.grouped else "DYNAMIC"
+            self.lines.insert(0, f"  GC_{kind}_SHARED({self.dynamic_bytes});")
         source = head + ",\n    ".join(params) + ") {\n" + "\n".join(self.lines) + "\n}\n"
         return CudaKernel(
             source,
@@ -198,6 +219,7 @@ class _Kernel:
             self.fails,
             self.synchronizes,
             self.dynamic_bytes,
+            tuple(self.functions),
         )
 
     def parameter(self, buffer: Buffer) -> str:
@@ -326,7 +348,9 @@ class _Kernel:
                     self.open("else")
                     self.block_of(otherwise)
                     self.close()
-            case L.Barrier():
+            case L.Barrier(proxies):
+                if proxies:
+                    self.emit("gc_fence_proxies();")
                 self.barrier()
             case L.Fail(cond, code):
                 self.fails = True
@@ -341,6 +365,17 @@ class _Kernel:
                 self.emit("gc_copy_commit();")
             case L.CopyWait(pending):
                 self.emit(f"gc_copy_wait<{pending}>();")
+            case L.GroupMma():
+                self.group_mma(stmt)
+            case L.GroupFence():
+                self.emit("gc_group_fence();")
+            case L.GroupCommit():
+                self.emit("gc_group_commit();")
+            case L.GroupWait(target, pending):
+                self.emit(f"gc_group_wait<{pending}>();")
+                if not pending:
+                    size = ty.product(target.shape)
+                    self.emit(f"gc_group_settled<{size}>({self.name(target.name)});")
             case L.Combine():
                 self.combine_lanes(stmt)
             case _:
@@ -420,8 +455,9 @@ class _Kernel:
         aligned = buffer.align >= PACK_BYTES and not copies
         self.shared_names |= {buffer.name} if aligned else set()
         if aligned and self.is_dynamic:
-            start, nbytes = self.dynamic_bytes, size * buffer.dtype.nbytes
-            self.dynamic_bytes += -(-nbytes // PACK_BYTES) * PACK_BYTES
+            start = -(-self.dynamic_bytes // buffer.align) * buffer.align
+            nbytes = size * buffer.dtype.nbytes
+            self.dynamic_bytes = start + -(-nbytes // PACK_BYTES) * PACK_BYTES
             self.emit(f"{ctype}* const {name} = reinterpret_cast<{ctype}*>(gc_dynamic + {start});")
             return
         align = f"__align__({buffer.align}) " if aligned else ""
@@ -621,7 +657,8 @@ class _Kernel:
         )
         nbytes = loop.extent * target.dtype.nbytes
         guard = "true" if load.guard is None else _bare(self.expr(load.guard))
-        self.emit(f"gc_copy_async<{nbytes}>(&{to}, &{source}, {guard});")
+        name = "gc_copy_swizzled" if target.swizzled else "gc_copy_async"
+        self.emit(f"{name}<{nbytes}>(&{to}, &{source}, {guard});")
 
     # -- tiles
     def fragments(self, stmt: L.Fragments) -> None:
@@ -639,6 +676,26 @@ class _Kernel:
                 f"threads come by; the block is {self.block}"
             )
         self.synchronizes = True
+
+    def group_mma(self, stmt: L.GroupMma) -> None:
+        if self.apart or "x" not in self.bound or self.block[0] != 128:
+            raise LoweringError(
+                f"{self.func.name}: a GroupMma stands in a thread loop over four warps, all of "
+                f"whose threads come by; the block is {self.block}"
+            )
+        self.synchronizes = True
+        self.functions[group_function(stmt.a.dtype, stmt.columns)] = None
+        tiles = []
+        for tile, index, deep in (
+            (stmt.a, stmt.a_index, stmt.a_deep), (stmt.b, stmt.b_index, stmt.b_deep)
+        ):  # fmt: skip
+            how = descriptor(tile, deep)
+            numbers = f"{how.leading}, {how.stride}" + ", 1" * how.mode
+            tiles.append(f"gc_tile<{numbers}>(&{self.place(tile, index)})")
+        sides = f"<{int(not stmt.a_deep)}, {int(not stmt.b_deep)}>"
+        name = f"gc_group_mma<{C_TYPE[stmt.a.dtype]}, {stmt.columns}>::add{sides}"
+        target = self.place(stmt.target, stmt.target_index)
+        self.emit(f"{name}(&{target}, {', '.join(tiles)});")
 
     def combine_lanes(self, stmt: L.Combine) -> None:
         self.whole_warp("a Combine")

@@ -151,14 +151,31 @@ enum State : uint8_t { READY, AT_BARRIER, AT_WARP, DONE };
 const unsigned MAX_THREADS = 1024;
 const size_t STACK_BYTES = 256 * 1024;
 
+// Shared memory that products of four warps read. They see it by another way than the threads do
+// (PTX: the asynchronous proxy): here, in a copy that gets what a thread has written when the
+// thread fences. What is written and not fenced yet is NaN there.
+const size_t TILES_BYTES = 256 * 1024;
+const unsigned TILES_START = 1024;  // where they begin in the addresses of shared memory
+static unsigned char* tiles;
+static size_t tiles_bytes;
+static unsigned char tiles_seen[TILES_BYTES];
+static void open_tiles(unsigned char* place, size_t nbytes) {
+  if (tiles == place) return;
+  tiles = place;
+  tiles_bytes = nbytes;
+  memset(tiles_seen, 0xff, nbytes);
+}
+
 struct Copy {  // an asynchronous copy; without a target, the end of a group
   void* to;
   const void* from;  // null: zeros
   size_t nbytes;
-  void done() const {
-    if (to && from) memcpy(to, from, nbytes);
-    if (to && !from) memset(to, 0, nbytes);
-  }
+  inline void done() const;
+};
+struct Product {  // of four warps: a thread's part of it; without `add`, the end of a group
+  void (*add)(float* d, uint64_t a, uint64_t b);
+  float* d;
+  uint64_t a, b;
 };
 struct Thread {
   Context context;
@@ -166,6 +183,9 @@ struct Thread {
   State state;
   unsigned parity;  // which of the warp's two sets of slots the next exchange uses
   std::deque<Copy> copies;
+  std::deque<Copy> unfenced;  // what is copied to tiles, and not fenced
+  std::deque<Product> products;
+  bool fenced;  // are the registers ready for products?
 };
 struct Warp {
   uint64_t slots[2][32];
@@ -187,6 +207,16 @@ static Body body;
 static void** arguments;
 static bool deadlocked;
 static char report[256];
+
+inline void Copy::done() const {
+  if (!to) return;
+  if (from) memcpy(to, from, nbytes);
+  else memset(to, 0, nbytes);
+  const size_t offset = (size_t)((unsigned char*)to - tiles);
+  if (!tiles || offset >= tiles_bytes) return;
+  memset(tiles_seen + offset, 0xff, nbytes);
+  threads[current].unfenced.push_back(*this);
+}
 
 static void go_to(unsigned next) {
   unsigned before = current;
@@ -270,6 +300,7 @@ static uint64_t* exchange(uint32_t mask, uint64_t value) {
 // --------------------------------------------------------------------------------------- a launch
 
 static void run_block(bool fibers) {
+  tiles = nullptr;
   if (__start_cuda_shared)
     memset(__start_cuda_shared, 0xff, (size_t)(__stop_cuda_shared - __start_cuda_shared));
   unsigned i = 0;
@@ -280,6 +311,9 @@ static void run_block(bool fibers) {
         threads[i].state = READY;
         threads[i].parity = 0;
         threads[i].copies.clear();
+        threads[i].unfenced.clear();
+        threads[i].products.clear();
+        threads[i].fenced = false;
       }
   for (unsigned w = 0; w * 32 < count; ++w) warps[w].waiting = 0;
   at_barrier = done = 0;
@@ -559,4 +593,98 @@ static inline void gc_mma_f16(float* d, const unsigned* a, const unsigned* b) {
 }
 static inline void gc_mma_bf16(float* d, const unsigned* a, const unsigned* b) {
   cuda_cpu::mma_of<__nv_bfloat16>(d, a, b);
+}
+
+// ------------------------------------------------------------------------- products of four warps
+
+#define GC_GROUP_SHARED(N)                                           \
+  __shared__ __align__(1024) unsigned char gc_dynamic[N];            \
+  cuda_cpu::open_tiles(gc_dynamic, N)
+
+static inline size_t __cvta_generic_to_shared(const void* place) {
+  return (size_t)((const unsigned char*)place - cuda_cpu::tiles) + cuda_cpu::TILES_START;
+}
+template <int N> inline void gc_copy_swizzled(void* to, const void* from, bool inside) {
+  const size_t offset = (size_t)((unsigned char*)to - cuda_cpu::tiles);
+  gc_copy_async<N>(cuda_cpu::tiles + (offset ^ (offset >> 3 & 0x70)), from, inside);
+}
+static inline void gc_fence_proxies() {
+  auto& unfenced = cuda_cpu::threads[cuda_cpu::current].unfenced;
+  for (const auto& copy : unfenced) {
+    const size_t offset = (size_t)((unsigned char*)copy.to - cuda_cpu::tiles);
+    memcpy(cuda_cpu::tiles_seen + offset, copy.to, copy.nbytes);
+  }
+  unfenced.clear();
+}
+
+namespace cuda_cpu {
+// The number at (i, k) of a tile, i along its rows or columns, k along the terms, as the matrix
+// descriptor of PTX says. Without swizzle a core matrix is 8 rows of 16 bytes beside each other,
+// along the terms, or along i where FLAT; the leading byte offset lies between the halves of 16
+// terms, the stride byte offset between 8 i and the next 8. With a swizzle of 128 bytes lines of so
+// many bytes lie beside each other: of 64 terms, 8 i to the stride offset; or FLAT, of 64 i, 8
+// terms to the stride offset, the next 64 i at the leading one. NaN outside of the tiles.
+template <class H, bool FLAT> inline float tile_at(uint64_t tile, unsigned i, unsigned k) {
+  const unsigned start = (tile & 0x3fff) << 4, leading = (tile >> 16 & 0x3fff) << 4,
+                 stride = (tile >> 32 & 0x3fff) << 4;
+  size_t place = start;
+  if (tile >> 46 == 0) {
+    place += k / 8 * leading + i / 8 * stride;
+    place += FLAT ? k % 8 * 16 + i % 8 * 2 : i % 8 * 16 + k % 8 * 2;
+  } else if (tile >> 46 == 1 << 16) {
+    place += FLAT ? k / 8 * stride + i / 64 * leading + k % 8 * 128 + i % 64 * 2
+                  : i / 8 * stride + i % 8 * 128 + k * 2;
+    place ^= place >> 3 & 0x70;
+  } else {
+    return NAN;
+  }
+  place -= TILES_START;
+  if (place + 2 > tiles_bytes) return NAN;
+  uint16_t bits;
+  memcpy(&bits, tiles_seen + place, 2);
+  return (float)from_slot<H>(bits);
+}
+// A thread's part: rows 16w + q + 8h, columns 8j + 2t + e, with w, q, t = warp of the four,
+// lane / 4, lane % 4, at d[4j + 2h + e]. The sums run along the terms in order.
+template <class H, int COLUMNS, bool A, bool B> void group_add(float* d, uint64_t a, uint64_t b) {
+  const unsigned lane = current & 127u, row = lane / 32 * 16 + lane % 32 / 4, t = lane % 4;
+  float left[2][16];
+  for (unsigned h = 0; h < 2; ++h)
+    for (unsigned k = 0; k < 16; ++k) left[h][k] = tile_at<H, A>(a, row + 8 * h, k);
+  for (unsigned j = 0; j < COLUMNS / 8; ++j)
+    for (unsigned e = 0; e < 2; ++e)
+      for (unsigned k = 0; k < 16; ++k) {
+        const float right = tile_at<H, B>(b, 8 * j + 2 * t + e, k);
+        for (unsigned h = 0; h < 2; ++h) d[4 * j + 2 * h + e] += left[h][k] * right;
+      }
+}
+}  // namespace cuda_cpu
+
+// Products are done as late as may be where copies are done at once, and at once where these are
+// late: who reads sums too early, or writes over tiles too early, differs in one of them.
+template <class H, int COLUMNS> struct gc_group_mma {
+  template <int A, int B> static void add(float* d, uint64_t a, uint64_t b) {
+    auto& thread = cuda_cpu::threads[cuda_cpu::current];
+    if (!thread.fenced) d[0] = NAN;
+    const cuda_cpu::Product one = {cuda_cpu::group_add<H, COLUMNS, A, B>, d, a, b};
+    if (cuda_cpu::options.reverse) return one.add(d, a, b);
+    thread.products.push_back(one);
+  }
+};
+static inline void gc_group_fence() { cuda_cpu::threads[cuda_cpu::current].fenced = true; }
+static inline void gc_group_commit() {
+  cuda_cpu::threads[cuda_cpu::current].products.push_back({nullptr, nullptr, 0, 0});
+}
+template <int P> inline void gc_group_wait() {
+  auto& thread = cuda_cpu::threads[cuda_cpu::current];
+  int groups = 0;
+  for (const auto& one : thread.products) groups += !one.add;
+  for (; groups > P; thread.products.pop_front()) {
+    const auto& one = thread.products.front();
+    if (one.add) one.add(one.d, one.a, one.b);
+    groups -= !one.add;
+  }
+}
+template <int N> inline void gc_group_settled(float*) {
+  cuda_cpu::threads[cuda_cpu::current].fenced = false;
 }

@@ -317,6 +317,39 @@ template <int P> GC_DEVICE void gc_copy_wait() {
 }
 #endif
 
+// Products of four warps (GroupMma in graphc/loops/ir.py), of tiles in shared memory: the functions
+// that add them are written for each number of columns by graphc/codegen/cuda_group.py. A tile's
+// descriptor: its address, then its two strides, all without the lowest four bits; its swizzle.
+template <int LEADING, int STRIDE, int MODE = 0>
+GC_DEVICE unsigned long long gc_tile(const void* place) {
+  const unsigned address = (unsigned)__cvta_generic_to_shared(place);
+  const unsigned low = (address & 0x3ffffu) >> 4 | (unsigned)(LEADING >> 4) << 16;
+  return (unsigned long long)(MODE << 30 | STRIDE >> 4) << 32 | low;
+}
+#if !defined(CUDA_CPU)
+#define GC_GROUP_SHARED(N) extern __shared__ __align__(1024) unsigned char gc_group_tiles[]; \
+  unsigned char* const gc_dynamic = gc_group_tiles
+template <class H, int COLUMNS> struct gc_group_mma;
+// A copy of 16 bytes into a swizzled tile: bits 7 to 9 of its place change bits 4 to 6.
+template <int N> GC_DEVICE void gc_copy_swizzled(void* to, const void* from, bool inside) {
+  unsigned place = (unsigned)__cvta_generic_to_shared(to);
+  place ^= place >> 3 & 0x70u;
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], %2, %3;"
+               :: "r"(place), "l"(from), "n"(N), "r"(inside ? N : 0) : "memory");
+}
+GC_DEVICE void gc_fence_proxies() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+GC_DEVICE void gc_group_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+GC_DEVICE void gc_group_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int P> GC_DEVICE void gc_group_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(P) : "memory");
+}
+// No instruction: what reads the sums stays behind the wait.
+template <int N> GC_DEVICE void gc_group_settled(float* d) {
+#pragma unroll
+  for (int k = 0; k < N; ++k) asm volatile("" : "+f"(d[k]) :: "memory");
+}
+#endif
+
 // ---------------------------------------------------------------------- reductions across threads
 
 #define GC_REDUCER(NAME)                                                                         \

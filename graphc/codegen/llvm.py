@@ -370,7 +370,7 @@ class Printer:
             align = 64 if place.lanes > 1 or load.buffer.space == "register" else None
             align = dtype.nbytes if align is None or place.lanes * dtype.nbytes < 64 else align
             if load.ahead:
-                self._ask(pointer, load.ahead, self.lanes * dtype.nbytes)
+                self._ask(pointer, load, self.lanes * dtype.nbytes)
             return self.b.load(pointer, dtype, self.lanes, align=align, mask=mask)
         if stride == -1 and mask is None:
             start = self.b.gep(pointer, -(self.lanes - 1), dtype)
@@ -385,14 +385,15 @@ class Printer:
         index = self.b.mul(self.b.ramp(self.lanes), stride)
         return self.b.gather(pointer, index, dtype, mask=mask)
 
-    def _ask(self, pointer: str, ahead: int, nbytes: int) -> None:
-        """Asks for lines of memory, `ahead` bytes from what a pointer points to, into the second
-        cache. Addresses that are nobody's are no fault.
+    def _ask(self, pointer: str, load: L.Load, nbytes: int) -> None:
+        """Asks for lines of memory so many bytes from what a pointer points to. Addresses that are
+        nobody's are no fault.
         """
+        near = 4 - load.level  # LLVM counts from memory
         self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
-        for line in range(ahead, ahead + nbytes, LINE_BYTES):
+        for line in range(load.ahead, load.ahead + nbytes, LINE_BYTES):
             place = self.b._emit(f"getelementptr i8, ptr {pointer}, i64 {line}")
-            self.b.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 2, i32 1)")
+            self.b.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 {near}, i32 1)")
 
     def store(
         self, buffer: L.Buffer, index: tuple[L.Index, ...], value: Val, streaming: bool = False

@@ -48,6 +48,8 @@ class Resources:
     shared_bytes: int
     stack_bytes: int
     spill_bytes: int
+    serialized: bool = False
+    """Does it wait for each product of four warps, because of what else it does with the sums?"""
 
 
 def version() -> str:
@@ -72,6 +74,7 @@ def resources(source: str, arch: str = "sm_80") -> dict[str, Resources]:
 def parse_resources(said: str) -> dict[str, Resources]:
     """The same in what `ptxas -v` said."""
     found: dict[str, Resources] = {}
+    told = re.findall(r"\(C75\d\d\).* in (?:the )?function '(\w+)'", said)
     for part in said.split("Compiling entry function '")[1:]:
         name = part[: part.index("'")]
 
@@ -81,8 +84,9 @@ def parse_resources(said: str) -> dict[str, Resources]:
 
         spills = number("bytes spill stores") + number("bytes spill loads")
         found[name] = Resources(
-            number("registers"), number("bytes smem"), number("bytes stack frame"), spills
-        )
+            number("registers"), number("bytes smem"), number("bytes stack frame"), spills,
+            name in told,
+        )  # fmt: skip
     return found
 
 

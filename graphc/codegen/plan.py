@@ -11,18 +11,19 @@ the program `graph_setup` writes it into a block that every call reads, `graph_k
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from graphc_runtime.records import dataclass
 
 from ..ir import Graph, Literal, Value
 from ..loops import ir as L
-from ..loops.machine import L2_BYTES, Machine
+from ..loops.machine import Machine
 from ..types import Dim, Extent
 from .kernels import Chooser, Kernel, Kernels, kernel_name, separate_aliases
-from .llvm_values import Isa
 from .overwrite import Overwriting
 from .steps import Launch, Place, Step, launches
+from .target import Target, host_has_wide_ports, host_isa, host_l2_bytes, host_workers
 from .walk import Scope, Walk
 
 
@@ -104,12 +105,15 @@ def plan(
     )  # fmt: skip
 
 
-def machine_of(isa: Isa, l2_bytes: int = L2_BYTES, wide_ports: bool = False) -> Machine:
-    """What schedules want to know of a target."""
-    return Machine(
-        isa.vector_bits // 8, isa.registers, dots=isa.dots, l2_bytes=l2_bytes,
-        wide_ports=wide_ports,
-    )  # fmt: skip
+def machine_of(target: Target | None) -> Machine:
+    """What schedules want to know of a target; None: of this machine."""
+    isa = host_isa() if target is None else target.isa
+    known = Machine(isa.vector_bits // 8, isa.registers, dots=isa.dots)
+    if target is not None:
+        return known
+    return replace(
+        known, l2_bytes=host_l2_bytes(), wide_ports=host_has_wide_ports(), workers=host_workers()
+    )
 
 
 def constant_bytes(literal: Literal) -> bytes:

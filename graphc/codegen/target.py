@@ -99,6 +99,12 @@ def host_has_wide_ports() -> bool:
     return vendor and host_isa().vector_bits == 512
 
 
+def host_workers() -> int:
+    """How many processors of this machine the process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _llvm_name(flag: str) -> str:
     """LLVM's name of a feature, from the system's."""
     return flag.replace("sse4_", "sse4.").replace("avx512_", "avx512").replace("avx_", "avx")
@@ -123,6 +129,6 @@ def host_fingerprint() -> str:
     facts = [platform.machine(), platform.system()]
     described = [line for line in _cpuinfo() if line.startswith(kept)]
     # platform.processor() starts a process (4 ms), which a fork at that moment may wait for
-    facts.append(str(host_l2_bytes()))
+    facts += [str(host_l2_bytes()), str(host_workers())]
     facts += described or [platform.processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from .. import cache, environment
 from ..codegen import nvcc, nvrtc
-from ..codegen.cuda import CudaKernel, translation_unit
+from ..codegen.cuda import CudaKernel, architecture, translation_unit
 from ..compile import FORMAT, VERSION, disk_cache
 from ..errors import BuildError
 
@@ -25,14 +25,15 @@ def build_cubins(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[
     Raises:
         BuildError: there is no compiler, or it refused a kernel.
     """
-    sources = [translation_unit([kernel]) for kernel in kernels]
-    distinct = list(dict.fromkeys(sources))
+    units = [(translation_unit([kernel]), architecture([kernel], arch)) for kernel in kernels]
+    distinct = list(dict.fromkeys(units))
     if len(distinct) == 1:
-        return [_cubin(distinct[0], arch, driver)] * len(sources)
+        ((source, own),) = distinct
+        return [_cubin(source, own, driver)] * len(units)
     with ThreadPoolExecutor(min(len(distinct), environment.num_threads()) or 1) as pool:
-        made = pool.map(lambda source: _cubin(source, arch, driver), distinct)
+        made = pool.map(lambda unit: _cubin(unit[0], unit[1], driver), distinct)
         known = dict(zip(distinct, made, strict=True))
-    return [known[source] for source in sources]
+    return [known[unit] for unit in units]
 
 
 def build_source(source: str, arch: str, driver: int) -> bytes:

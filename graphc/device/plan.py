@@ -179,8 +179,8 @@ class DevicePlan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, strided: Sequence[int], check_finite: bool):
-        self.graph, self.check_finite = graph, check_finite
+    def __init__(self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None):
+        self.graph, self.check_finite, self.arch = graph, check_finite, arch
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
             self.places[value] = ("buffer", k)
@@ -423,7 +423,7 @@ class _Planner:
         )
 
     def launched(self, node: Node, lowered: Lowered, arena: Arena) -> list[Launch]:
-        func = schedule_cuda(lowered.func)
+        func = schedule_cuda(lowered.func, self.arch)
         given = zip(
             (*lowered.inputs, *lowered.outputs), (*node.operands, *node.results), strict=True
         )
@@ -474,13 +474,14 @@ def plan_device(
     strided: Sequence[int] = (),
     aliases: Mapping[int, int] | None = None,
     check_finite: bool = False,
+    arch: str | None = None,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`."""
+    `codegen.plan.plan`, `arch` as `schedule_cuda`."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    return _Planner(graph, strided, check_finite).run()
+    return _Planner(graph, strided, check_finite, arch).run()

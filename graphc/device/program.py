@@ -19,6 +19,7 @@ from graphc_runtime import cuda
 from graphc_runtime.forking import ForkLock
 from graphc_runtime.records import dataclass
 
+from .. import environment
 from .. import types as ty
 from ..codegen.cuda import GRID_LIMITS
 from ..compile import Lowered, lower_graph
@@ -97,7 +98,10 @@ class DeviceExecutable:
         with self._lock:
             found = self._variants.get(strided)
             if found is None:
-                plan = plan_device(self._graph, strided, self._aliases, self._check_finite)
+                plan = plan_device(
+                    self._graph, strided, self._aliases, self._check_finite,
+                    environment.schedule_arch(self.device.arch),
+                )  # fmt: skip
                 found = self._variants[strided] = LoadedProgram(self.device, plan)
             return found
 

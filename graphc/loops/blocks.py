@@ -15,6 +15,8 @@ from ..types import BOOL, Dim
 from . import ir as L
 from .lower import expr_names, index_names
 
+Fresh = Callable[[str], str]
+Rename = Callable[[tuple[L.Stmt, ...]], tuple[L.Stmt, ...]]
 Vectorize = Callable[[L.For], list[L.Stmt]]
 GAP = 16
 """Elements between the rows of a packed block, so that they do not share sets of the first
@@ -35,6 +37,29 @@ class Terms:
         for name, extent in reversed(self.loops):
             body = (L.For(name, extent, "serial", body),)
         return list(body)
+
+    def stepped(
+        self, body: tuple[L.Stmt, ...], step: int, fresh: Fresh, rename: Rename
+    ) -> list[L.Stmt]:
+        """The same with `step` iterations of the innermost loop written out; those that are left
+        over follow.
+        """
+        *outer, (name, extent) = self.loops
+        if not isinstance(extent, int) or extent < 2 * step or step < 2:
+            return self.around(body)
+        block, one = fresh("r"), fresh("u")
+        place = step * Dim.symbol(block) + Dim.symbol(one)
+        inside = tuple(L.substitute(s, {name: place}) for s in body)
+        loops: list[L.Stmt] = [
+            L.For(block, extent // step, "serial", (L.For(one, step, "unroll", inside),))
+        ]
+        left = extent % step
+        if left:
+            last = fresh("r")
+            env: dict[str, L.Index] = {name: extent - left + Dim.symbol(last)}
+            body = rename(tuple(L.substitute(s, env) for s in body))
+            loops.append(L.For(last, left, "serial", body))
+        return replace(self, loops=tuple(outer)).around(tuple(loops))
 
     def vector(self, body: tuple[L.Stmt, ...], vectorize: Vectorize) -> list[L.Stmt]:
         """The same with the innermost loop in lanes."""
@@ -98,6 +123,8 @@ class Waiting:
     buffers: tuple[L.Buffer, ...]
     width: int
     start: L.Index
+    row: L.Index = 0
+    """The first row of the block that the buffers hold."""
 
 
 @dataclass(frozen=True, slots=True)

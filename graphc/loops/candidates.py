@@ -15,17 +15,10 @@ from .choice import ESTIMATE, Choice
 from .contract import Scheduled as Blocks
 from .lower import Lowered
 from .machine import Machine
+from .operands import column_places, columns_can_be_shared, rows_are_readable, vector_of
+from .register_tiles import tallest, tiles
 from .schedule import Scheduled, schedule_for
-from .shapes import (
-    LOW,
-    SUM_TERMS,
-    column_places,
-    columns_can_be_shared,
-    rows_are_readable,
-    tallest,
-    tiles,
-    vector_of,
-)  # fmt: skip
+from .shapes import LOW, SUM_TERMS
 
 TILES = 3
 """Tiles that are measured besides the best of each width."""

@@ -19,8 +19,8 @@ cores (`ir.Mma`), 16 or 32 terms at a time.
 Few results of many terms would leave processors without a tile: then the terms are cut into parts,
 tiles of which go to workspace, and a second kernel adds these in order and ends with g.
 
-The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py. How slices come to shared memory:
-cuda_tiles.py. Small products keep their threads: None.
+The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py, on sm_90 cuda_wgmma.py. How slices
+come to shared memory: cuda_tiles.py. Small products keep their threads: None.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from .contraction import Contraction
 from .cuda_nests import Names, ceil_div, neutral_of, symbol
 from .cuda_staged import Staged
 from .cuda_tiles import Axis
+from .cuda_wgmma import Grouped
 from .cuda_writers import PART, Bytes, Parts, Plain, Writer
 from .ir import Accumulate, Alloc, Expr, For, Index, Load, Stmt, Store
 
@@ -51,19 +52,26 @@ sums."""
 STAGED_EFFICIENCY = {(8, 16): 1.0, (8, 8): 0.8, (8, 4): 0.6, (4, 8): 0.6, (4, 4): 0.45}
 """The same of 16-bit floats on tensor cores."""
 STAGED_PROCESSORS = 132
+GROUPED_EFFICIENCY = {(8, 16): 2.4, (8, 8): 1.8, (8, 4): 1.1}
+"""The same of products of four warps, in the same unit: guesses, for none has run yet."""
+GROUPED = ("sm_90",)
+"""Architectures that have them."""
 PART_TERMS = 256
 """Terms below this are not worth a part of their own."""
 ACCUMULATORS = 64
 """32-bit registers that a thread sums in."""
 
 
-def contract_cuda(names: Names, loop: For) -> tuple[For, For | None] | None:
+def contract_cuda(
+    names: Names, loop: For, arch: str | None = None
+) -> tuple[For, For | None] | None:
     """The kernel of a parallel nest that is a contraction, and the nest that follows it where the
-    terms were cut into parts; None where it is none, or too small."""
+    terms were cut into parts; None where it is none, or too small. With `arch` it may need what
+    that architecture has and others have not."""
     parts = next(filter(None, map(_parts, _nests(names, loop))), None)
     if parts is None:
         return None
-    writer = next((w for w in _writers(names, parts) if w.fits), None)
+    writer = next((w for w in _writers(names, parts, arch) if w.fits), None)
     if writer is None:
         return None
     count = writer.count
@@ -208,41 +216,63 @@ def _paired(nest: Contraction) -> ty.DType | None:
     return dtype if fits and b.value.dtype is dtype else None
 
 
-def _writers(names: Names, parts: Parts) -> Iterator[Writer]:
+def _writers(names: Names, parts: Parts, arch: str | None) -> Iterator[Writer]:
     """The ways to write it, the best first; none where the plain schedule is right."""
-    kind = Staged if parts.paired in (F16, BF16) else Bytes if parts.paired else Plain
-    for u, v in _tiles(parts)[: len(STAGED_EFFICIENCY) if kind is Staged else 1]:
+    rows, columns, depth = (axis.extent for axis in (parts.rows, parts.columns, parts.terms))
+    if any(isinstance(e, int) and e < LEAST for e in (rows, columns)):
+        return
+    if isinstance(depth, int) and depth < LEAST_TERMS:
+        return
+    if parts.paired not in (F16, BF16):
+        kind = Bytes if parts.paired else Plain
+        for _, u, v in _tiles(parts, EFFICIENCY, PROCESSORS, ACCUMULATORS)[:1]:
+            yield kind(names, parts, u, v, _count(parts, u, v))
+        return
+    ways = [
+        (time * _waste(depth, kind.slice), kind, u, v)
+        for kind, table in _staged(arch)
+        for time, u, v in _tiles(parts, table, STAGED_PROCESSORS, 2 * ACCUMULATORS)
+    ]
+    for _, kind, u, v in sorted(ways, key=lambda way: way[0]):
         yield kind(names, parts, u, v, _count(parts, u, v))
 
 
-def _tiles(parts: Parts) -> list[tuple[int, int]]:
-    """Rows and columns of a thread (of 16 by 16 threads), by the time of an estimate."""
-    rows, columns, depth = (axis.extent for axis in (parts.rows, parts.columns, parts.terms))
-    if any(isinstance(e, int) and e < LEAST for e in (rows, columns)):
-        return []
-    if isinstance(depth, int) and depth < LEAST_TERMS:
-        return []
-    staged = parts.paired in (F16, BF16)
-    table, processors = EFFICIENCY, PROCESSORS
-    if staged:
-        table, processors = STAGED_EFFICIENCY, STAGED_PROCESSORS
+def _staged(arch: str | None) -> list[tuple[type[Staged], dict[tuple[int, int], float]]]:
+    """What multiplies 16-bit floats, and how well from each tile."""
+    grouped = [(Grouped, GROUPED_EFFICIENCY)] if arch in GROUPED else []
+    return [*grouped, (Staged, STAGED_EFFICIENCY)]
+
+
+def _waste(depth: Index, size: int) -> float:
+    """Terms that are multiplied for each that is there."""
+    if not isinstance(depth, int):
+        return 1.0
+    whole = ceil_div(depth, size)
+    assert isinstance(whole, int)
+    return size * whole / depth
+
+
+def _tiles(
+    parts: Parts, table: dict[tuple[int, int], float], processors: int, most: int
+) -> list[tuple[float, int, int]]:
+    """The time of an estimate, rows and columns of a thread (of 16 by 16 threads); the best first.
+    A thread sums in `most` words."""
     words = sum(max(1, s.buffer.dtype.nbytes // 4) for s in parts.nest.sums)
     batch = Axis(parts.batch).extent
     count = batch if isinstance(batch, int) else 1
     found: list[tuple[float, int, int]] = []
     for (u, v), efficiency in table.items():
-        if u * v * words > (2 * ACCUMULATORS if staged else ACCUMULATORS):
+        if u * v * words > most:
             continue
         blocks = count
-        for extent, size in ((rows, 16 * u), (columns, 16 * v)):
+        for extent, size in ((parts.rows.extent, 16 * u), (parts.columns.extent, 16 * v)):
             if isinstance(extent, int):
                 blocks *= ceil_div(extent, size)
             elif size > 64:
                 blocks = 0  # of an unknown number of rows there may be few
         if blocks:
-            time = ceil_div(blocks, processors) * u * v / efficiency
-            found.append((time, u, v))
-    return [(u, v) for _, u, v in sorted(found)]
+            found.append((ceil_div(blocks, processors) * u * v / efficiency, u, v))
+    return sorted(found)
 
 
 # ------------------------------------------------------------------------------ parts of the terms

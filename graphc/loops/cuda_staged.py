@@ -34,7 +34,7 @@ GROUPS = (8, 4, 16, 2)
 rows and columns, so the second cache serves them."""
 
 
-def _where(cond: Expr, body: list[Stmt]) -> list[Stmt]:
+def where(cond: Expr, body: list[Stmt]) -> list[Stmt]:
     """The statements where a condition holds, which may be a constant."""
     if cond == L.FALSE or not body:
         return []
@@ -48,12 +48,15 @@ class Staged(Tensor):
     sends = True
 
     def __init__(self, names: Names, parts: Parts, u: int, v: int, count: int):
+        self.stages = self.stages_for(u, v, ceil_div(parts.terms.extent, self.slice * count))
+        super().__init__(names, parts, u, v, count)
+
+    def stages_for(self, u: int, v: int, slices: Index) -> int:
+        """Slices in shared memory."""
         nbytes = 2 * (16 * (u + v)) * (TERMS + 8)
         room = SHARED_BYTES if u * v > LARGE else SHARED_BYTES_OF_TWO
-        slices = ceil_div(parts.terms.extent, TERMS * count)
         most = min(STAGES, slices) if isinstance(slices, int) else STAGES
-        self.stages = max(2, min(most, room // nbytes))
-        super().__init__(names, parts, u, v, count)
+        return max(2, min(most, room // nbytes))
 
     def group(self, down: Index, across: Index) -> int:
         if not isinstance(down, int) or not isinstance(across, int):
@@ -96,7 +99,7 @@ class Staged(Tensor):
             begin = [stmt for c in sent for stmt in c.send(k, start + self.slice * k, {})]
             for c in held:
                 begin += [*c.fetch(start + self.slice * k, {}), *c.store(k)]
-            out += _where(L.less(k, count), begin)
+            out += where(L.less(k, count), begin)
             out.append(L.CopyCommit())
         more = L.less(symbol(s) + ahead, count, last)
         first, slot = start + self.slice * (symbol(s) + ahead), (symbol(s) + ahead) % self.stages
@@ -105,10 +108,10 @@ class Staged(Tensor):
         body = (
             L.CopyWait(ahead - 1),
             L.Barrier(),
-            *_where(more, send),
+            *where(more, send),
             L.CopyCommit(),
             *self.multiply(symbol(s) % self.stages),
-            *_where(more, [stmt for c in held for stmt in c.store(slot)]),
+            *where(more, [stmt for c in held for stmt in c.store(slot)]),
         )
         return [*out, For(s, count, "serial", body)]
 
@@ -147,7 +150,7 @@ class Staged(Tensor):
         return [
             Alloc(left), Alloc(right), *take(0, 0),
             For(k, steps, "unroll", (
-                *_where(more, take(symbol(k) + 1, (symbol(k) + 1) % 2)),
+                *where(more, take(symbol(k) + 1, (symbol(k) + 1) % 2)),
                 unrolled(((m, down), (n, across)), product),
             )),
         ]  # fmt: skip

@@ -76,14 +76,15 @@ class Place:
     known: dict[str, int]
     """How many values the names take."""
     warps: int = THREADS // WARP
+    lanes: int = WARP
 
     @property
     def threads(self) -> int:
-        return WARP * self.warps
+        return self.lanes * self.warps
 
     @property
     def thread(self) -> Index:
-        return WARP * symbol(self.warp) + symbol(self.lane)
+        return self.lanes * symbol(self.warp) + symbol(self.lane)
 
     def bounds(self, more: dict[str, int]) -> dict[str, tuple[int | None, int | None]]:
         return {name: (0, n - 1) for name, n in (self.known | more).items()}
@@ -250,6 +251,12 @@ class MatrixCopy(Copy):
     def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
         return (slot, own, term + e) if self.deep else (slot, term, own + e)
 
+    def laid_out(self, tile: Buffer, stages: int) -> Buffer:
+        """The tile with room for so many stages."""
+        lines, long = (self.extent, self.depth) if self.deep else (self.depth, self.extent)
+        widest = PACK_BYTES // tile.dtype.nbytes
+        return replace(tile, shape=(stages, lines, long + widest))
+
     def store(self, slot: Index) -> list[Stmt]:
         """Puts what was read into a stage of the tile."""
 
@@ -395,18 +402,18 @@ def plain_copy(
 
 
 def matrix_copy(
-    names: Names, place: Place, operand: Operand, start: Index, extent: int, depth: int, stages: int
-) -> MatrixCopy:
+    names: Names, place: Place, operand: Operand, start: Index, extent: int, depth: int,
+    stages: int, kind: type[MatrixCopy] | None = None,
+) -> MatrixCopy:  # fmt: skip
     """The copy of 16-bit floats into a tile of several stages."""
     dtype = operand.value.dtype
     tile = Buffer(names.fresh("tile"), dtype, (stages, 1, 1), None, "shared", "temp", PACK_BYTES)
     widest = PACK_BYTES // dtype.nbytes
     copy = _planned(
-        MatrixCopy, names, place, operand, tile, dtype, start, extent, depth, widest
+        kind or MatrixCopy, names, place, operand, tile, dtype, start, extent, depth, widest
     )  # fmt: skip
     assert isinstance(copy, MatrixCopy)
-    lines, long = (extent, depth) if copy.deep else (depth, extent)
-    return replace(copy, tile=replace(tile, shape=(stages, lines, long + widest)))
+    return replace(copy, tile=copy.laid_out(tile, stages))
 
 
 def pair_copy(names: Names, place: Place, operand: Operand, start: Index, extent: int) -> Copy:

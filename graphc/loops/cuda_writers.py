@@ -70,13 +70,15 @@ class Writer:
     """Terms of a slice."""
     sends = False
     """Does it copy past the registers where it can?"""
+    warps, lanes = WARPS, WARP
+    """The threads of a block: the extents of two loops."""
 
     def __init__(self, names: Names, parts: Parts, u: int, v: int, count: int):
         self.names, self.parts, self.u, self.v, self.count = names, parts, u, v, count
         self.height, self.width = 16 * u, 16 * v
         self.blocks = [names.fresh(n) for n in ("block_z", "block_y", "block_x")]
         self.warp, self.lane = names.fresh("warp"), names.fresh("lane")
-        known = {self.warp: WARPS, self.lane: WARP}
+        known = {self.warp: self.warps, self.lane: self.lanes}
         down, across = (
             ceil_div(parts.rows.extent, self.height), ceil_div(parts.columns.extent, self.width)
         )  # fmt: skip
@@ -86,7 +88,7 @@ class Writer:
         for name, extent in self.grid:
             if isinstance(extent, int):
                 known[name] = max(1, extent)
-        self.place = Place(self.warp, self.lane, known)
+        self.place = Place(self.warp, self.lane, known, self.warps, self.lanes)
         z = symbol(self.blocks[0])
         self.part: Index = z % count if parts.batch or count > 1 else 0
         self.around = Axis(parts.batch).at(z // count) if parts.batch else {}
@@ -140,8 +142,8 @@ class Writer:
     # -- what they share
     def kernel(self) -> For:
         body: tuple[Stmt, ...] = (
-            For(self.warp, WARPS, "thread", (
-                For(self.lane, WARP, "thread", (*self.begin(), *self.slices(), self.end())),
+            For(self.warp, self.warps, "thread", (
+                For(self.lane, self.lanes, "thread", (*self.begin(), *self.slices(), self.end())),
             )),
         )  # fmt: skip
         body = (*(Alloc(c.tile) for c in self.copies), *body)

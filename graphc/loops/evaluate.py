@@ -10,7 +10,7 @@ number.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from graphc_runtime import lapack
 
 from ..errors import VerifyError
 from ..types import I64, DType
+from . import evaluate_warps as warps
 from .ir import (
     Accumulate,
     Address,
@@ -37,6 +38,10 @@ from .ir import (
     Fail,
     For,
     Fragments,
+    GroupCommit,
+    GroupFence,
+    GroupMma,
+    GroupWait,
     Idx,
     If,
     Index,
@@ -184,75 +189,6 @@ def _lockstep(threads: Iterable[Iterator[None]]) -> Iterator[None]:
         live = waiting
 
 
-def _mma(
-    board: dict[int, Any], lane: int, dtype: DType, target: list[Any], a: list[int],
-    b: list[int],
-) -> Generator[None, None, list[Any]]:  # fmt: skip
-    """One lane's part in an Mma: it shows its registers, and answers its part of the result."""
-    board[lane] = (target, a, b)
-    yield
-    if lane == 0:
-        board[-1] = _product(board, dtype)
-    yield
-    q, t = divmod(lane, 4)
-    return [board[-1][q + 8 * (k // 2), 2 * t + k % 2] for k in range(4)]
-
-
-def _fragments(
-    board: dict[int, Any], lane: int, row: list[Any], transposed: bool
-) -> Generator[None, None, list[int]]:
-    """One lane's part in Fragments: it shows its row, and answers its words of the four
-    matrices."""
-    board[lane] = np.array(row).view(np.uint16)
-    yield
-    q, t = divmod(lane, 4)
-    words = []
-    for m in range(4):
-        matrix = np.stack([board[8 * m + i] for i in range(8)])
-        low, high = (matrix.T if transposed else matrix)[q, 2 * t : 2 * t + 2]
-        words.append(np.uint32(int(low) | int(high) << 16))
-    yield
-    return words
-
-
-def _combine(
-    board: dict[int, Any], lane: int, lanes: int, op: Callable[..., Any], value: Any
-) -> Generator[None, None, Any]:
-    """One lane's part in a Combine: it shows its number, and answers that of its group."""
-    board[lane] = value
-    yield
-    first = lane - lane % lanes
-    found = [board[first + k] for k in range(lanes)]
-    yield
-    while len(found) > 1:
-        half = len(found) // 2
-        found = [op(a, b) for a, b in zip(found[:half], found[half:], strict=True)]
-    return found[0]
-
-
-def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
-    """The sum of all lanes' Mma, from what each shows."""
-    per, total = 4 // dtype.nbytes, np.int32 if dtype.is_integer else np.float32
-    half = 4 * per
-    c, a, b = (np.empty(shape, total) for shape in ((16, 8), (16, 2 * half), (2 * half, 8)))
-    for lane in range(32):
-        q, t = divmod(lane, 4)
-        target, left, right = board[lane]
-        left, right = (
-            np.array(words, np.uint32).view(dtype.numpy).astype(total) for words in (left, right)
-        )
-        for h in range(2):
-            c[q + 8 * h, 2 * t : 2 * t + 2] = target[2 * h : 2 * h + 2]
-            first = half * h + per * t
-            b[first : first + per, q] = right[per * h : per * h + per]
-            for k in range(2):
-                word, first = per * (2 * k + h), half * k + per * t
-                a[q + 8 * h, first : first + per] = left[word : word + per]
-    for k in range(2 * half):
-        c += a[:, k : k + 1] * b[k : k + 1]
-    return c
-
-
 def _operation(op: str, dtype: DType) -> Callable[..., Any]:
     function, scalar = SCALAR_OPS[op].numpy, dtype.numpy.type
     return lambda *args: scalar(function(*args))
@@ -284,9 +220,10 @@ class _Source:
             "given": _given,
             "fresh": _fresh,
             "lockstep": _lockstep,
-            "mma": _mma,
-            "combine": _combine,
-            "fragments": _fragments,
+            "mma": warps.mma,
+            "combine": warps.combine,
+            "fragments": warps.fragments,
+            "group_mma": warps.group_mma,
             "stmts": self.stmts,
             "place": _place,
             "call": lapack.call,
@@ -369,8 +306,10 @@ class _Source:
             self.mma(stmt, number, indent)
         elif isinstance(stmt, Fragments):
             self.fragments(stmt, number, indent)
-        elif isinstance(stmt, (CopyCommit, CopyWait)):
-            self.lines.append(indent + "pass")  # an asynchronous Store is done at once here
+        elif isinstance(stmt, (CopyCommit, CopyWait, GroupFence, GroupCommit, GroupWait)):
+            self.lines.append(indent + "pass")  # what is asynchronous is done at once here
+        elif isinstance(stmt, GroupMma):
+            self.group_mma(stmt, number, indent)
         elif isinstance(stmt, Combine):
             self.combine(stmt, number, indent)
         else:
@@ -438,6 +377,20 @@ class _Source:
         self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
         place = f"{self.index(stmt.target_index[0])} + k"
         self.lines.append(f"{indent} store_{stmt.target.name}({number}, x, {place})")
+
+    def group_mma(self, stmt: GroupMma, number: int, indent: str) -> None:
+        start, name = self.index(stmt.target_index[0]), stmt.target.name
+        own = f"[load_{name}({number}, {start} + k) for k in range({stmt.columns // 2})]"
+        tiles = (
+            f"m_{tile.name}, {self.tuple(index)}, {deep}, {tile.swizzled}"
+            for tile, index, deep in (
+                (stmt.a, stmt.a_index, stmt.a_deep), (stmt.b, stmt.b_index, stmt.b_deep)
+            )
+        )  # fmt: skip
+        board = f"board_{self.lane}"
+        call = f"group_mma({board}, v_{self.lane}, {stmt.columns}, {own}, {', '.join(tiles)})"
+        self.lines.append(f"{indent}for k, x in enumerate((yield from {call})):")
+        self.lines.append(f"{indent} store_{name}({number}, x, {start} + k)")
 
     def combine(self, stmt: Combine, number: int, indent: str) -> None:
         place = ", ".join(self.index(i) for i in stmt.index)

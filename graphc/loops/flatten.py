@@ -55,7 +55,7 @@ def flatten(func: L.LoopFunc) -> L.LoopFunc:
     def leaf(expr: L.Expr) -> L.Expr:
         if isinstance(expr, L.Load) and expr.buffer.space == "global":
             offset = joined(expr.buffer.offset(expr.index))
-            return L.Load(flat[expr.buffer.name], (offset,), expr.guard, expr.ahead)
+            return replace(expr, buffer=flat[expr.buffer.name], index=(offset,))
         return expr
 
     def fix(stmt: L.Stmt) -> L.Stmt:

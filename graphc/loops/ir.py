@@ -10,12 +10,14 @@ Immutable. One screen of grammar:
              | Let(name, value)             name holds the value until the end of the block
              | Store(buffer, index*, value) | Accumulate(buffer, index*, op, value)
              | Alloc(buffer)                lives until the end of the block
-             | If(cond, then, otherwise) | Barrier
+             | If(cond, then, otherwise) | Barrier(proxies)
              | Fail(cond, code)             report error `code` when cond holds; goes on
              | Transpose(target, place, step, source, place, step, size)
              | Mma(target, place, a, place, b, place, dtype)
              | Fragments(target, place, source, index*, transposed)
              | CopyCommit | CopyWait(pending)
+             | GroupMma(target, place, a, place, b, place, columns, a_deep, b_deep)
+             | GroupFence | GroupCommit | GroupWait(target, pending)
              | Combine(buffer, index*, op, lanes)
              | Call(routine, (Address | character | Expr)*, work)
     Expr     = Load(buffer, index*, guard?) | Name | Const | Idx(Index) | Scalar(op, Expr*)
@@ -68,6 +70,9 @@ class Buffer:
     space: str = "global"
     access: str = "temp"
     align: int = 0
+    swizzled: bool = False
+    """In shared memory piece p of each 64 pieces of 16 bytes is at p ^ p // 8 % 8. Nobody sees it,
+    for GroupMma and asynchronous Stores of 16 bytes alone reach such a buffer."""
 
     def element_strides(self) -> tuple[Index, ...]:
         """Strides in elements, C-contiguous unless given."""
@@ -122,9 +127,11 @@ class Load:
     index: tuple[Index, ...]
     guard: Expr | None = None
     ahead: int = 0
-    """The bytes so far on will be loaded soon: they are asked for into the second cache, where the
-    target can, whether they are the buffer's or not.
+    """The bytes so far on will be loaded soon: they are asked for, where the target can, whether
+    they are the buffer's or not.
     """
+    level: int = 2
+    """The cache that they are asked into."""
 
     @property
     def dtype(self) -> DType:
@@ -234,7 +241,10 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    pass
+    """All threads of the block (or of the row's warp) meet."""
+
+    proxies: bool = False
+    """What the threads have put into shared memory is there for a GroupMma behind it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +336,59 @@ class CopyWait:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMma:
+    """Four warps add the product of two tiles in shared memory, (64, 16) and (16, columns), to a
+    tile of f32 (64, columns) in their registers.
+
+    What PTX calls `wgmma.mma_async.sync.aligned.m64nCOLUMNSk16.f32.DTYPE.DTYPE`. The 128 iterations
+    of the innermost thread loop around, the lanes of the four warps, do it together; all of them
+    reach it. With w, q, t = lane // 32, lane % 32 // 4, lane % 4, element 4*j + 2*h + e of the
+    target, from the given place on, is (16*w + q + 8*h, 8*j + 2*t + e).
+
+    Tiles are shared buffers of f16 or bf16, whose last axis is 8 numbers that lie beside each
+    other: along the terms where `a_deep` (`b_deep`), then the axes before it are terms // 8 and the
+    row (column); else along the rows (columns), then the axes before it are row // 8 (column // 8)
+    and the term. Where such a tile is swizzled, row // 8 is two axes, row // 64 and row // 8 % 8.
+    The places name the first number.
+
+    It is asynchronous: the tiles may be read, and the target's elements may change, until a
+    GroupWait for its group. Between whatever else the thread does with the target and the GroupMma
+    stands a GroupFence; between what is written to the tiles and the GroupMma a Barrier with
+    `proxies`. Here the sums run along the terms in order; hardware rounds them in an order of its
+    own.
+    """
+
+    target: Buffer
+    target_index: tuple[Index, ...]
+    a: Buffer
+    a_index: tuple[Index, ...]
+    b: Buffer
+    b_index: tuple[Index, ...]
+    columns: int
+    a_deep: bool
+    b_deep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFence:
+    """What the thread has done with registers is done before the GroupMma behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCommit:
+    """The GroupMma of the four warps since the last GroupCommit are a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWait:
+    """Waits until all groups but the last `pending` are done. With none pending the sums in
+    `target` may be read behind it."""
+
+    target: Buffer
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class Combine:
     """Each group of `lanes` neighbouring lanes of a warp joins its numbers; all of them get the
     result.
@@ -375,6 +438,10 @@ Stmt = (
     | Fragments
     | CopyCommit
     | CopyWait
+    | GroupMma
+    | GroupFence
+    | GroupCommit
+    | GroupWait
     | Combine
     | Call
 )
@@ -517,7 +584,7 @@ def map_expr(
         guard = None if expr.guard is None else map_expr(expr.guard, index, leaf)
         place = tuple([index(i) for i in expr.index])
         if guard is not expr.guard or not _same(place, expr.index):
-            expr = Load(expr.buffer, place, guard, expr.ahead)
+            expr = Load(expr.buffer, place, guard, expr.ahead, expr.level)
         return leaf(expr)
     if isinstance(expr, Idx):
         found = index(expr.index)
@@ -578,6 +645,11 @@ def map_stmt(
         return Fragments(
             stmt.target, place(stmt.target_index), stmt.source, place(stmt.source_index),
             stmt.transposed,
+        )  # fmt: skip
+    if isinstance(stmt, GroupMma):
+        return GroupMma(
+            stmt.target, place(stmt.target_index), stmt.a, place(stmt.a_index),
+            stmt.b, place(stmt.b_index), stmt.columns, stmt.a_deep, stmt.b_deep,
         )  # fmt: skip
     if isinstance(stmt, Combine):
         return Combine(stmt.buffer, place(stmt.index), stmt.op, stmt.lanes)

@@ -33,6 +33,11 @@ class Machine:
     behind a line.
     """
 
+    workers: int = 2
+    """Processors that share a loop, at most. Where ports are wide, blocks of rows are as large as
+    that allows.
+    """
+
     @property
     def block_bytes(self) -> int:
         """A packed block of rows: in the second cache beside a panel."""
@@ -42,6 +47,11 @@ class Machine:
     def wide_block_bytes(self) -> int:
         """The same where all rows pass a group of panels."""
         return self.l2_bytes * 5 // 16
+
+    @property
+    def near_bytes(self) -> int:
+        """Columns that stay while all rows pass them."""
+        return self.l2_bytes // 2
 
     @property
     def in_place_bytes(self) -> int:

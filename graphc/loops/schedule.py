@@ -39,6 +39,7 @@ from .matvec import matvec
 from .order import in_memory_order
 from .rowcache import cache_rows
 from .rowend import RowEnd, end_of_rows
+from .taps import taps
 from .tile import square_copy, tile_nest
 
 CHUNK = 1 << 17
@@ -136,6 +137,10 @@ class Scheduler:
         if bands is not None:
             self.temps.extend(bands[1])
             return bands[0]
+        parts = taps(loop, self.machine, self.fresh, self.renamed, self.map_lanes)
+        if parts is not None:
+            self.temps.append(parts[1])
+            return parts[0]
         tiled = tile_nest(loop, self.fresh)
         if tiled is not None:
             return [_serial(s) for s in tiled] if small else list(tiled)
@@ -684,7 +689,7 @@ def rename(body: tuple[L.Stmt, ...], fresh: Callable[[str], str]) -> tuple[L.Stm
         if isinstance(e, L.Name) and e.name in names:
             return L.Name(names[e.name], e.dtype)
         if isinstance(e, L.Load) and e.buffer.name in buffers:
-            return L.Load(buffers[e.buffer.name], e.index, e.guard, e.ahead)
+            return replace(e, buffer=buffers[e.buffer.name])
         return e
 
     def fix(stmt: L.Stmt) -> L.Stmt:

@@ -63,10 +63,10 @@ SHORT_REDUCTION = 32
 MANY_RESULTS = 65536
 
 
-def schedule_cuda(func: LoopFunc) -> LoopFunc:
+def schedule_cuda(func: LoopFunc, arch: str | None = None) -> LoopFunc:
     """The function with block and thread loops, and the workspace that it needs allocated at its
-    top."""
-    return _Schedule(func).run()
+    top. It runs on every architecture, but with `arch` (such as "sm_90") on that one alone."""
+    return _Schedule(func, arch).run()
 
 
 @dataclass
@@ -82,8 +82,8 @@ class _Segment:
 
 
 class _Schedule:
-    def __init__(self, func: LoopFunc):
-        self.func = func
+    def __init__(self, func: LoopFunc, arch: str | None):
+        self.func, self.arch = func, arch
         taken = (
             {b.name for b in func.params}
             | set(func.symbols)
@@ -277,7 +277,7 @@ class _Schedule:
         shared = cooperative(self.names, loop)
         if shared is not None:
             return [_inject(shared, tuple(segment.imports))]
-        tiled = contract_cuda(self.names, loop)
+        tiled = contract_cuda(self.names, loop, self.arch)
         kernels = [] if tiled is None else [tiled[0]]
         rest = loop if tiled is None else tiled[1]
         if rest is not None:

@@ -14,25 +14,28 @@ from graphc_runtime.records import dataclass
 
 from . import ir as L
 from .choice import ESTIMATE, Choice
+from .operands import (
+    column_bytes,
+    column_places,
+    columns_bytes,
+    columns_can_be_shared,
+    conflicts,
+    crosses_lines,
+    fills,
+    is_by_columns,
+    is_dense,
+    is_large,
+    is_scattered,
+    is_short,
+    rows_are_readable,
+    vector_of,
+)
+from .register_tiles import best_tile, tallest, tiles_cost
 
 if TYPE_CHECKING:
-    from .contraction import Contraction, Operand
+    from .contraction import Contraction
     from .machine import Machine
 
-SOME_ROWS = 256
-"""Rows that an estimate assumes where calls may have any number."""
-LATENCY = 4
-"""Cycles until a sum may be added to again: so many tiles' worth of sums must be under way."""
-TILE_COST = 24
-"""Cycles to begin and end a tile."""
-SHORT = 16
-"""Terms up to which guarded rows are read where they are, if one panel is all that reads them."""
-LARGE = 256
-"""Rows, columns and terms from which flat tiles are right."""
-MANY_ROWS = 160
-MANY_COLUMNS = 256
-DENSE_BYTES = 1 << 10
-"""Lines of columns up to this length are read where they are."""
 SLICE_TERMS = 512
 """Terms of a slice of a deep sum: a panel's slice and a block of rows share the second cache."""
 SUM_TERMS = 384
@@ -45,19 +48,28 @@ BLOCKS = 8
 """Blocks of rows that are enough to share between workers."""
 SHARED_WORK = 1 << 16
 """Terms of all sums together that are worth a second worker."""
-PAGE = 4096
-"""Bytes: lines that are a multiple of it apart share a place in the first cache."""
-MANY_TERMS = 128
-"""Terms from which on rows that run along memory are copied where ports are wide."""
-WIDE_COST = {4: 1.0, 2: 1.04, 1: 1.2}
-"""What tiles of so many registers take beside the widest where ports are wide: a number of a row is
-read for few of them."""
 LOW = 8
 """Rows of tiles that find their rows in the first cache, however these lie in memory."""
 MANY_TILES = 3
 """Tiles of rows from which on columns are better copied than read across lines."""
 FEW_BYTES = 64 << 10
 """Columns up to this size are read where they are: what one worker copies another has to fetch."""
+COPIED_BYTES = 32 << 10
+"""Columns from this size to FEW_BYTES are copied by each worker with enough rows."""
+STEP = 4
+"""Terms that a loop of a tile writes out where ports are wide: two products a cycle leave the front
+end no time to count each term, the less the more a neighbour shares the core.
+"""
+AHEAD = 8
+"""Terms of a panel that are asked for there, into the first cache: the second is read at two thirds
+of a cycle for each product, and the hardware alone follows it too late.
+"""
+NEAR_BYTES = 16 << 10
+"""Panels up to this size stay in the first cache."""
+FAR_COLUMNS = 4
+"""Columns of so many second caches come from far each time."""
+NEAR_ROWS = 64
+"""Rows of a worker that are enough to fetch columns into its second cache for."""
 FAR, WIDE_FAR = 0.6, 3.2
 """The part of a tile's time that reading its panel from the third cache takes; where ports are wide
 a tile takes half the time, and that cache is slow.
@@ -74,7 +86,7 @@ class Shape:
     height: int
     block_rows: int
     pack_columns: str
-    """"", "once" for all rows, or "local" in each batch."""
+    """"", "once" for all rows, "block" for each block of rows, or "local" in each batch."""
     pack_rows: bool
     rows_inner: bool
     """Packed blocks run along the rows, as the rows' own memory does."""
@@ -84,6 +96,16 @@ class Shape:
     """
     group: int = 0
     """Panels that share one pass over the slices, or over the rows."""
+    at_once: int = 0
+    """Slices that a tile of rows passes, over all panels of a group, before the next tile does; 0:
+    each panel is passed by all tiles of a block of rows.
+    """
+    rounds: int = 0
+    """Sets of rows of a worker that take turns with each slice; 0: one set passes all slices."""
+    step: int = 1
+    """Terms that are written out one after another."""
+    ahead: int = 0
+    """Terms of a panel that are asked into the first cache before they are read; 0: none."""
     by_columns: bool = False
     """Workers share groups of panels: there are few rows."""
 
@@ -103,16 +125,30 @@ def choose(
     nothing to pack. A measured `choice` is taken where it is legal. A block has at most `limit`
     rows, if that is not 0.
     """
+    shape = _cut(nest, machine, constant, choice, limit)
+    if shape is None or not machine.wide_ports:
+        return shape
+    if not constant and not limit and not choice.columns:
+        shape = _copied_twice(nest, machine, shape)
+    depth = _slice_depth(nest, shape.slice)
+    far = not isinstance(depth, int) or shape.lanes * depth * column_bytes(nest) > NEAR_BYTES
+    ahead = AHEAD if far and shape.pack_columns else 0
+    return replace(shape, step=STEP, ahead=ahead)
+
+
+def _cut(
+    nest: Contraction, machine: Machine, constant: bool, choice: Choice, limit: int
+) -> Shape | None:
     rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
     vector, registers = vector_of(nest, machine.vector_bytes), machine.registers
     if any(isinstance(e, int) and e < least for e, least in ((rows, 2), (depth, 2))):
         return None
-    if isinstance(columns, int) and columns < vector // 2 and not _fills(nest, columns):
+    if isinstance(columns, int) and columns < vector // 2 and not fills(nest, columns):
         return None
     places = column_places(nest, machine, constant)
     if isinstance(rows, int) and rows < 8 and "in place" not in places:
         return None  # sums along the terms read every column once, in place
-    lanes, height = _tile(nest, vector, machine)
+    lanes, height = best_tile(nest, vector, machine)
     if choice.height and choice.height <= tallest(nest, registers).get(choice.width, 0):
         lanes, height = choice.width * vector, choice.height
     place = choice.columns if choice.columns in places else _columns(nest, machine, places, height)
@@ -120,15 +156,15 @@ def choose(
         return None
     pack_columns = "" if place == "in place" else place
     readable = rows_are_readable(nest)
-    flat = readable and not choice.height and place == "once" and _is_large(nest)
+    flat = readable and not choice.height and place == "once" and is_large(nest, machine)
     if flat:
         width, height = next(iter(tallest(nest, registers).items()))
         lanes = width * vector
     low = flat or (machine.wide_ports and height <= LOW)
-    pack_rows = not readable or (not low and _conflicts(nest, lanes, height))
-    pack_rows = pack_rows or _is_scattered(nest, height)
-    pack_rows = pack_rows or (machine.wide_ports and _crosses_lines(nest, lanes))
-    if pack_rows and not readable and _is_short(nest, lanes):
+    pack_rows = not readable or (not low and conflicts(nest, lanes, height))
+    pack_rows = pack_rows or is_scattered(nest, height)
+    pack_rows = pack_rows or (machine.wide_ports and crosses_lines(nest, lanes))
+    if pack_rows and not readable and is_short(nest, lanes):
         pack_rows = False
     if choice.rows and readable:
         pack_rows = choice.rows == "packed"
@@ -148,11 +184,18 @@ def choose(
     if isinstance(rows, int) and not nest.batch and not choice.height:
         most = tallest(nest, registers)[lanes // vector]
         shape = replace(shape, height=_height(nest, shape, most))
-    by_columns = pack_columns != "local" and _is_by_columns(nest)
+    by_columns = pack_columns != "local" and is_by_columns(nest)
     if choice.share and pack_columns != "local" and columns_can_be_shared(nest):
         by_columns = choice.share == "columns"
     if by_columns:
         return _by_columns(nest, machine, shape, deep, choice.block)
+    if flat and machine.wide_ports and not limit and not choice.block and not pack_rows:
+        near = _near(nest, machine, shape, deep)
+        if near is not None:
+            return near
+    rounds = _rounds(nest, machine, shape, deep)
+    if rounds:
+        return replace(shape, slice=deep, rounds=rounds)
     if not deep:
         return shape
     bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * block * lanes
@@ -160,55 +203,6 @@ def choose(
     if isinstance(columns, int):
         group = min(group, -(-columns // lanes))
     return replace(shape, slice=deep, group=group)
-
-
-def _fills(nest: Contraction, columns: int) -> bool:
-    """Whether lanes along fewer columns than half a register are better than lanes along the terms:
-    where these do not lie one after the other, and several loops run over them at once.
-    """
-    if len(nest.reduction) > 1:
-        return columns >= 2
-    lie_well = all(o.deep == 1 for o in (*nest.row_operands, *nest.column_operands))
-    return columns >= 3 and not lie_well
-
-
-def _is_short(nest: Contraction, lanes: int) -> bool:
-    """Whether packing rows, each number of which is guarded, would cost more than it saves."""
-    depth, columns = nest.depth, nest.columns.extent
-    if not isinstance(depth, int) or depth > SHORT:
-        return False
-    if not isinstance(columns, int) or columns > lanes:
-        return False
-    return all(isinstance(o.value, L.Load) and o.parts == 1 for o in nest.row_operands)
-
-
-def _is_large(nest: Contraction) -> bool:
-    """Whether flat tiles, the widest, are right: the few rows of a tile stay in the first cache,
-    so that rows need no packing, and wide columns stream from the second.
-    """
-    rows, columns = nest.rows.extent, nest.columns.extent
-    if nest.batch or _is_by_columns(nest) or not isinstance(nest.depth, int):
-        return False
-    return all(isinstance(e, int) and e >= LARGE for e in (rows, columns, nest.depth))
-
-
-def vector_of(nest: Contraction, vector_bytes: int) -> int:
-    """Lanes of a register."""
-    return max(2, vector_bytes // max(4, *(s.buffer.dtype.nbytes for s in nest.sums)))
-
-
-def columns_can_be_shared(nest: Contraction) -> bool:
-    """Whether workers may share columns instead of rows."""
-    extents = (nest.rows.extent, nest.columns.extent, nest.depth)
-    return not nest.batch and all(isinstance(e, int) for e in extents)
-
-
-def _is_by_columns(nest: Contraction) -> bool:
-    """Whether there are too few rows for workers to share, and many columns."""
-    rows, columns = nest.rows.extent, nest.columns.extent
-    if not columns_can_be_shared(nest) or not isinstance(rows, int):
-        return False
-    return rows < MANY_ROWS and isinstance(columns, int) and columns >= MANY_COLUMNS
 
 
 def _by_columns(nest: Contraction, machine: Machine, shape: Shape, deep: int, chosen: int) -> Shape:
@@ -231,6 +225,60 @@ def _by_columns(nest: Contraction, machine: Machine, shape: Shape, deep: int, ch
     return replace(shape, block_rows=block, slice=deep, group=group, by_columns=True)
 
 
+def _near(nest: Contraction, machine: Machine, shape: Shape, deep: int) -> Shape | None:
+    """The shape in which a group of panels stays in the second cache and the rows, of which each
+    worker has one block, stream past it; None where that would be few rows.
+    """
+    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
+    assert isinstance(rows, int) and isinstance(columns, int) and isinstance(depth, int)
+    block = -(-rows // machine.workers)
+    if block < NEAR_ROWS:
+        return None
+    slices, terms = 1, depth
+    if deep:
+        slices, terms = -(-depth // deep), deep
+    bytes_ = shape.lanes * column_bytes(nest)
+    group, at_once = machine.near_bytes // (bytes_ * depth), slices
+    if not group:  # too deep: sums wait until all rows have passed some slices
+        group = 2
+        at_once = max(1, machine.near_bytes // (group * bytes_ * terms))
+    group = min(group, -(-columns // shape.lanes))
+    return replace(shape, block_rows=block, slice=deep, group=group, at_once=at_once)
+
+
+def _copied_twice(nest: Contraction, machine: Machine, shape: Shape) -> Shape:
+    """Columns that would be read in place, across lines: each worker copies them for itself, if
+    they are few beside its rows. What another has copied would have to be fetched.
+    """
+    rows, size = nest.rows.extent, columns_bytes(nest)
+    if shape.pack_columns or shape.pack_rows or shape.by_columns or nest.batch:
+        return shape
+    if not isinstance(rows, int) or not isinstance(size, int) or not isinstance(nest.depth, int):
+        return shape
+    block = -(-rows // machine.workers)
+    if block < NEAR_ROWS or not COPIED_BYTES <= size <= FEW_BYTES:
+        return shape
+    return replace(shape, pack_columns="block", block_rows=block)
+
+
+def _rounds(nest: Contraction, machine: Machine, shape: Shape, deep: int) -> int:
+    """How many sets of rows take turns, where each alone would fetch many columns from far."""
+    if len(nest.batch) != 1 or not deep or any(o.batched for o in nest.column_operands):
+        return 0
+    (loop,), size = nest.batch, columns_bytes(nest)
+    sets, rows, columns = loop.extent, nest.rows.extent, nest.columns.extent
+    if not isinstance(sets, int) or not isinstance(rows, int) or not isinstance(columns, int):
+        return 0
+    if not isinstance(size, int):
+        return 0
+    far = size > FAR_COLUMNS * machine.l2_bytes
+    if not machine.wide_ports or not far or shape.block_rows < rows or sets < 2:
+        return 0
+    bytes_ = sum(s.buffer.dtype.nbytes for s in nest.sums) * rows * (columns + shape.lanes)
+    number = min(-(-sets // machine.workers), machine.l2_bytes // 3 // bytes_)
+    return number if number > 1 else 0
+
+
 def _slice(nest: Contraction, pack_columns: str, terms: int = 0) -> int:
     """Iterations of the outermost loop of the reduction in a slice; 0 where one pass is right.
 
@@ -249,93 +297,6 @@ def _slice(nest: Contraction, pack_columns: str, terms: int = 0) -> int:
     return -(-outer // slices)
 
 
-def tallest(nest: Contraction, registers: int) -> dict[int, int]:
-    """The rows of the tallest tile by its width in registers, the widest first."""
-    sums, columns, rows = len(nest.sums), len(nest.column_operands), len(nest.row_operands)
-    # the sums, a row of columns for each of their parts, and a number of a row
-    found = {
-        w: (registers - columns * w - rows) // (w * sums)
-        for w in ((4, 2, 1) if registers >= 32 else (2, 1))
-    }
-    return {w: most for w, most in found.items() if most >= 2} or {1: 1}
-
-
-def tiles(nest: Contraction, vector: int, machine: Machine) -> list[tuple[float, int, int]]:
-    """(cycles of all tiles by an estimate, width in registers, height) of every tile that fits,
-    the best first, and of equals the widest, then the tallest.
-    """
-    rows, columns, depth = nest.rows.extent, nest.columns.extent, nest.depth
-    known = rows if isinstance(rows, int) else SOME_ROWS
-    terms = depth if isinstance(depth, int) else 256
-    shared = not nest.batch and not _is_by_columns(nest)
-    factor = WIDE_COST if machine.wide_ports else dict.fromkeys(WIDE_COST, 1.0)
-    found = [
-        (
-            factor[width] * _cost(known, columns, width, height, vector, terms, shared),
-            width,
-            height,
-        )
-        for width, most in tallest(nest, machine.registers).items()
-        if width == 1 or not isinstance(columns, int) or (width // 2) * vector < columns
-        for height in range(min(known, most), 0, -1)
-    ]
-    return sorted(found, key=lambda tile: tile[0])
-
-
-def _tile(nest: Contraction, vector: int, machine: Machine) -> tuple[int, int]:
-    """(lanes, height) with the least cycles for all tiles, by an estimate."""
-    rows, columns = nest.rows.extent, nest.columns.extent
-    if not isinstance(rows, int):  # single rows are left over: they need wide tiles
-        width, most = next(iter(tallest(nest, machine.registers).items()))
-        if isinstance(columns, int):
-            while width > 1 and (width // 2) * vector >= columns:
-                width //= 2
-        return width * vector, min(6, most)
-    _, width, height = tiles(nest, vector, machine)[0]
-    return width * vector, height
-
-
-def _cost(
-    rows: int, columns: L.Index, width: int, height: int, vector: int, terms: int, shared: bool
-) -> float:
-    """Cycles for all tiles of one shape, of two workers together where they share the rows."""
-    panels = [(1, width)]
-    if isinstance(columns, int):
-        whole, rest = divmod(columns, width * vector)
-        panels = [(whole, width)] if whole else []
-        if rest:
-            last = width
-            while last > 1 and (last // 2) * vector >= rest:
-                last //= 2
-            panels.append((1, last))
-    tall, left = divmod(rows, height)
-    # two workers share the whole tiles; the rows left over are one worker's
-    tiles = [(tall + tall % 2 if shared else tall, height)] + ([(1, left)] if left else [])
-    return sum(
-        n * m * (terms * max(w * h, w + h, LATENCY) + TILE_COST)
-        for n, w in panels
-        for m, h in tiles
-    )
-
-
-def column_places(nest: Contraction, machine: Machine, constant: bool) -> tuple[str, ...]:
-    """Where columns may be read: "in place", packed "once" for all rows, "local" in a batch."""
-    found: list[str] = []
-    if all(o.along == 1 and o.parts == 1 for o in nest.column_operands):
-        found.append("in place")
-    if constant or not any(o.batched for o in nest.column_operands):
-        found.append("once")
-    size = columns_bytes(nest)
-    if isinstance(size, int) and size <= machine.local_bytes and isinstance(nest.depth, int):
-        found.append("local")
-    return tuple(found)
-
-
-def columns_bytes(nest: Contraction) -> L.Index:
-    nbytes = sum(o.dtype_bytes for o in nest.column_operands)
-    return nest.depth * nest.columns.extent * nbytes
-
-
 def _columns(
     nest: Contraction, machine: Machine, places: tuple[str, ...], height: int
 ) -> str | None:
@@ -343,7 +304,7 @@ def _columns(
     rows, size = nest.rows.extent, columns_bytes(nest)
     few = (MANY_TILES if machine.wide_ports else 2) * height
     many = not isinstance(rows, int) or rows > few or bool(nest.batch)
-    dense, room = _is_dense(nest), machine.in_place_bytes
+    dense, room = is_dense(nest), machine.in_place_bytes
     if machine.wide_ports and isinstance(rows, int) and rows > few:
         dense, room = False, FEW_BYTES  # loads that cross lines cost more than a copy
     small = isinstance(size, int) and size <= room
@@ -351,61 +312,6 @@ def _columns(
         return "in place"
     order = [place for place in ("once", "local", "in place") if place in places]
     return order[0] if order else None
-
-
-def _is_dense(nest: Contraction) -> bool:
-    """Whether columns lie in short lines that follow each other: a panel's lines are near."""
-    columns = nest.columns.extent
-    return isinstance(columns, int) and all(
-        o.deep == columns and columns * o.dtype_bytes <= DENSE_BYTES for o in nest.column_operands
-    )
-
-
-def rows_are_readable(nest: Contraction) -> bool:
-    """Whether tiles may read rows where they are."""
-    return all(_is_readable(o) for o in nest.row_operands)
-
-
-def _is_readable(operand: Operand) -> bool:
-    """Rows that a tile may read where they are: numbers at constant distances."""
-    return (
-        operand.parts == 1
-        and isinstance(operand.along, int)
-        and (operand.deep == 1 or operand.along == 1)
-    )
-
-
-def _conflicts(nest: Contraction, lanes: int, height: int) -> bool:
-    """Whether rows lie so that they push each other out of the first cache, and are read often."""
-    columns = nest.columns.extent
-    often = not isinstance(columns, int) or columns >= 4 * lanes
-    apart = [
-        o.along * o.dtype_bytes if o.deep == 1 and isinstance(o.along, int) else 1
-        for o in nest.row_operands
-    ]
-    return often and height > 2 and any(bytes_ % 2048 == 0 for bytes_ in apart)
-
-
-def _is_scattered(nest: Contraction, height: int) -> bool:
-    """Whether the terms of several tiles of rows lie in lines that push each other out of the
-    caches: a whole number of pages apart.
-    """
-    rows = nest.rows.extent
-    several = not isinstance(rows, int) or rows > height
-    return several and any(
-        o.along == 1 and isinstance(o.deep, int) and o.deep and o.deep * o.dtype_bytes % PAGE == 0
-        for o in nest.row_operands
-    )
-
-
-def _crosses_lines(nest: Contraction, lanes: int) -> bool:
-    """Whether each of many terms of a tile's rows lies in a line of its own, and several panels
-    read it.
-    """
-    depth, columns = nest.depth, nest.columns.extent
-    many = not isinstance(depth, int) or depth >= MANY_TERMS
-    often = not isinstance(columns, int) or columns >= 2 * lanes
-    return many and often and any(o.along == 1 and o.deep != 1 for o in nest.row_operands)
 
 
 def _block_bytes(nest: Contraction, rows: int, depth: int) -> int:
@@ -496,5 +402,5 @@ def _height(nest: Contraction, shape: Shape, most: int) -> int:
     heights = range(most, 0, -1)
     rows, lanes = shape.block_rows, shape.lanes
     return min(
-        heights, key=lambda h: _cost(rows, lanes, width, h, shape.vector, terms, shared=False)
+        heights, key=lambda h: tiles_cost(rows, lanes, width, h, shape.vector, terms, shared=False)
     )

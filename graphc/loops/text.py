@@ -37,6 +37,10 @@ from .ir import (
     Fail,
     For,
     Fragments,
+    GroupCommit,
+    GroupFence,
+    GroupMma,
+    GroupWait,
     Idx,
     If,
     Index,
@@ -100,7 +104,8 @@ def _declared(buffer: Buffer) -> str:
     text = f"{buffer.name}: {' '.join(words)} {buffer.dtype.name}[{_indices(buffer.shape)}]"
     if buffer.strides is not None:
         text += f" strides ({_indices(buffer.strides)})"
-    return text + (f" align {buffer.align}" if buffer.align else "")
+    text += f" align {buffer.align}" if buffer.align else ""
+    return text + " swizzled" * buffer.swizzled
 
 
 def _block(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:
@@ -136,7 +141,7 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
             yield f"{indent}else:"
             yield from _block(stmt.otherwise, deeper)
     elif isinstance(stmt, Barrier):
-        yield indent + "barrier"
+        yield indent + "barrier" + ", for tensor cores too" * stmt.proxies
     elif isinstance(stmt, Fail):
         yield f"{indent}fail {stmt.code} if {_outer(stmt.cond, None)}"
     elif isinstance(stmt, Mma):
@@ -151,6 +156,14 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
         yield indent + "commit copies"
     elif isinstance(stmt, CopyWait):
         yield f"{indent}wait for copies but the last {stmt.pending}"
+    elif isinstance(stmt, GroupMma):
+        yield indent + _group_product(stmt)
+    elif isinstance(stmt, GroupFence):
+        yield indent + "fence products"
+    elif isinstance(stmt, GroupCommit):
+        yield indent + "commit products"
+    elif isinstance(stmt, GroupWait):
+        yield f"{indent}wait for products in {stmt.target.name} but the last {stmt.pending}"
     elif isinstance(stmt, Combine):
         place = _place(stmt.buffer, stmt.index)
         yield f"{indent}{place} = {stmt.op} of {stmt.lanes} lanes"
@@ -164,6 +177,17 @@ def _argument(one: Address | str | Expr) -> str:
     if isinstance(one, Address):
         return f"&{_place(one.buffer, one.index)}"
     return repr(one) if isinstance(one, str) else _outer(one, one.dtype)
+
+
+def _group_product(stmt: GroupMma) -> str:
+    sides = (
+        f"{_place(buffer, index)} {'deep' if deep else 'flat'}"
+        for buffer, index, deep in (
+            (stmt.a, stmt.a_index, stmt.a_deep), (stmt.b, stmt.b_index, stmt.b_deep)
+        )
+    )  # fmt: skip
+    target = _place(stmt.target, stmt.target_index)
+    return f"{target} += group_mma_{stmt.columns}({', '.join(sides)})"
 
 
 def _transposed(stmt: Transpose) -> str:
@@ -203,7 +227,8 @@ def _text(expr: Expr, known: DType | None) -> str:
     if isinstance(expr, Load):
         place = _place(expr.buffer, expr.index)
         if expr.ahead:
-            place = f"{place}.ahead({expr.ahead})"
+            level = "" if expr.level == 2 else f", {expr.level}"
+            place = f"{place}.ahead({expr.ahead}{level})"
         return place if expr.guard is None else f"({place} if {_outer(expr.guard, None)})"
     if isinstance(expr, (Cast, Bitcast)):
         name = expr.dtype.name if isinstance(expr, Cast) else f"bits_as_{expr.dtype.name}"

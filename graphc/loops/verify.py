@@ -31,6 +31,10 @@ from .ir import (
     Fail,
     For,
     Fragments,
+    GroupCommit,
+    GroupFence,
+    GroupMma,
+    GroupWait,
     Idx,
     If,
     Index,
@@ -71,6 +75,7 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     Memory:
     - Nothing is stored to a buffer of access "in". Allocated buffers have access "temp"; register
       buffers have constant extents. Strides, where given, are one for each axis.
+    - Nothing but an asynchronous Store of 16 bytes and a GroupMma reaches a swizzled buffer.
     - Accumulate ops are add, mul, min, max, and, or, xor.
     Loops:
     - Vector and unroll extents are constants, at least 1. Inside a vector loop there are only
@@ -87,13 +92,19 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - An asynchronous Store is the whole body of a vector loop, moves 4, 8 or 16 bytes, and goes to
       a shared buffer from a global one of the same dtype: its value is a Load whose guard the
       lanes share. CopyCommit and CopyWait stand under a thread loop.
+    - A GroupMma stands in a thread loop of 128 iterations, in no vector loop. Its target is a
+      register buffer f32 of one axis; its tiles are shared buffers of f16 or bf16, both the same,
+      that start at a multiple of 16 bytes, are contiguous (or swizzled), have three axes or more
+      and 8 numbers on the last, whose place is 0. Columns are a multiple of 8, at most 256.
+      GroupFence, GroupCommit and GroupWait stand in such a loop too.
     - A Combine stands in a thread loop of 32 iterations, in no vector loop, and works on a register
       buffer; it joins 2, 4, 8, 16 or 32 lanes by an op of Accumulate.
     - A Fail's code is at least 1.
     - A Call stands in no vector loop; its places are those of contiguous buffers in memory, and its
       characters are one.
     Targets: "cpu" has no block, thread, shared, Barrier, Mma, Fragments, asynchronous Store,
-    CopyCommit, CopyWait or Combine; "cuda" has no parallel loop, no Transpose and no Call.
+    CopyCommit, CopyWait, Combine, and nothing of a Group; "cuda" has no parallel loop, no Transpose
+    and no Call.
 
     Raises:
         VerifyError: with the statement.
@@ -172,8 +183,11 @@ class _Checker:
                 self.require(found is not None, f"the index {one} uses {name}, which is not bound")
                 self.require(found is I64, f"the index {one} uses {name}, which is no i64 number")
 
-    def place(self, buffer: Buffer, index: tuple[Index, ...], writes: bool) -> None:
+    def place(
+        self, buffer: Buffer, index: tuple[Index, ...], writes: bool, swizzled: bool = False
+    ) -> None:
         name = buffer.name
+        self.require(swizzled or not buffer.swizzled, f"{name} is swizzled, and read or written")
         self.require(name in self.bound, f"the buffer {name} is not bound")
         self.require(self.bound[name] == buffer, f"the buffer {name} is not the one that is bound")
         self.require(
@@ -275,7 +289,7 @@ class _Checker:
             self.varying.add(stmt.name)
 
     def store(self, stmt: Store, top: bool) -> None:
-        self.place(stmt.buffer, stmt.index, writes=True)
+        self.place(stmt.buffer, stmt.index, writes=True, swizzled=stmt.asynchronous)
         self.typed(stmt.value, stmt.buffer.dtype, f"the value stored to {stmt.buffer.name}")
         if stmt.asynchronous:
             self.asynchronous(stmt)
@@ -353,7 +367,8 @@ class _Checker:
             spaces == "from global to shared memory", f"an asynchronous Store goes {spaces}"
         )
         moved = vector.extent * stmt.buffer.dtype.nbytes
-        self.require(moved in (4, 8, 16), f"an asynchronous Store moves {moved} bytes")
+        fits = moved == 16 or (moved in (4, 8) and not stmt.buffer.swizzled)
+        self.require(fits, f"an asynchronous Store moves {moved} bytes")
         for one in () if value.guard is None else walk(value.guard):
             names = ty.symbols(one.index) if isinstance(one, Idx) else ()
             self.require(
@@ -366,6 +381,37 @@ class _Checker:
         self.require("thread" in self.loops, f"a {type(stmt).__name__} outside thread loops")
         pending = stmt.pending if isinstance(stmt, CopyWait) else 0
         self.require(0 <= pending <= 7, f"a CopyWait leaves {pending} groups pending")
+
+    def group(self, stmt: GroupMma | GroupFence | GroupCommit | GroupWait, top: bool) -> None:
+        name = type(stmt).__name__
+        self.require(self.target != "cpu", f"cpu has no {name}")
+        group = self.threads[-1:] == [128] and "vector" not in self.loops
+        self.require(group, f"a {name} stands in a thread loop of 128 iterations")
+        if isinstance(stmt, GroupWait):
+            self.require(
+                0 <= stmt.pending <= 7, f"a GroupWait leaves {stmt.pending} groups pending"
+            )
+            self.require(
+                self.bound.get(stmt.target.name) == stmt.target, f"{stmt.target.name} is not bound"
+            )
+        if isinstance(stmt, (GroupWait, GroupMma)):
+            target = stmt.target
+            held = target.dtype is F32 and target.space == "register" and len(target.shape) == 1
+            self.require(held, f"{target.name} is no register buffer f32[n], as a {name} needs")
+
+    def group_mma(self, stmt: GroupMma, top: bool) -> None:
+        self.group(stmt, top)
+        self.place(stmt.target, stmt.target_index, writes=True)
+        fits = isinstance(stmt.columns, int) and stmt.columns % 8 == 0 and 0 < stmt.columns <= 256
+        self.require(fits, f"a GroupMma of {stmt.columns} columns; they are 8, 16, ... 256")
+        self.require(stmt.a.dtype is stmt.b.dtype, "the tiles of a GroupMma are of two dtypes")
+        for tile, index in ((stmt.a, stmt.a_index), (stmt.b, stmt.b_index)):
+            self.place(tile, index, writes=False, swizzled=True)
+            fits = tile.dtype in (F16, BF16) and tile.space == "shared"
+            fits = fits and (tile.swizzled or tile.strides is None)
+            aligned = tile.align > 0 and tile.align % 16 == 0
+            pieces = len(tile.shape) >= 3 and (tile.shape[-1:], index[-1:]) == ((8,), (0,))
+            self.require(fits and aligned and pieces, f"{tile.name} is no tile of a GroupMma")
 
     def combine(self, stmt: Combine, top: bool) -> None:
         self.require(self.target != "cpu", "cpu has no Combine")
@@ -407,6 +453,10 @@ _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     Fragments: _Checker.fragments,
     CopyCommit: _Checker.copies,
     CopyWait: _Checker.copies,
+    GroupMma: _Checker.group_mma,
+    GroupFence: _Checker.group,
+    GroupCommit: _Checker.group,
+    GroupWait: _Checker.group,
     Combine: _Checker.combine,
     Call: _Checker.call,
 }

@@ -51,6 +51,25 @@ def test_a_network(b: int) -> None:
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-5)
 
 
+def test_products_by_wgmma_are_for_one_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One plan serves all architectures of an artifact, so only where there is no other."""
+
+    def product(x: Any, w: Any) -> Any:
+        return x @ w
+
+    traced = trace_function(product, [graphc.spec("f16[512, 512]"), graphc.spec("f16[512, 512]")])
+    monkeypatch.setattr(gpu, "compile_cubin", lambda source, arch: arch.encode())
+    for asked, architectures, expected in (
+        ("1", ("sm_90",), ["sm_90a"]), ("1", ("sm_90a",), ["sm_90a"]),
+        ("1", ("sm_80", "sm_90"), ["sm_80", "sm_90"]), ("0", ("sm_90",), ["sm_90"]),
+        ("1", ("sm_120",), ["sm_120"]),
+    ):  # fmt: skip
+        monkeypatch.setenv("GRAPHC_WGMMA", asked)
+        program = gpu.make_gpu_program(traced, "f", architectures, Block())
+        assert list(program.cubins) == expected
+        assert ("gc_group_mma<__half" in program.source) == (expected == ["sm_90a"])
+
+
 def test_loops_are_refused() -> None:
     def run(x: Any) -> Any:
         return graphc.fori_loop(0, 3, lambda i, y: y * 0.5 + i, x)

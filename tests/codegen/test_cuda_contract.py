@@ -509,14 +509,18 @@ class Access:
 
 
 def shared_accesses(func: L.LoopFunc) -> Iterator[Access]:
-    """The accesses to shared memory of the first warps, in the first turn of every other loop."""
+    """The accesses to shared memory of the first warps (of a group of four, of all), in the first
+    turn of every other loop."""
 
     def visit(body: tuple[L.Stmt, ...], env: dict[str, L.Index], lane: str, lanes: int) -> Any:
         for stmt in body:
             if isinstance(stmt, L.For):
-                is_lane = stmt.kind == "thread" and stmt.extent == 32
-                for value in range(2) if stmt.kind == "thread" and not is_lane else range(1):
-                    inner = env if is_lane else env | {stmt.var: value}
+                is_lane = stmt.kind == "thread" and stmt.extent in (32, 128)
+                values: list[L.Index] = list(range(2 if stmt.kind == "thread" else 1))
+                if is_lane and isinstance(stmt.extent, int):
+                    values = [k + Dim.symbol(stmt.var) for k in range(0, stmt.extent, 32)]
+                for value in values:
+                    inner = env | {stmt.var: value}
                     vector = stmt.kind == "vector"
                     width = stmt.extent if vector and isinstance(stmt.extent, int) else lanes
                     yield from visit(stmt.body, inner, stmt.var if is_lane else lane, width)

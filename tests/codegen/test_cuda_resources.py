@@ -16,7 +16,7 @@ import pytest
 import graphc
 from benchmarks.gpu.cases import Case, every
 from graphc.codegen import nvcc
-from graphc.codegen.cuda import CudaKernel, print_cuda, translation_unit
+from graphc.codegen.cuda import CudaKernel, architecture, print_cuda, translation_unit
 from graphc.loops.schedule_cuda import schedule_cuda
 from tests.codegen.cuda_graphs import renamed
 
@@ -38,15 +38,18 @@ def lowered(case: Case) -> graphc.compile.Lowered:
     return graphc.jit(lambda *arrays: case.run(np, *arrays)).lower(*specs)
 
 
-def kernels() -> list[CudaKernel]:
-    """The kernels of every case, each once, named after it."""
+def kernels(arch: str | None = None) -> list[CudaKernel]:
+    """The kernels of every case, each once, named after it; with `arch`, those that are for that
+    architecture alone."""
     found: dict[str, CudaKernel] = {}
     for case in every():
         if LEFT_OUT.fullmatch(case.name):
             continue
         stem = re.sub(r"\W+", "_", case.name.replace("+", "plus").replace(".", "")).strip("_")
         for kernel in lowered(case).kernels:
-            for one in print_cuda(schedule_cuda(kernel.naive.func)):
+            for one in print_cuda(schedule_cuda(kernel.naive.func, arch)):
+                if arch is not None and not one.functions:
+                    continue
                 bare = renamed(one, "NAME").source
                 found.setdefault(bare, renamed(one, f"on_{stem}__{one.name}"))
     return list(found.values())
@@ -76,6 +79,20 @@ def test_the_kernels_keep_to_registers(
         golden(f"resources_{arch}.txt", "\n".join(lines) + "\n")
 
 
+@needs_nvcc
+def test_products_of_four_warps_keep_to_registers(golden: Callable[[str, str], None]) -> None:
+    """And ptxas lets them run while the threads go on."""
+    grouped = kernels("sm_90")
+    used = nvcc.resources(translation_unit(grouped), architecture(grouped, "sm_90"))
+    assert len(used) > 5
+    assert [name for name, one in used.items() if one.spill_bytes or one.serialized] == []
+    lines = [f"# nvcc {nvcc.version()}, sm_90a: registers of a thread, bytes of shared memory"]
+    lines += [f"{k.name:60} {used[k.name].registers:4} {k.dynamic_bytes:7}" for k in grouped]
+    kept = GOLDEN / "resources_sm_90a.txt"
+    if kept.read_text(encoding="utf-8").startswith(f"# nvcc {nvcc.version()},"):
+        golden("resources_sm_90a.txt", "\n".join(lines) + "\n")
+
+
 def test_what_ptxas_says() -> None:
     said = """
 ptxas info    : 0 bytes gmem
@@ -83,6 +100,7 @@ ptxas info    : Compiling entry function 'k0_dot' for 'sm_90'
 ptxas info    : Function properties for k0_dot
     24 bytes stack frame, 20 bytes spill stores, 32 bytes spill loads
 ptxas info    : Used 255 registers, used 1 barriers, 24 bytes cumulative stack size, 64 bytes smem
+ptxas info    : (C7511) Potential Performance Loss: they are serialized in the function 'k1'
 ptxas info    : Compiling entry function 'k1' for 'sm_90'
 ptxas info    : Function properties for k1
     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
@@ -90,5 +108,5 @@ ptxas info    : Used 8 registers, used 0 barriers
 """
     found = nvcc.parse_resources(said)
     assert found == {
-        "k0_dot": nvcc.Resources(255, 64, 24, 52), "k1": nvcc.Resources(8, 0, 0, 0)
+        "k0_dot": nvcc.Resources(255, 64, 24, 52), "k1": nvcc.Resources(8, 0, 0, 0, True)
     }  # fmt: skip

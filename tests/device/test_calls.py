@@ -13,6 +13,7 @@ from graphc_runtime import cuda
 
 import graphc
 from graphc import DeviceArray, DeviceError, NonFiniteError, OutOfDeviceMemory, device_put
+from graphc.device import build
 from graphc.device.program import LoadedProgram
 from graphc.types import BF16
 
@@ -32,6 +33,28 @@ def test_values() -> None:
     assert isinstance(total, DeviceArray) and total.shape == (33,)
     np.testing.assert_allclose(total.numpy(), np.tanh(x @ w + b).sum(axis=1), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(twice.numpy(), x * 2)
+
+
+def test_products_by_wgmma_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By GRAPHC_WGMMA; then the kernel is for the device's architecture alone."""
+    if cuda.device().arch != "sm_90":
+        pytest.skip(f"wgmma is for sm_90, the device is {cuda.device().arch}")
+    x, w, b = (random(*s, dtype=np.float16) for s in ((70, 136), (136, 264), (264,)))
+    built: list[str] = []
+    cubin = build._cubin
+
+    def compiled(source: str, arch: str, driver: int) -> bytes:
+        built.append(arch)
+        return cubin(source, arch, driver)
+
+    monkeypatch.setattr(build, "_cubin", compiled)
+    for asked, arch in (("0", "sm_90"), ("1", "sm_90a")):
+        monkeypatch.setenv("GRAPHC_WGMMA", asked)
+        program = graphc.jit(lambda x, w, b: np.maximum(x @ w + b, 0), device="cuda")
+        found = program(*(device_put(a) for a in (x, w, b))).numpy()
+        wanted = np.maximum(x.astype(np.float32) @ w.astype(np.float32) + b, 0)
+        np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-2)
+        assert built[-1] == arch
 
 
 def test_arrays_of_the_host_are_copied() -> None:

@@ -11,7 +11,7 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import shapes
+from graphc.loops import operands, shapes
 from graphc.loops.contraction import match
 from graphc.loops.flatten import collapse, flatten, joined
 from graphc.loops.lower import lower
@@ -57,7 +57,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
         ("group_bytes", 2000),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
     return monkeypatch
 
 
@@ -81,7 +82,7 @@ def test_products_in_place(sizes: tuple[int, int, int], left: bool, right: bool)
 def test_products_packed_and_sliced(
     small: pytest.MonkeyPatch, sizes: tuple[int, int, int], left: bool, right: bool
 ) -> None:
-    small.setattr(shapes, "_conflicts", lambda *_: True)
+    small.setattr(shapes, "conflicts", lambda *_: True)
     graph = product(*sizes, left=left, right=right)
     arrays = arguments(graph)
     for machine in MACHINES:
@@ -103,7 +104,7 @@ def test_products_where_ports_are_wide(
 
 def test_what_is_packed(small: pytest.MonkeyPatch) -> None:
     assert packed(scheduled(product(60, 8, 64))) == {"panel"}
-    small.setattr(shapes, "_conflicts", lambda *_: True)
+    small.setattr(shapes, "conflicts", lambda *_: True)
     assert packed(scheduled(product(60, 8, 64))) == {"panel", "block"}
     assert packed(scheduled(product(60, 33, 64))) == {"panel", "block", "wait"}
 
@@ -124,7 +125,7 @@ def test_large_products_are_packed_once_and_shared() -> None:
 
 @pytest.mark.parametrize("dtype", [F64, I32, C64, ty.F16, ty.BF16, ty.I8, ty.BOOL], ids=str)
 def test_dtypes(small: pytest.MonkeyPatch, dtype: ty.DType) -> None:
-    small.setattr(shapes, "_conflicts", lambda *_: True)
+    small.setattr(shapes, "conflicts", lambda *_: True)
     for sizes in ((7, 21, 33), (12, 9, 16)):
         graph = product(*sizes, dtype=dtype)
         arrays = arguments(graph)

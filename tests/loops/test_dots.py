@@ -9,7 +9,7 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import shapes
+from graphc.loops import operands, shapes
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule
@@ -86,7 +86,8 @@ def test_products_in_words(
     monkeypatch: pytest.MonkeyPatch, dtypes: tuple[DType, DType, DType]
 ) -> None:
     for name, value in (("block_bytes", 4000), ("SLICE_TERMS", 2), ("group_bytes", 2000)):
-        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
     for left, right in ((False, False), (True, False), (False, True)):
         graph = product(21, 19, 33, *dtypes, left=left, right=right)
         arrays = arrays_of(graph)

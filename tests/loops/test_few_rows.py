@@ -8,7 +8,7 @@ import pytest
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import shapes
+from graphc.loops import operands, shapes
 from graphc.loops.contraction import match, with_more_rows
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
@@ -41,7 +41,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("MANY_COLUMNS", 16), ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("SLICE_TERMS", 8),
         ("wide_block_bytes", 3000), ("group_bytes", 4000),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
     return monkeypatch
 
 
@@ -71,7 +72,7 @@ def test_compiled_small_images(sizes: tuple[int, int, int, int, int]) -> None:
 def test_workers_share_the_columns(
     few: pytest.MonkeyPatch, sizes: tuple[int, int, int], right: bool, conflicts: bool
 ) -> None:
-    few.setattr(shapes, "_conflicts", lambda *_: conflicts)
+    few.setattr(shapes, "conflicts", lambda *_: conflicts)
     graph = product(*sizes, dtype=F64, right=right)
     arrays = arguments(graph)
     for machine in MACHINES:

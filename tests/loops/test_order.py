@@ -8,7 +8,7 @@ import pytest
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import shapes
+from graphc.loops import operands, shapes
 from graphc.loops.contraction import joined, match
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
@@ -95,7 +95,8 @@ def test_kernel_gradients(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int, int, int]
 ) -> None:
     for name, value in (("SLICE_TERMS", 8), ("block_bytes", 4000), ("group_bytes", 2000)):
-        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
     graph = kernel_gradient(*sizes)
     arrays = arguments(graph)
     for machine in MACHINES:
