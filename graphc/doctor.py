@@ -222,11 +222,16 @@ def _cuda() -> Iterator[Check]:
         text,
         "" if there else "programs run on the CPU",
     )
-    if there:
+    if not there:
+        return
+    try:
         _, why = decisions(cuda.device())
-        meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
-        value = why or "by conditional nodes of CUDA graphs"
-        yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
+    except Exception as error:  # another process has it to itself, or it is broken
+        yield Check("cuda decisions", "missing", f"no program can use the device: {error}")
+        return
+    meaning = "each while_loop, cond and switch waits for its decisions" if why else ""
+    value = why or "by conditional nodes of CUDA graphs"
+    yield Check("cuda decisions", "slow" if why else "ok", value, meaning)
 
 
 def _cublaslt() -> Iterator[Check]:
