@@ -360,7 +360,7 @@ def test_all_five_products_are_in_register_tiles() -> None:
         if isinstance(loop, L.For) and loop.kind == "vector"
         for sums in loop.body
         if isinstance(sums, L.For)
-        and sum(isinstance(s, L.Accumulate) and s.op == "add" for s in sums.body) > 1
+        and sum(isinstance(s, L.Accumulate) and s.op == "add" for s in L.statements(sums.body)) > 1
     ]
     assert len(tiles) >= 5
 

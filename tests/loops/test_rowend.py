@@ -16,7 +16,7 @@ from graphc.errors import TypeMismatch
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, Value
 from graphc.loops import ir as L
-from graphc.loops import rowend, shapes
+from graphc.loops import operands, rowend, shapes
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule, schedule_for
@@ -218,7 +218,8 @@ def test_slices_and_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
         ("group_bytes", 2000), ("waiting_bytes", 16 * 4 * 160),
     ):  # fmt: skip
-        monkeypatch.setattr(shapes if name.isupper() else Machine, name, value)
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
     monkeypatch.setattr(rowend, "WAITING_ROWS", 16)
     graph = program(layer_norm, 43, 30, 140)
     assert is_one(scheduled(graph))

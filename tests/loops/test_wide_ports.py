@@ -166,7 +166,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize(
-    "sizes", [(9, 32, 17, 64), (5, 33, 20, 20), (4, 32, 17, 90), (2, 32, 18, 64)], ids=str
+    "sizes", [(5, 32, 17, 20), (3, 33, 20, 40), (4, 32, 17, 70), (2, 32, 18, 64)], ids=str
 )
 def test_sets_of_rows_take_turns(far: pytest.MonkeyPatch, sizes: tuple[int, int, int, int]) -> None:
     graph = sets(*sizes)
