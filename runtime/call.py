@@ -401,10 +401,11 @@ def default_threads(environment: Callable[[str], str | None] = os.environ.get) -
         text = (environment(name) or "").split(",")[0].strip()
         if text.isdigit() and int(text) > 0:
             return int(text)
-    return _usable_cpus()
+    return usable_cpus()
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
+    """How many processors of this machine the process may run on."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -415,7 +416,7 @@ def _threads_wanted() -> int:
 
 def _set_native_threads(native: _Native, threads: int) -> int:
     # more workers than CPUs: whoever spins takes the CPU from the one that it waits for
-    native.set_spin(SPIN_NS if threads <= _usable_cpus() else 0)
+    native.set_spin(SPIN_NS if threads <= usable_cpus() else 0)
     return native.set_threads(threads)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from graphc_runtime.call import usable_cpus
 from graphc_runtime.records import dataclass
 
 from ..ir import Graph, Literal, Value
@@ -23,7 +24,7 @@ from ..types import Dim, Extent
 from .kernels import Chooser, Kernel, Kernels, kernel_name, separate_aliases
 from .overwrite import Overwriting
 from .steps import Launch, Place, Step, launches
-from .target import Target, host_has_wide_ports, host_isa, host_l2_bytes, host_workers
+from .target import Target, host_has_wide_ports, host_isa, host_l2_bytes
 from .walk import Scope, Walk
 
 
@@ -112,7 +113,7 @@ def machine_of(target: Target | None) -> Machine:
     if target is not None:
         return known
     return replace(
-        known, l2_bytes=host_l2_bytes(), wide_ports=host_has_wide_ports(), workers=host_workers()
+        known, l2_bytes=host_l2_bytes(), wide_ports=host_has_wide_ports(), workers=usable_cpus()
     )
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphc_runtime.call import usable_cpus
 from graphc_runtime.records import dataclass
 
 from ..loops.machine import L2_BYTES
@@ -99,12 +100,6 @@ def host_has_wide_ports() -> bool:
     return vendor and host_isa().vector_bits == 512
 
 
-def host_workers() -> int:
-    """How many processors of this machine the process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _llvm_name(flag: str) -> str:
     """LLVM's name of a feature, from the system's."""
     return flag.replace("sse4_", "sse4.").replace("avx512_", "avx512").replace("avx_", "avx")
@@ -129,6 +124,6 @@ def host_fingerprint() -> str:
     facts = [platform.machine(), platform.system()]
     described = [line for line in _cpuinfo() if line.startswith(kept)]
     # platform.processor() starts a process (4 ms), which a fork at that moment may wait for
-    facts += [str(host_l2_bytes()), str(host_workers())]
+    facts += [str(host_l2_bytes()), str(usable_cpus())]
     facts += described or [platform.processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -51,6 +51,8 @@ from .tiling import Tiler
 AtTile = Callable[[L.Index, int, L.Index, int, L.Index], list[L.Stmt]]
 """The tiles of rows within a block, their number, of a panel, its columns, and where they begin in
 its group."""
+Step = Callable[[L.Index, int, L.Index, L.Index, L.Index], list[L.Stmt]]
+"""Rows (the first, their number) against panels: the first, their number, columns of the last."""
 FEW_ROWS = 12
 """Fewer rows than this are joined with a loop around them."""
 FEW_FAR_ROWS = 32
@@ -219,9 +221,9 @@ class _Writer(Tiler):
             )  # fmt: skip
         packing = self.pack_columns("local", "serial") if self.shape.pack_columns == "block" else []
         if self.shape.at_once:
-            out = self.near_columns(start, count)
+            out = self.grouped_block(start, count, self.near_group)
         elif self.shape.slice:
-            out = self.sliced_block(start, count)
+            out = self.grouped_block(start, count, self.panel_group)
         else:
             out = self.panels_at_once(start, count, 0, self.whole, self.rest)
         out = [*packing, *out]
@@ -255,18 +257,20 @@ class _Writer(Tiler):
                 out.append(L.If(positive(rest), tuple(last)))
         return out
 
-    def sliced_block(self, start: L.Index, count: int) -> list[L.Stmt]:
-        """The same for deep sums: panels in groups, whose sums wait while the slices pass."""
+    def grouped_block(self, start: L.Index, count: int, step: Step) -> list[L.Stmt]:
+        """The same in groups of panels: their sums wait while the slices pass, or they stay near
+        while the rows pass.
+        """
         group = self.shape.group
         out: list[L.Stmt] = []
         whole, rest = self.whole // group, self.whole % group
         if whole != 0:
             g = self.fresh("bg")
-            body = self.panel_group(start, count, Dim.symbol(g) * group, group, 0)
+            body = step(start, count, Dim.symbol(g) * group, group, 0)
             out.append(L.For(g, whole, "serial", tuple(body)))
         partial = isinstance(self.rest, Dim) or self.rest > 0
         if rest != 0 or partial:  # in a loop of its own, so that its buffers have a block
-            body = self.panel_group(start, count, whole * group, rest, self.rest)
+            body = step(start, count, whole * group, rest, self.rest)
             out.append(L.For(self.fresh("bg"), 1, "serial", tuple(body)))
         return out
 
@@ -356,28 +360,14 @@ class _Writer(Tiler):
         return (replace(loop, var=group, extent=whole + (left > 0), body=body),)
 
     # ------------------------------------------------------------------ columns that stay near
-    def near_columns(self, start: L.Index, count: int) -> list[L.Stmt]:
-        """`count` rows against all columns: groups of panels that stay in the second cache, while
-        a tile of rows after the other passes all of a group. Deep sums pass some slices at a time.
-        """
-        group = self.shape.group
-        assert isinstance(self.whole, int) and isinstance(self.rest, int)
-        number, left = divmod(self.whole, group)
-        out: list[L.Stmt] = []
-        if number:
-            g = self.fresh("bg")
-            body = self.near_group(start, count, Dim.symbol(g) * group, group, 0)
-            out.append(L.For(g, number, "serial", tuple(body)))
-        if left or self.rest:  # in a loop of its own, so that its buffers have a block
-            body = self.near_group(start, count, number * group, left, self.rest)
-            out.append(L.For(self.fresh("bg"), 1, "serial", tuple(body)))
-        return out
-
     def near_group(
-        self, start: L.Index, count: int, first: L.Index, panels: int, rest: int
+        self, start: L.Index, count: int, first: L.Index, panels: L.Index, rest: L.Index
     ) -> list[L.Stmt]:
-        """Whole panels from `first`, then one of `rest` columns; all terms."""
+        """Whole panels from `first`, then one of `rest` columns; all terms. The panels stay in the
+        second cache while a tile of rows after the other passes them, some slices at a time.
+        """
         outer, size, at_once = self.nest.reduction[0].extent, self.shape.slice, self.shape.at_once
+        assert isinstance(panels, int) and isinstance(rest, int)
 
         def all_terms(
             inside: L.Index, height: int, place: L.Index, lanes: int, at: L.Index

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 
 from graphc import types as ty
 from graphc.ir import Graph, Value
 from graphc.loops import ir as L
+from graphc.loops import operands, shapes
 from graphc.loops.evaluate import evaluate
 from graphc.loops.lower import Lowered, lower
 from graphc.loops.machine import Machine
@@ -17,6 +19,13 @@ from graphc.loops.verify import verify
 from graphc.passes.fuse import fuse
 
 MACHINES = tuple(Machine(vector_bytes=b, registers=r) for b, r in ((16, 16), (32, 16), (64, 32)))
+
+
+def set_limits(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
+    """Sets limits of the schedules wherever they are kept."""
+    for name, value in limits.items():
+        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
+        monkeypatch.setattr(place, name, value)
 
 
 def extents(shape: Sequence[L.Index], env: Mapping[str, int]) -> tuple[int, ...]:

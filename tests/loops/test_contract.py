@@ -11,7 +11,7 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import operands, shapes
+from graphc.loops import shapes
 from graphc.loops.contraction import match
 from graphc.loops.flatten import collapse, flatten, joined
 from graphc.loops.lower import lower
@@ -21,7 +21,7 @@ from graphc.loops.verify import verify
 from graphc.opdef import lookup
 from graphc.types import C64, F32, F64, I32, Dim
 from tests.compiled import compiled
-from tests.loops.running import MACHINES, run_graph
+from tests.loops.running import MACHINES, run_graph, set_limits
 from tests.programs import M, N, arguments, dot, op, reduce, tensor, transposed
 from tests.random_graphs import assert_close, tolerances
 
@@ -53,12 +53,14 @@ def packed(func: L.LoopFunc) -> set[str]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Caches of a few numbers, so that small products are cut as large ones are."""
-    for name, value in (
-        ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
-        ("group_bytes", 2000),
-    ):  # fmt: skip
-        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
-        monkeypatch.setattr(place, name, value)
+    set_limits(
+        monkeypatch,
+        in_place_bytes=0,
+        DENSE_BYTES=0,
+        block_bytes=4000,
+        SLICE_TERMS=8,
+        group_bytes=2000,
+    )
     return monkeypatch
 
 

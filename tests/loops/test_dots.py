@@ -9,7 +9,6 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import operands, shapes
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule
@@ -18,7 +17,7 @@ from graphc.opdef import lookup
 from graphc.types import BF16, F16, F32, F64, I8, I16, I32, I64, U8, U16, DType
 from tests.codegen.test_programs import TARGETS, X86, has
 from tests.compiled import compiled, lowered_graph
-from tests.loops.running import run_graph
+from tests.loops.running import run_graph, set_limits
 from tests.programs import N, tensor
 from tests.random_graphs import assert_close, tolerances
 
@@ -85,9 +84,12 @@ def scheduled(graph: Graph, machine: Machine) -> L.LoopFunc:
 def test_products_in_words(
     monkeypatch: pytest.MonkeyPatch, dtypes: tuple[DType, DType, DType]
 ) -> None:
-    for name, value in (("block_bytes", 4000), ("SLICE_TERMS", 2), ("group_bytes", 2000)):
-        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
-        monkeypatch.setattr(place, name, value)
+    set_limits(
+        monkeypatch,
+        block_bytes=4000,
+        SLICE_TERMS=2,
+        group_bytes=2000,
+    )
     for left, right in ((False, False), (True, False), (False, True)):
         graph = product(21, 19, 33, *dtypes, left=left, right=right)
         arrays = arrays_of(graph)

@@ -8,17 +8,16 @@ import pytest
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import operands, shapes
+from graphc.loops import shapes
 from graphc.loops.contraction import match, with_more_rows
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
-from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule, schedule_for
 from graphc.loops.verify import verify
 from graphc.ops import build
 from graphc.types import F32, F64
 from tests.compiled import compiled
-from tests.loops.running import MACHINES, run_graph
+from tests.loops.running import MACHINES, run_graph, set_limits
 from tests.loops.test_contract import WIDE, product
 from tests.programs import arguments, conv, dot, op, tensor
 from tests.random_graphs import assert_close, tolerances
@@ -37,12 +36,15 @@ def small_image(batch: int, size: int, inside: int, outside: int, step: int = 1)
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Small things are treated as large ones are."""
-    for name, value in (
-        ("MANY_COLUMNS", 16), ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("SLICE_TERMS", 8),
-        ("wide_block_bytes", 3000), ("group_bytes", 4000),
-    ):  # fmt: skip
-        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
-        monkeypatch.setattr(place, name, value)
+    set_limits(
+        monkeypatch,
+        MANY_COLUMNS=16,
+        in_place_bytes=0,
+        DENSE_BYTES=0,
+        SLICE_TERMS=8,
+        wide_block_bytes=3000,
+        group_bytes=4000,
+    )
     return monkeypatch
 
 

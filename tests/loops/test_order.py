@@ -8,17 +8,15 @@ import pytest
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import operands, shapes
 from graphc.loops.contraction import joined, match
 from graphc.loops.flatten import collapse, flatten
 from graphc.loops.lower import lower
-from graphc.loops.machine import Machine
 from graphc.loops.order import in_memory_order
 from graphc.loops.schedule import schedule
 from graphc.loops.verify import verify
 from graphc.types import F32, Dim
 from tests.compiled import compiled
-from tests.loops.running import MACHINES, run_graph
+from tests.loops.running import MACHINES, run_graph, set_limits
 from tests.loops.test_contract import WIDE
 from tests.programs import arguments, conv, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
@@ -94,9 +92,12 @@ GRADIENTS = [(3, 4, 6, 17), (2, 3, 3, 16)]
 def test_kernel_gradients(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int, int, int]
 ) -> None:
-    for name, value in (("SLICE_TERMS", 8), ("block_bytes", 4000), ("group_bytes", 2000)):
-        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
-        monkeypatch.setattr(place, name, value)
+    set_limits(
+        monkeypatch,
+        SLICE_TERMS=8,
+        block_bytes=4000,
+        group_bytes=2000,
+    )
     graph = kernel_gradient(*sizes)
     arrays = arguments(graph)
     for machine in MACHINES:

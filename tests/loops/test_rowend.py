@@ -16,7 +16,7 @@ from graphc.errors import TypeMismatch
 from graphc.evaluate import evaluate
 from graphc.ir import Graph, Value
 from graphc.loops import ir as L
-from graphc.loops import operands, rowend, shapes
+from graphc.loops import rowend
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule, schedule_for
@@ -25,7 +25,7 @@ from graphc.passes.fuse import fuse
 from graphc.types import BF16, C64, F32, F64, I8, I32
 from tests.codegen import cuda_graphs
 from tests.compiled import compiled
-from tests.loops.running import MACHINES, run_graph
+from tests.loops.running import MACHINES, run_graph, set_limits
 from tests.programs import N, arguments, mean, op, reduce, tensor
 from tests.programs import dot as plain_dot
 from tests.random_graphs import assert_close, same_bits, tolerances
@@ -214,12 +214,15 @@ def test_batches(batched: bool) -> None:
 
 def test_slices_and_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches of a few numbers: sums wait for their slices, and blocks are cut for the rows."""
-    for name, value in (
-        ("in_place_bytes", 0), ("DENSE_BYTES", 0), ("block_bytes", 4000), ("SLICE_TERMS", 8),
-        ("group_bytes", 2000), ("waiting_bytes", 16 * 4 * 160),
-    ):  # fmt: skip
-        place = next((m for m in (shapes, operands) if name in vars(m)), Machine)
-        monkeypatch.setattr(place, name, value)
+    set_limits(
+        monkeypatch,
+        in_place_bytes=0,
+        DENSE_BYTES=0,
+        block_bytes=4000,
+        SLICE_TERMS=8,
+        group_bytes=2000,
+        waiting_bytes=16 * 4 * 160,
+    )
     monkeypatch.setattr(rowend, "WAITING_ROWS", 16)
     graph = program(layer_norm, 43, 30, 140)
     assert is_one(scheduled(graph))

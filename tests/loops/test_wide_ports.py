@@ -11,7 +11,6 @@ from graphc import types as ty
 from graphc.evaluate import evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
-from graphc.loops import operands, shapes
 from graphc.loops.lower import lower
 from graphc.loops.machine import Machine
 from graphc.loops.schedule import schedule
@@ -19,7 +18,7 @@ from graphc.loops.shapes import Shape, choose
 from graphc.loops.verify import verify
 from graphc.types import C64, F32, F64, I32
 from tests.compiled import compiled
-from tests.loops.running import run_graph
+from tests.loops.running import run_graph, set_limits
 from tests.loops.test_contract import product
 from tests.loops.test_shapes import nest
 from tests.programs import arguments, dot, op, tensor
@@ -31,14 +30,10 @@ ONE, TWO = (Machine(64, 32, wide_ports=True, workers=n) for n in (1, 2))
 @pytest.fixture
 def near(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Limits under which small products are cut as large ones are."""
-    for name, value in (
-        ("SLICE_TERMS", 8), ("NEAR_ROWS", 4), ("FEW_BYTES", 0), ("NEAR_BYTES", 0),
-        ("MANY_TILES", 0),
-    ):  # fmt: skip
-        monkeypatch.setattr(shapes, name, value)
-    monkeypatch.setattr(operands, "WIDE_LARGE", 8)
-    monkeypatch.setattr(operands, "MANY_ROWS", 0)
-    monkeypatch.setattr(Machine, "near_bytes", 64 * 4 * 40)
+    set_limits(
+        monkeypatch, SLICE_TERMS=8, NEAR_ROWS=4, FEW_BYTES=0, NEAR_BYTES=0, MANY_TILES=0,
+        WIDE_LARGE=8, MANY_ROWS=0, near_bytes=64 * 4 * 40,
+    )  # fmt: skip
     return monkeypatch
 
 
@@ -127,9 +122,7 @@ def test_terms_are_written_out_and_asked_for() -> None:
 
 def test_each_worker_copies_few_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """For its block of rows: in a buffer of its own."""
-    monkeypatch.setattr(shapes, "COPIED_BYTES", 0)
-    monkeypatch.setattr(shapes, "NEAR_ROWS", 4)
-    monkeypatch.setattr(operands, "WIDE_LARGE", 1000)
+    set_limits(monkeypatch, COPIED_BYTES=0, NEAR_ROWS=4, WIDE_LARGE=1000)
     for sizes in ((10, 7, 64), (13, 20, 70), (20, 5, 16)):
         graph = product(*sizes)
         assert shape_of(graph).pack_columns == "block"
@@ -159,9 +152,7 @@ def sets(number: int, rows: int, depth: int, columns: int, dtype: ty.DType = F32
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Columns of some bytes are far."""
-    monkeypatch.setattr(shapes, "FAR_COLUMNS", 0)
-    monkeypatch.setattr(shapes, "SLICE_TERMS", 8)
-    monkeypatch.setattr(shapes, "FEW_BYTES", 0)
+    set_limits(monkeypatch, FAR_COLUMNS=0, SLICE_TERMS=8, FEW_BYTES=0)
     return monkeypatch
 
 
