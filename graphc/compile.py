@@ -42,7 +42,7 @@ from .ir import Graph, Literal
 from .types import Dim, TensorType
 
 VERSION = "0.1.0"
-FORMAT = "30"
+FORMAT = "31"
 """Raised when the code made from one graph changes, so that caches on disk are not believed."""
 
 STAGES = ("graph", "passes", "loops", "schedule", "llvm", "asm", "cuda")

@@ -16,7 +16,7 @@ with b = 0, j is the key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TypeVar
 
 from graphc_runtime.records import dataclass
@@ -76,7 +76,9 @@ class _Strange(Exception):
 def match(loop: For) -> Attention | None:
     """The nest as an attention, or None."""
     held = [s.buffer for s in loop.body if isinstance(s, Alloc)]
-    if loop.kind != "parallel" or len(held) != 6 or any(b.space != "local" for b in held):
+    if loop.kind != "parallel" or len(held) not in (6, 7):
+        return None
+    if any(b.space != "local" for b in held):
         return None
     try:
         return _Parser(loop, held).attention()
@@ -130,7 +132,7 @@ class _Scope:
 class _Parser:
     def __init__(self, loop: For, held: list[Buffer]):
         self.loop = loop
-        self.qt, self.scores, top, _, _, self.sums = held
+        self.qt, self.scores, top, _, _, self.sums, *self.poison = held
         size, row, sums = (b.shape[0] for b in (top, self.qt, self.sums))
         if not all(isinstance(n, int) for n in (size, row, sums)):
             raise _Strange
@@ -142,6 +144,9 @@ class _Parser:
         rows: tuple[Buffer, ...] = ()
         if nests and not any(isinstance(s, For) for s in nests[-1].body):
             rows = tuple(s.buffer for s in nests.pop().body if isinstance(s, Store))
+        if self.poison:
+            fills = [s for s in nests if _writes(s, self.poison[0]) and not _writes(s, self.scores)]
+            nests = [self.seen(s) for s in nests if s not in fills]
         if not 5 <= len(nests) <= 6 or len(rows) not in (0, 2):
             raise _Strange
         begin, blocks, end = nests[0], nests[3:-1], nests[-1]
@@ -178,6 +183,13 @@ class _Parser:
             QUERY, KEY, PLACE, parts[0], parts[1], parts[2], score, parts[3], product,
             product.dtype, self.scores.dtype, out, at, rows,
         )  # fmt: skip
+
+    def seen(self, nest: For) -> For:
+        """A block of keys without the question whether a query sees one of them."""
+        inside = [s for s in nest.body if isinstance(s, For) and _writes(s, self.scores)]
+        if len(inside) != 1 or not any(_writes(s, self.sums) for s in inside[0].body):
+            return nest
+        return replace(nest, body=inside[0].body)
 
     def heads(self, env: dict[str, Index]) -> tuple[list[Let], dict[str, Index]]:
         """The Lets of the outer loop in the first block of a head, and those that are numbers

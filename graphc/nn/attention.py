@@ -26,14 +26,14 @@ def attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
     scores = query @ xp.swapaxes(key, -1, -2) * scale
-    # finite, so that a row without any key is no NaN
-    hidden = float(xp.finfo(scores.dtype).min) / 2
-    if causal:
-        rows, columns = xp.arange(query.shape[-2]), xp.arange(key.shape[-2])
-        scores = xp.where(rows[:, None] >= columns, scores, hidden)
     if mask is not None:
         mask = xp.asarray(mask)
+        # finite, so that a row without any key is no NaN
+        hidden = float(xp.finfo(scores.dtype).min) / 2
         scores = xp.where(mask, scores, hidden) if mask.dtype == bool else scores + mask
+    if causal:  # the first key is seen by all
+        rows, columns = xp.arange(query.shape[-2]), xp.arange(key.shape[-2])
+        scores = xp.where(rows[:, None] >= columns, scores, -math.inf)
     return softmax(scores) @ value
 
 

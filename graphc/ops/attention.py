@@ -33,6 +33,7 @@ from ..errors import ShapeMismatch, TypeMismatch
 from ..evaluate import evaluate
 from ..ir import PARAM, Graph, Value, param
 from ..loops.ir import (
+    Accumulate,
     Alloc,
     Buffer,
     Expr,
@@ -49,6 +50,7 @@ from ..loops.ir import (
 from ..opdef import Attrs, OpDef, Rules, Sample, register
 from ..types import BOOL, DType, TensorType
 from .arithmetic import ADD, MUL
+from .attention_hidden import MARGIN, hidden_keys
 from .attention_rules import batching, jvp, vjp, weights_dtype
 from .contraction import DOT, accumulator
 from .movement import BROADCAST, TRANSPOSE
@@ -281,6 +283,7 @@ class Blocks:
         self.outer = weights_dtype(self.t, self.v)
         self.at: tuple[Index, ...] = ()
         """The head."""
+        self.hidden = hidden_keys(self.body)
 
     def local(self, stem: str, dtype: DType, size: int) -> Buffer:
         return Buffer(self.c.fresh(stem), dtype, (size,), None, "local", "temp", 64)
@@ -312,6 +315,32 @@ class Blocks:
         if isinstance(self.queries, int):
             return None
         return Scalar("lt", (Idx(self.start + i), Idx(self.queries)), BOOL)
+
+    def seen(self, first: Index, least: Expr | None) -> Index:
+        """1 where a query of this block may give weight to keys from `first` on, else 0.
+
+        `least`: the least of the queries' greatest scores; None where hidden keys have no weight
+        beside any."""
+        hidden = self.hidden
+        assert hidden is not None
+        last = self.start + (self.size - 1 + hidden.offset)
+        seen: Expr = Scalar("le", (Idx(first), Idx(last)), BOOL)
+        if least is not None:
+            far = scalar("gt", least, const(hidden.fill + MARGIN, self.outer))
+            seen = scalar("or", seen, scalar("not", far))
+        return self.c.index(cast(self.c.bind(seen), ty.I64))
+
+    def pass_by(self, poison: Buffer, count: Index, row: Row) -> None:
+        """What hidden rows add to a product: 0 times each, which is 0, or NaN."""
+        c, (extent,) = self.c, poison.shape
+        nothing = const(0, self.outer)
+        with c.loop(count, "j") as j, c.loop(extent, "x") as x:
+            term = scalar("mul", nothing, cast(row(j, x), self.outer))
+            c.put(Accumulate(poison, (x,), "add", term))
+
+    def clear(self, sums: Buffer) -> None:
+        with self.c.loop(sums.shape[0], "x") as x:
+            self.c.put(Store(sums, (x,), const(0, self.outer)))
 
     def rows(self, value: Value, dtype: DType, first: Index, count: Index) -> Row:
         """Answers how rows of k or v are read; they are copied where that is not along memory."""
@@ -377,6 +406,7 @@ class _Writer(Blocks):
         self.total = self.local("l", self.outer, self.size)
         self.factor = self.local("a", self.outer, self.size)
         self.sums = self.local("o", self.outer, self.size * self.width)
+        self.poison = self.local("z", self.outer, self.width)
 
     def write(self) -> None:
         """All blocks of queries, in all heads."""
@@ -388,14 +418,16 @@ class _Writer(Blocks):
             self.head(p // blocks)
             local = (self.qt, self.scores, self.top, self.total, self.factor, self.sums)
             c.put(*(Alloc(buffer) for buffer in local))
+            if self.hidden is not None:
+                c.put(Alloc(self.poison))
             self.begin()
             whole, rest = self.keys // self.step, self.keys % self.step
             if whole != 0:
                 with c.loop(whole, "b") as b:
-                    self.block(b * self.step, self.step)
+                    self.keys_block(b * self.step, self.step)
             if rest != 0:
                 with c.loop(1, "b"):
-                    self.block(whole * self.step, rest)
+                    self.keys_block(whole * self.step, rest)
             self.end()
 
     def begin(self) -> None:
@@ -407,8 +439,24 @@ class _Writer(Blocks):
         with c.loop(self.size, "i") as i:
             c.put(Store(self.top, (i,), const(-math.inf, self.outer)))
             c.put(Store(self.total, (i,), const(0, self.outer)))
-        with c.loop(self.size * self.width, "i") as i:
-            c.put(Store(self.sums, (i,), const(0, self.outer)))
+        self.clear(self.sums)
+        if self.hidden is not None:
+            self.clear(self.poison)
+
+    def keys_block(self, first: Index, count: Index) -> None:
+        """`count` keys from `first`, multiplied where a query of the block may see one of them."""
+        c, v = self.c, self.v
+        if self.hidden is None:
+            self.block(first, count)
+            return
+        least = None
+        if not self.hidden.always:
+            least = c.reduce("min", (self.size,), lambda at: Load(self.top, at))
+        seen = self.seen(first, least)
+        with c.loop(seen, "seen"):
+            self.block(first, count)
+        with c.loop(1 - seen, "hidden"):
+            self.pass_by(self.poison, count, lambda j, x: c.element(v, (*self.at, first + j, x)))
 
     def block(self, first: Index, count: Index) -> None:
         """`count` keys from `first`."""
@@ -476,7 +524,9 @@ class _Writer(Blocks):
         c = self.c
         with c.loop(self.count, "i") as i, c.loop(self.width, "x") as x:
             row = self.skip + i
-            above = Load(self.sums, (row * self.width + x,))
+            above: Expr = Load(self.sums, (row * self.width + x,))
+            if self.hidden is not None:
+                above = scalar("add", above, Load(self.poison, (x,)))
             found = scalar("div", above, Load(self.total, (row,)))
             place = (*self.at, self.start + row, x)
             c.put(Store(c.result(), place, cast(found, c.type.dtype)))

@@ -155,6 +155,10 @@ class _Writer(Blocks):
         self.log = self.local("l", self.outer, self.size)
         self.mean = self.local("d", self.outer, self.size)
         self.has_scores = _reads_scores(body)
+        self.poison = {
+            stem: self.local(f"z{stem}", self.outer, extent)
+            for stem, extent in (("q", self.depth), ("g", self.width), ("k", self.depth))
+        }
         batch = self.t.shape[:-2]
         self.heads = ty.product(batch)
         self.blocks = (self.queries + (self.size - 1)) // self.size
@@ -203,6 +207,8 @@ class _Writer(Blocks):
             c.put(*(Alloc(buffer) for buffer in local))
             if self.has_scores:
                 c.put(Alloc(self.kept))
+            if self.hidden is not None:
+                c.put(*(Alloc(buffer) for buffer in self.poison.values()))
             count: Index = self.each
             if self.blocks % self.parts != 0:
                 left = op("sub", Idx(self.blocks), Idx(part * self.each))
@@ -261,10 +267,15 @@ class _Writer(Blocks):
             own = (self.top, self.log, self.mean)
             for row, given in zip(own, self.rows_given, strict=True):
                 c.put(Store(row, (i,), Load(given, at, cond)))
-        with c.loop(self.size * self.depth, "i") as i:
-            c.put(Store(self.dq, (i,), const(0, self.outer)))
+        self.clear(self.dq)
         self.q_rows = self.own_rows("q", self.depth, self.query, c.lies_along(self.q))
         self.g_rows = self.own_rows("g", self.width, self.cotangent, self.g.strides is None)
+        if self.hidden is not None:
+            self.least = c.bind(c.reduce("min", (self.size,), self.greatest))
+            for poison in self.poison.values():
+                self.clear(poison)
+            for stem, row in (("q", self.q_rows), ("g", self.g_rows)):
+                self.pass_by(self.poison[stem], self.size, row)
         whole, rest = self.keys // self.step, self.keys % self.step
         if whole != 0:
             with c.loop(whole, "b") as b:
@@ -273,6 +284,11 @@ class _Writer(Blocks):
             with c.loop(1, "b"):
                 self.keys_block(whole * self.step, rest)
         self.end()
+
+    def greatest(self, at: tuple[Index, ...]) -> Expr:
+        """The greatest score of a query; NaN where the logarithm is no number, which makes NaN of
+        the weights of hidden keys too."""
+        return op("add", Load(self.top, at), op("mul", const(0, self.outer), Load(self.log, at)))
 
     def own_rows(self, stem: str, extent: int, row: Row, is_plain: bool) -> Row:
         """How rows of queries are read."""
@@ -285,12 +301,33 @@ class _Writer(Blocks):
         c, result = self.c, self.c.result(0)
         with c.loop(self.count, "i") as i, c.loop(self.depth, "x") as x:
             row = self.skip + i
-            found = Load(self.dq, (row * self.depth + x,))
+            found: Expr = Load(self.dq, (row * self.depth + x,))
+            if self.hidden is not None:
+                found = op("add", found, Load(self.poison["k"], (x,)))
             c.put(Store(result, (*self.at, self.start + row, x), cast(found, result.dtype)))
 
     # ------------------------------------------------------------------------------ a block of keys
     def keys_block(self, first: Index, count: Index) -> None:
-        """`count` keys from `first`."""
+        """`count` keys from `first`, multiplied where a query of the block may see one of them."""
+        c = self.c
+        if self.hidden is None:
+            self.multiplied(first, count)
+            return
+        seen = self.seen(first, self.least)
+        with c.loop(seen, "seen"):
+            self.multiplied(first, count)
+        with c.loop(1 - seen, "hidden"):
+            k = self.k
+            self.pass_by(
+                self.poison["k"], count, lambda j, x: c.element(k, (*self.at, first + j, x))
+            )
+            for sums, stem in ((self.dv, "g"), (self.dk, "q")):
+                poison = self.poison[stem]
+                with c.loop(count, "j") as j, c.loop(poison.shape[0], "x") as x:
+                    place = self.place(sums, first + j, x)
+                    c.put(Store(sums, place, op("add", Load(sums, place), Load(poison, (x,)))))
+
+    def multiplied(self, first: Index, count: Index) -> None:
         k = self.rows(self.k, self.inner, first, count)
         other = k if self.inner is self.outer else self.rows(self.k, self.outer, first, count)
         v = self.rows(self.v, self.outer, first, count)

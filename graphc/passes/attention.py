@@ -35,6 +35,7 @@ from ..types import DType, Extent, TensorType
 from .canonicalize import canonicalize
 from .everywhere import everywhere, within
 from .fold import fold, uniform
+from .positions import from_positions
 
 LEAST, LEAST_SCORES = 16, 64 * 64
 """Queries or keys, and scores of a head, below which the scores are no matter."""
@@ -472,6 +473,8 @@ class _Body:
             node = one.node
             if one in self.new:
                 stack.pop()
+            elif maps and (known := from_positions(one)) is not None:
+                self.new[one] = known
             elif not self.is_absorbed(one, maps):
                 self.sources.append(one)
                 self.new[one] = self.param(one.type, f"x{len(self.sources) - 1}")
