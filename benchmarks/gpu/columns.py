@@ -54,7 +54,7 @@ class Graphc:
         self.device.free_held()
 
     def launches(self, function: Any) -> int:
-        from graphc.device.plan import work
+        from graphc.device.steps import work
 
         (program,) = function.__dict__["_front"]._programs.values()
         return len(list(work(program.executable._variant(()).plan.steps)))

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from graphc_runtime.gpu_steps import GRID_LIMITS
 from graphc_runtime.records import dataclass
 
 from .. import environment
 from ..codegen import nvcc, nvrtc
-from ..codegen.cuda import GRID_LIMITS, architecture, translation_unit
+from ..codegen.cuda import architecture, translation_unit
 from ..codegen.cuda_refused import refuse_control
 from ..compile import lower_graph
-from ..device.plan import DevicePlan, Launch, plan_device
+from ..device.plan import DevicePlan, plan_device
+from ..device.steps import Launch
 from ..errors import BuildError
 from ..trace import TracedFunction, donations
 from ..types import Extent

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from graphc_runtime import cuda
 from graphc_runtime.forking import ForkLock
+from graphc_runtime.gpu_steps import GRID_LIMITS, Copy, Launch
 from graphc_runtime.records import dataclass
+from graphc_runtime.steps import Branch, Loop, Place, decides
 
 from .. import environment
 from .. import types as ty
-from ..codegen.cuda import GRID_LIMITS
 from ..compile import Lowered, lower_graph
 from ..errors import DeviceError, GraphcError, NonFiniteError, OutOfDeviceMemory
 from ..evaluate import bind_extents
@@ -30,25 +31,14 @@ from ..ir import Graph
 from ..loops.ir import NON_FINITE
 from ..trace import TracedFunction, donations
 from . import cublas
+from . import steps as s
 from .array import DeviceArray, device_put, errors, the_device
 from .build import build_cubins
 from .conditional import Decisions, State, decisions, loop_nodes, say
 from .interchange import is_on_device, view
-from .plan import (
-    Branch,
-    Copy,
-    DevicePlan,
-    Launch,
-    Loop,
-    Place,
-    Product,
-    Step,
-    Until,
-    decides,
-    plan_device,
-    stride_symbol,
-)
+from .plan import DevicePlan, plan_device
 from .products import Chosen, call_of, is_symbolic, is_turned, least_alignments
+from .steps import Product, Step, stride_symbol
 
 GRAPHS = 8
 """So many captured graphs are kept for a program, those used last."""
@@ -378,7 +368,7 @@ class LoadedProgram:
             else:
                 self._branch(step, frame)
 
-    def _loop(self, loop: Loop, frame: _Frame) -> None:
+    def _loop(self, loop: s.Loop, frame: _Frame) -> None:
         length = 0 if loop.length is None else _number(loop.length, frame.env)
         inside = _Frame(frame.buffers, frame.arena, frame.env, dict(frame.local))
         for turn in loop.turns:
@@ -394,7 +384,7 @@ class LoadedProgram:
         else:
             self._decided(loop, loop.until, inside)
 
-    def _counted(self, loop: Loop, length: int, inside: _Frame) -> None:
+    def _counted(self, loop: s.Loop, length: int, inside: _Frame) -> None:
         """So many iterations, on other rows each."""
         rows = [
             (r.name, self._address(r.base, inside), _number(r.step_bytes, inside.env))
@@ -406,7 +396,7 @@ class LoadedProgram:
             self._run(loop.body, inside)
             _turn(loop, inside)
 
-    def _asked(self, loop: Loop, until: Until, inside: _Frame) -> None:
+    def _asked(self, loop: s.Loop, until: s.Until, inside: _Frame) -> None:
         """Iterations until the host reads that there is no other."""
         done = 0
         while True:
@@ -417,12 +407,11 @@ class LoadedProgram:
             _turn(loop, inside)
             done += 1
         if done % 2:
-            for turn in loop.turns:
-                self._launch(turn.copy, inside)
+            self._run([turn.copy for turn in loop.turns], inside)
 
-    def _decided(self, loop: Loop, until: Until, inside: _Frame) -> None:
+    def _decided(self, loop: s.Loop, until: s.Until, inside: _Frame) -> None:
         """The same by a node of a graph."""
-        assert self._decisions is not None
+        assert self._decisions is not None and until.count is not None
         states = [
             State(inside.local[t.now], inside.local[t.next], _number(t.nbytes, inside.env))
             for t in loop.turns
@@ -437,7 +426,7 @@ class LoadedProgram:
         answer, count = (self._address(p, inside) for p in (until.answer, until.count))
         self._decisions.loop(answer, count, until.limit, states, body)
 
-    def _branch(self, branch: Branch, frame: _Frame) -> None:
+    def _branch(self, branch: s.Branch, frame: _Frame) -> None:
         arms = branch.arms
         if self.device.capturing is not None:
             assert self._decisions is not None
@@ -454,7 +443,7 @@ class LoadedProgram:
         self.device.download(found, self._address(place, frame))
         return found[0]
 
-    def _launch(self, launch: Launch, frame: _Frame) -> None:
+    def _launch(self, launch: s.Launch, frame: _Frame) -> None:
         kernel = launch.kernel
         grid = tuple(
             min(_number(e, frame.env), limit)
@@ -528,7 +517,7 @@ class LoadedProgram:
         raise NonFiniteError(message) if NON_FINITE in message else IndexError(message)
 
 
-def _turn(loop: Loop, inside: _Frame) -> None:
+def _turn(loop: s.Loop, inside: _Frame) -> None:
     """The places of the states change."""
     local = inside.local
     for turn in loop.turns:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphc_runtime.steps import Loop, decides
 
 import graphc
 from graphc import device_put
 from graphc.device import program
-from graphc.device.plan import Loop, decides
 from tests.device.test_calls import Foreign
 
 
