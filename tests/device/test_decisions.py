@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import cuda
+from graphc_runtime import cuda, cuda_decisions, gpu_run
 
 import graphc
 from graphc import device_put
-from graphc.device import conditional
 from tests.device import standin
 from tests.device.test_control import leaves, random
 
@@ -54,7 +53,7 @@ class Called:
     def graphs(self) -> list[Any]:
         (made,) = self.program.__dict__["_front"]._programs.values()
         loaded = made.executable._variant(())
-        return [graph for graph in loaded._graphs.values() if graph is not None]
+        return [graph for graph in loaded.runner.graphs.values() if graph is not None]
 
 
 def replayed(
@@ -172,7 +171,7 @@ def test_an_index_outside_means_the_nearest_arm(count: int) -> None:
 
 
 def test_many_states(states: None) -> None:
-    count = 2 * conditional.STATES + 3
+    count = 2 * cuda_decisions.STATES + 3
 
     def run(*xs: Any) -> Any:
         return graphc.while_loop(
@@ -201,7 +200,7 @@ def test_large_states_are_no_longer_brought_back() -> None:
     def run(x: Any) -> Any:
         return graphc.while_loop(lambda x: x[0, 0] < 4, lambda x: x + 1, x)
 
-    n = conditional.PAIR_BYTES // 4096
+    n = cuda_decisions.PAIR_BYTES // 4096
     called = replayed(run, [(np.full((n, 1024), k, F32),) for k in (0, 1, 5)])
     decisions = standin.count("decisions")
     if decisions is not None:
@@ -305,7 +304,7 @@ def test_an_iteration_is_its_kernels_and_one_more(monkeypatch: pytest.MonkeyPatc
     calls = [(F32(20 - n),) for n in range(5)]
     # the state's beginning, the condition, the decision; then three kernels each
     assert iteration(Called(run, F32(0)), calls) == [3 + 3 * n for n in range(5)]
-    monkeypatch.setattr(conditional, "PAIR_BYTES", 0)
+    monkeypatch.setattr(cuda_decisions, "PAIR_BYTES", 0)
     # the last kernel would bring the state back
     assert iteration(Called(run, F32(0)), calls) == [4 + 3 * n for n in range(5)]
 
@@ -335,9 +334,7 @@ def test_a_loop_that_waited_often_gets_a_graph_at_once() -> None:
 
 
 def test_a_long_graph_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphc.device import program
-
-    monkeypatch.setattr(program, "CAPTURED_LAUNCHES", 5)
+    monkeypatch.setattr(gpu_run, "CAPTURED_LAUNCHES", 5)
     called = Called(doubled, *starting(1)[0])
     for numbers in starting(1, 200, 30):
         called(*numbers)
