@@ -139,7 +139,7 @@ class Runner(Generic[L, E]):
                 total += self._nodes(step.before, env)
                 inside = self._nodes(step.body, env)
                 if step.until is None:
-                    total += self._number(step.length or 0, env) * inside
+                    total += self._length(step, env) * inside
                 else:
                     condition = self._nodes(step.until.steps, env)
                     states = [State(0, 0, self._number(t.nbytes, env)) for t in step.turns]
@@ -166,7 +166,7 @@ class Runner(Generic[L, E]):
                 self._other(step, frame)
 
     def _loop(self, loop: Loop[L, E], frame: Frame) -> None:
-        length = 0 if loop.length is None else self._number(loop.length, frame.env)
+        length = self._length(loop, frame.env)
         inside = Frame(frame.buffers, frame.arena, frame.env, dict(frame.local))
         for turn in loop.turns:
             places = [self.address(p, frame) for p in (turn.first, turn.second)]
@@ -180,6 +180,10 @@ class Runner(Generic[L, E]):
             self._asked(loop, loop.until, inside)
         else:
             self._decided(loop, loop.until, inside)
+
+    def _length(self, loop: Loop[L, E], env: Mapping[str, int]) -> int:
+        """So many iterations; 0 where a condition ends them."""
+        return 0 if loop.length is None else self._number(loop.length, env)
 
     def _counted(self, loop: Loop[L, E], length: int, inside: Frame) -> None:
         """So many iterations, on other rows each."""

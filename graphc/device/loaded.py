@@ -25,7 +25,7 @@ from .build import build_cubins
 from .conditional import decisions
 from .plan import DevicePlan
 from .products import call_of, is_turned
-from .steps import Copy, Launch, Product, stride_symbol
+from .steps import Product, Work, stride_symbol
 
 
 class LoadedProgram:
@@ -45,7 +45,7 @@ class LoadedProgram:
         made, why = decisions(device) if decides(plan.steps) else (None, "")
         if why:
             say(why)
-        self.runner: Runner[Launch | Product | Copy, ty.Extent] = Runner(
+        self.runner: Runner[Work, ty.Extent] = Runner(
             device, plan.steps, Loaded(functions, constants, int(self._kept), int(self._error)),
             _number, made, self._product,
         )  # fmt: skip

@@ -38,12 +38,11 @@ class Product:
         return f"{name}{left} @ {name}{right}"
 
 
-Step = steps.Step[Launch | Product | Copy, Extent]
-Loop = steps.Loop[Launch | Product | Copy, Extent]
-Turn = steps.Turn[Launch, Extent]
+Work = Launch | Product | Copy
+Step = steps.Step[Work, Extent]
+Loop = steps.Loop[Work, Extent]
+Turn = steps.Turn[Work, Extent]
 Row = steps.Row[Extent]
-Until = steps.Until[Launch | Product | Copy, Extent]
-Branch = steps.Branch[Launch | Product | Copy, Extent]
 
 
 def work(of: Sequence[Step]) -> Iterator[Launch | Product]:

@@ -221,6 +221,23 @@ def test_symbolic_extents(states: None) -> None:
             del found, count
 
 
+def test_a_loop_in_a_scan_over_a_symbolic_extent() -> None:
+    """Whether a graph pays depends on how long the scan is."""
+
+    def run(s: Any, xs: Any) -> Any:
+        def step(s: Any, x: Any) -> Any:
+            return graphc.while_loop(lambda s: s[0] < x[0], lambda s: s * 2 + 1, s), s.sum()
+
+        return graphc.scan(step, s, xs)
+
+    program = graphc.jit(run, device="cuda", dims={"xs": "n, 2"})
+    for n in (3, 3, 0, 5):
+        s, xs = np.full(3, 1, F32), abs(random(n, 2)) * 9
+        wanted = graphc.jit(run)(s, xs)
+        for a, b in zip(leaves(program(device_put(s), device_put(xs))), wanted, strict=True):
+            np.testing.assert_allclose(a.numpy(), b, rtol=1e-5)
+
+
 def test_donated_states(states: None) -> None:
     def run(x: Any, n: Any) -> Any:
         return doubled(x, n)
