@@ -14,8 +14,8 @@ from .errors import ArtifactError
 
 MOST = 2**62
 """What no extent is."""
-MOST_NODES = 4096
-DEPTH = 200
+MOST_CHARACTERS = 1 << 16
+DEPTH = 100
 """Of a text; a longer or deeper one is damaged."""
 _OPERATIONS: dict[type, Callable[[int, int], int]] = {
     ast.Add: lambda a, b: a + b,
@@ -33,12 +33,12 @@ class Polynomial:
 
     def __init__(self, text: str, symbols: Collection[str]):
         self.text = text
+        if len(text) > MOST_CHARACTERS:
+            raise ArtifactError("an extent is too long")
         try:
             self._tree = ast.parse(text, mode="eval").body
         except (SyntaxError, RecursionError, MemoryError, ValueError):
             raise ArtifactError(f"{text[:80]!r} is no extent") from None
-        if sum(1 for _ in ast.walk(self._tree)) > MOST_NODES:
-            raise ArtifactError("an extent is too long")
         self._check(self._tree, symbols, 0)
 
     def _check(self, node: ast.expr, symbols: Collection[str], depth: int) -> None:
@@ -50,10 +50,11 @@ class Polynomial:
             return
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self._check(node.operand, symbols, depth + 1)
-        if not isinstance(node, ast.BinOp) or type(node.op) not in _OPERATIONS:
+        first, rest = _taken_apart(node)
+        if not rest or any(type(one.op) not in _OPERATIONS for one in rest):
             raise ArtifactError(f"{self.text[:80]!r} is no extent")
-        self._check(node.left, symbols, depth + 1)
-        self._check(node.right, symbols, depth + 1)
+        for one in (first, *(one.right for one in rest)):
+            self._check(one, symbols, depth + 1)
 
     def __str__(self) -> str:
         return self.text
@@ -81,8 +82,20 @@ def _value(node: ast.expr, env: Mapping[str, int]) -> int:
         return env[node.id]
     if isinstance(node, ast.UnaryOp):
         return -_value(node.operand, env)
-    assert isinstance(node, ast.BinOp)
-    return _OPERATIONS[type(node.op)](_value(node.left, env), _value(node.right, env))
+    first, rest = _taken_apart(node)
+    found = _value(first, env)
+    for one in rest:
+        found = _OPERATIONS[type(one.op)](found, _value(one.right, env))
+    return found
+
+
+def _taken_apart(node: ast.expr) -> tuple[ast.expr, list[ast.BinOp]]:
+    """The first operand of a row of operations, and these in order; a sum may be long."""
+    found: list[ast.BinOp] = []
+    while isinstance(node, ast.BinOp):
+        found.append(node)
+        node = node.left
+    return node, found[::-1]
 
 
 Extent = int | Polynomial
