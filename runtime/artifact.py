@@ -155,17 +155,23 @@ class Artifact:
         facts = self._facts(name)
         if facts.gpu is None:
             raise ArtifactError(f"{self.path} was built without GPU code; build it with --gpu")
-        from .gpu_program import GpuProgram, check_plan
+        from .gpu_plan import read_plan
+        from .gpu_program import GpuProgram
         from .on_gpu import OnGpu
 
         constants = self.read(facts.gpu.constants)
         try:
-            plan = json.loads(self.read(facts.gpu.plan))
-            check_plan(plan, len(facts.arguments) + len(facts.outputs), len(constants))
-        except (ValueError, RecursionError) as error:
+            tree = json.loads(self.read(facts.gpu.plan))
+            buffers = len(facts.arguments) + len(facts.outputs)
+            plan = read_plan(tree, buffers, facts.symbols, len(constants))
+        except (ValueError, RecursionError, ArtifactError) as error:
             raise ArtifactError(f"{facts.gpu.plan} in {self.path}: {error}") from None
-        cubins = {arch: self.read(path) for arch, path in facts.gpu.cubins.items()}
-        return OnGpu(facts, GpuProgram(name, plan, cubins, constants))
+        cubins, decisions = (
+            {arch: self.read(path) for arch, path in files.items()}
+            for files in (facts.gpu.cubins, facts.gpu.decisions)
+        )
+        aliases = {k: o.alias for k, o in enumerate(facts.outputs) if o.alias >= 0}
+        return OnGpu(facts, GpuProgram(name, plan, cubins, constants, aliases, decisions))
 
     def _facts(self, name: str) -> Function:
         for one in self.manifest.functions:

@@ -1,6 +1,6 @@
 """Where an artifact's files are: a folder, or a zip file (or a folder inside one).
 
-Who calls it: artifact.py. A path is checked before it comes here (manifest.check_path); what is
+Who calls it: artifact.py. A path is checked before it comes here (reading.check_path); what is
 read is a plain file inside, never a link that leads out.
 """
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 from .errors import ArtifactError
 from .hashing import sha256
+from .reading import Reader, check_path, text
 
 FORMAT = 1
 """The newest format that is read here; older ones are read as well."""
@@ -119,16 +120,19 @@ class GraphFile(Record):
 
 class GpuFiles(Record):
     """Code for GPUs: CUDA C, a cubin for each architecture, how the kernels are launched (JSON, see
-    gpu_program.py) and the constants that they read."""
+    gpu_plan.py) and the constants that they read; the kernels of cuda_decisions.py for each
+    architecture, where the plan decides."""
 
     source: str
     plan: str
     constants: str
     cubins: Mapping[str, str]
+    decisions: Mapping[str, str]
 
     @property
     def paths(self) -> tuple[str, ...]:
-        return (self.source, self.plan, self.constants, *self.cubins.values())
+        code = (*self.cubins.values(), *self.decisions.values())
+        return (self.source, self.plan, self.constants, *code)
 
 
 class Function(Record):
@@ -218,7 +222,7 @@ def read(content: bytes) -> Manifest:
     if digest(content) != tree.get("id"):
         raise ArtifactError("the manifest was changed after it was written: its id does not fit")
     try:
-        return _manifest(_Reader(tree, "manifest"))
+        return _manifest(Reader(tree, "manifest"))
     except RecursionError:
         raise ArtifactError("the manifest is nested too deeply") from None
 
@@ -227,66 +231,10 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} stands for a number")
 
 
-class _Reader:
-    """An object of the manifest, whose entries are taken with their types."""
-
-    def __init__(self, tree: Any, where: str):
-        if not isinstance(tree, dict):
-            raise ArtifactError(f"{where} is no object")
-        self.tree, self.where = tree, where
-
-    def get(self, key: str, kind: type) -> Any:
-        found = self.tree.get(key)
-        if type(found) is not kind:
-            raise ArtifactError(f"{self.where} has no {key} of the type {kind.__name__}")
-        return found
-
-    def text(self, key: str) -> str:
-        return self.get(key, str)
-
-    def one_of(self, key: str, known: Any) -> str:
-        found = self.text(key)
-        if found not in known:
-            raise ArtifactError(f"{self.where} has the {key} {found!r}, which is not known")
-        return found
-
-    def number(self, key: str, least: int, most: int = 2**62) -> int:
-        found = self.get(key, int)
-        if not least <= found <= most:
-            raise ArtifactError(f"{self.where} has the {key} {found}")
-        return found
-
-    def name(self, key: str) -> str:
-        found = self.text(key)
-        if not found.isidentifier() or not found.isascii() or found.startswith("_"):
-            raise ArtifactError(f"{self.where} has the {key} {found!r}, which is no name")
-        return found
-
-    def each(self, key: str, one: Callable[[Any, str], Any]) -> tuple[Any, ...]:
-        row = self.get(key, list)
-        return tuple(one(item, f"{self.where}.{key}[{k}]") for k, item in enumerate(row))
-
-    def path(self, key: str) -> str:
-        return check_path(self.text(key), f"{self.where}.{key}")
-
-
-def check_path(path: Any, where: str) -> str:
-    """A path inside the artifact.
-
-    Raises:
-        ArtifactError: for one that is absolute, leads out of it, or means something else elsewhere.
-    """
-    parts = path.split("/") if type(path) is str else [".."]
-    plain = all(re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*", part) for part in parts)
-    if not plain or len(path) > 255:
-        raise ArtifactError(f"{where} is {path!r}, which is no path inside the artifact")
-    return path
-
-
-def _manifest(it: _Reader) -> Manifest:
+def _manifest(it: Reader) -> Manifest:
     files = {}
     for path, entry in it.get("files", dict).items():
-        one = _Reader(entry, f"files[{path!r}]")
+        one = Reader(entry, f"files[{path!r}]")
         hashed = one.text("sha256")
         if not re.fullmatch(r"[0-9a-f]{64}", hashed):
             raise ArtifactError(f"{one.where} has no hash")
@@ -295,8 +243,8 @@ def _manifest(it: _Reader) -> Manifest:
     found = Manifest(
         it.text("id"), it.number("format", 1), it.number("abi", 1), it.text("graphc"),
         it.text("llvm"), it.name("library"), it.text("doc"),
-        it.each("functions", lambda x, w: _function(_Reader(x, w))),
-        it.each("targets", lambda x, w: _target(_Reader(x, w))), files,
+        it.each("functions", lambda x, w: _function(Reader(x, w))),
+        it.each("targets", lambda x, w: _target(Reader(x, w))), files,
     )  # fmt: skip
     names = [f.name for f in found.functions]
     if not names or len(set(names)) < len(names):
@@ -310,7 +258,7 @@ def _manifest(it: _Reader) -> Manifest:
     return found
 
 
-def _target(it: _Reader) -> Target:
+def _target(it: Reader) -> Target:
     files = it.get("files", dict)
     paths = {role: check_path(path, f"{it.where}.files") for role, path in files.items()}
     weights = it.tree.get("weights")
@@ -318,35 +266,29 @@ def _target(it: _Reader) -> Target:
         raise ArtifactError(f"{it.where} has weights without a file")
     return Target(
         it.text("name"), it.text("triple"), it.text("arch"), it.text("system"),
-        it.number("bits", 32, 64), it.each("levels", _text), it.text("threads"), paths, weights,
+        it.number("bits", 32, 64), it.each("levels", text), it.text("threads"), paths, weights,
     )  # fmt: skip
 
 
-def _text(x: Any, where: str) -> str:
-    if type(x) is not str:
-        raise ArtifactError(f"{where} is no text")
-    return x
-
-
 def _symbol(x: Any, where: str) -> str:
-    if not _text(x, where).isidentifier():
+    if not text(x, where).isidentifier():
         raise ArtifactError(f"{where} is {x!r}, which is no name of an extent")
     return x
 
 
-def _function(it: _Reader) -> Function:
+def _function(it: Reader) -> Function:
     symbols = it.each("symbols", _symbol)
-    arguments = it.each("arguments", lambda x, w: _argument(_Reader(x, w), symbols))
+    arguments = it.each("arguments", lambda x, w: _argument(Reader(x, w), symbols))
     bound = {e for a in arguments for e in a.shape if isinstance(e, str)}
     if bound != set(symbols) or len(set(symbols)) < len(symbols):
         raise ArtifactError(f"{it.where} has extents that no argument has")
-    outputs = it.each("outputs", lambda x, w: _output(_Reader(x, w), arguments))
+    outputs = it.each("outputs", lambda x, w: _output(Reader(x, w), arguments))
     found = Function(
         it.name("name"), it.text("doc"), it.text("where"), symbols,
-        it.each("requirements", lambda x, w: _requirement(_Reader(x, w), symbols)),
-        it.each("parameters", lambda x, w: _parameter(_Reader(x, w))), arguments, outputs,
+        it.each("requirements", lambda x, w: _requirement(Reader(x, w), symbols)),
+        it.each("parameters", lambda x, w: _parameter(Reader(x, w))), arguments, outputs,
         _structure(it.tree.get("structure"), f"{it.where}.structure", 0),
-        it.each("results", lambda x, w: _result(_Reader(x, w), len(outputs))), _graph(it),
+        it.each("results", lambda x, w: _result(Reader(x, w), len(outputs))), _graph(it),
         _gpu(it),
     )  # fmt: skip
     taken = [n for p in found.parameters for n in leaf_numbers(p.structure)]
@@ -358,14 +300,14 @@ def _function(it: _Reader) -> Function:
     return found
 
 
-def _parameter(it: _Reader) -> Parameter:
+def _parameter(it: Reader) -> Parameter:
     name = it.text("name")
     if not name.isidentifier():
         raise ArtifactError(f"{it.where} has the name {name!r}")
     return Parameter(name, _structure(it.tree.get("structure"), f"{it.where}.structure", 0))
 
 
-def _argument(it: _Reader, symbols: tuple[str, ...]) -> Argument:
+def _argument(it: Reader, symbols: tuple[str, ...]) -> Argument:
     def extent(x: Any, where: str) -> Extent:
         if (type(x) is int and 0 <= x < 2**62) or (type(x) is str and x in symbols):
             return x
@@ -381,12 +323,12 @@ def _argument(it: _Reader, symbols: tuple[str, ...]) -> Argument:
     return Argument(it.text("name"), it.text("path"), dtype, shape, kind, inout)
 
 
-def _check_type(it: _Reader, dtype: str, shape: tuple[Extent, ...]) -> None:
+def _check_type(it: Reader, dtype: str, shape: tuple[Extent, ...]) -> None:
     if it.text("type") != f"{dtype}[{', '.join(map(str, shape))}]":
         raise ArtifactError(f"{it.where} has two types")
 
 
-def _output(it: _Reader, arguments: tuple[Argument, ...]) -> Output:
+def _output(it: Reader, arguments: tuple[Argument, ...]) -> Output:
     def extent(x: Any, where: str) -> Extent:
         if (type(x) is int and 0 <= x < 2**62) or type(x) is str:
             return x
@@ -404,7 +346,7 @@ def _output(it: _Reader, arguments: tuple[Argument, ...]) -> Output:
     return Output(it.text("name"), it.text("path"), dtype, shape, alias)
 
 
-def _result(it: _Reader, outputs: int) -> Result:
+def _result(it: Reader, outputs: int) -> Result:
     form = it.one_of("form", FORMS)
     if form == "static":
         value = it.tree.get("value")
@@ -414,14 +356,14 @@ def _result(it: _Reader, outputs: int) -> Result:
     return Result(form, it.number("output", 0, outputs - 1), None)
 
 
-def _graph(it: _Reader) -> GraphFile | None:
+def _graph(it: Reader) -> GraphFile | None:
     if it.tree.get("graph") is None:
         return None
-    one = _Reader(it.tree["graph"], f"{it.where}.graph")
+    one = Reader(it.tree["graph"], f"{it.where}.graph")
 
     def constant(x: Any, where: str) -> tuple[str, tuple[int, ...], int]:
-        row = _Reader(x, where)
-        shape = row.each("shape", lambda e, w: _Reader({"e": e}, w).number("e", 0))
+        row = Reader(x, where)
+        shape = row.each("shape", lambda e, w: Reader({"e": e}, w).number("e", 0))
         return row.one_of("dtype", DTYPES), shape, row.number("offset", 0)
 
     constants = one.each("constants", constant)
@@ -429,19 +371,27 @@ def _graph(it: _Reader) -> GraphFile | None:
     return GraphFile(one.path("file"), data, constants)
 
 
-def _gpu(it: _Reader) -> GpuFiles | None:
+def _gpu(it: Reader) -> GpuFiles | None:
     if it.tree.get("gpu") is None:
         return None
-    one = _Reader(it.tree["gpu"], f"{it.where}.gpu")
-    cubins = {}
-    for arch, path in one.get("cubins", dict).items():
+    one = Reader(it.tree["gpu"], f"{it.where}.gpu")
+    return GpuFiles(
+        one.path("source"), one.path("plan"), one.path("constants"), _cubins(one, "cubins"),
+        _cubins(one, "decisions"),
+    )  # fmt: skip
+
+
+def _cubins(it: Reader, key: str) -> dict[str, str]:
+    """Files by architecture."""
+    found = {}
+    for arch, path in it.get(key, dict).items():
         if not re.fullmatch(r"sm_[0-9]{2,3}[af]?", arch):
-            raise ArtifactError(f"{one.where} has the architecture {arch!r}")
-        cubins[arch] = check_path(path, f"{one.where}.cubins")
-    return GpuFiles(one.path("source"), one.path("plan"), one.path("constants"), cubins)
+            raise ArtifactError(f"{it.where} has the architecture {arch!r}")
+        found[arch] = check_path(path, f"{it.where}.{key}")
+    return found
 
 
-def _requirement(it: _Reader, symbols: tuple[str, ...]) -> Requirement:
+def _requirement(it: Reader, symbols: tuple[str, ...]) -> Requirement:
     tree = it.tree.get("extent")
     _check_extent(tree, symbols, it.where, 0)
     return tree, it.text("text"), it.text("line")

@@ -12,7 +12,8 @@ import numpy as np
 
 from . import nested
 from .exported import Exported, leaf_of, numpy_dtype
-from .gpu_program import GpuProgram, number
+from .extents import extent, number
+from .gpu_program import GpuProgram
 from .manifest import Function
 
 
@@ -24,6 +25,10 @@ class OnGpu(Exported):
         self.names = tuple(p.name for p in facts.parameters)
         self.__name__ = self.__qualname__ = facts.name
         self._pack = nested.packer(facts.structure)
+        self._shapes = [
+            [extent(e, facts.symbols, f"{facts.name}.{o.name}") for e in o.shape]
+            for o in facts.outputs
+        ]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         prepared, values = self._checked(self._taken_apart(args, kwargs))
@@ -32,8 +37,8 @@ class OnGpu(Exported):
         outputs = [
             arrays[o.alias]
             if o.alias >= 0
-            else np.empty([number(e, values) for e in o.shape], numpy_dtype(o.dtype))
-            for o in self.facts.outputs
+            else np.empty([number(e, values) for e in shape], numpy_dtype(o.dtype))
+            for o, shape in zip(self.facts.outputs, self._shapes, strict=True)
         ]
         self.program(arrays, outputs, values)
         return self._pack([leaf_of(r.form, r.value, outputs, r.output) for r in self.facts.results])

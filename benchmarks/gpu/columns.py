@@ -54,7 +54,7 @@ class Graphc:
         self.device.free_held()
 
     def launches(self, function: Any) -> int:
-        from graphc.device.plan import work
+        from graphc.device.steps import work
 
         (program,) = function.__dict__["_front"]._programs.values()
         return len(list(work(program.executable._variant(()).plan.steps)))
@@ -63,7 +63,7 @@ class Graphc:
         """Runs of a call as one graph: its launches, at the addresses of a first call."""
         device = self.device
         taken: list[Any] = []
-        from graphc.device import program as room
+        from graphc.device import loaded as room
 
         original = room.LoadedProgram._start
 
@@ -77,14 +77,14 @@ class Graphc:
         finally:
             room.LoadedProgram._start = original  # type: ignore[method-assign]
         ((one, buffers, arena, env),) = taken
-        if one._asks:
+        if one.runner.asks:
             raise ValueError("what is launched depends on what the device finds")
         memory = device.allocate(max(int(one.plan.arena), 1)) if arena else None
-        frame = room._Frame(buffers, 0 if memory is None else int(memory), env, {})
+        frame = room.Frame(buffers, 0 if memory is None else int(memory), env, {})
 
         def work() -> None:
             for _ in range(count):
-                one._run(one.plan.steps, frame)
+                one.runner.run(one.plan.steps, frame)
 
         graph = device.capture(work)
 

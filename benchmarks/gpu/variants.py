@@ -18,7 +18,7 @@ import numpy as np
 
 from graphc.codegen import cuda
 from graphc.codegen.cuda import CudaKernel
-from graphc.device import build, program
+from graphc.device import build, loaded
 from graphc.loops import cuda_attention, cuda_contract, cuda_staged, cuda_wgmma
 
 from . import cases
@@ -174,14 +174,14 @@ class Runner:
             found.extend(kernels)
             raise Collected
 
-        before, program.build_cubins = program.build_cubins, collect  # type: ignore[assignment]
+        before, loaded.build_cubins = loaded.build_cubins, collect  # type: ignore[assignment]
         try:
             with set_to(variant):
                 self.column.make(self.case)(*self.args)
         except Exception:  # what is wrong shows when it is timed
             pass
         finally:
-            program.build_cubins = before
+            loaded.build_cubins = before
         arch = self.column.device.arch
         return [(cuda.translation_unit([k]), cuda.architecture([k], arch)) for k in found]
 

@@ -25,7 +25,7 @@ from ..codegen.build import llvm_version
 from ..compile import VERSION
 from ..errors import ArtifactError, BuildError
 from . import graphs as graph_files
-from .gpu import GpuProgram
+from .gpu import GpuCode
 from .library import Function, Library
 from .manifest import print_manifest
 from .program import Block
@@ -41,8 +41,7 @@ def write_artifact(
     extra: Mapping[str, Mapping[str, bytes]] | None = None,
     doc: str = "",
     graphs: bool = True,
-    gpu: Sequence[GpuProgram] = (),
-    gpu_constants: bytes = b"",
+    gpu: GpuCode | None = None,
     private_key: bytes | None = None,
 ) -> Artifact:
     """Writes an artifact; one that is there is replaced.
@@ -52,7 +51,7 @@ def write_artifact(
         shared: the shared library of each target that has one, by the target's name.
         extra: other files of a target by their names (an import library, a loader).
         graphs: whether the graphs go in, so that `graphc.load` can compose and differentiate.
-        gpu: the functions for GPUs, whose constants are in the block `gpu_constants`.
+        gpu: the functions for GPUs.
         private_key: the 32 bytes of an ed25519 key that signs the manifest.
 
     Raises:
@@ -61,7 +60,7 @@ def write_artifact(
     place = Path(folder)
     files = artifact_files(
         libraries, functions, shared=shared, extra=extra, doc=doc, graphs=graphs, gpu=gpu,
-        gpu_constants=gpu_constants, private_key=private_key,
+        private_key=private_key,
     )  # fmt: skip
     _check_replaceable(place)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -94,8 +93,7 @@ def artifact_files(
     extra: Mapping[str, Mapping[str, bytes]] | None = None,
     doc: str = "",
     graphs: bool = True,
-    gpu: Sequence[GpuProgram] = (),
-    gpu_constants: bytes = b"",
+    gpu: GpuCode | None = None,
     private_key: bytes | None = None,
 ) -> dict[str, bytes]:
     """Every file of an artifact, by its path inside."""
@@ -116,7 +114,7 @@ def artifact_files(
         files |= {text.facts["file"]: text.text for text in texts if text is not None}
         if block.nbytes:
             files[graph_files.DATA] = block.content
-    for_gpus = _gpu_files(gpu, gpu_constants, files)
+    for_gpus = {} if gpu is None else _gpu_files(gpu, files)
 
     def manifest(known: Mapping[str, bytes]) -> bytes:
         return print_manifest(
@@ -134,20 +132,21 @@ def artifact_files(
     return files
 
 
-def _gpu_files(
-    gpu: Sequence[GpuProgram], constants: bytes, files: dict[str, bytes]
-) -> dict[str, dict[str, Any]]:
+def _gpu_files(gpu: GpuCode, files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
     """Adds the files of GPU code; answers where they are, by function."""
     found: dict[str, dict[str, Any]] = {}
-    for one in gpu:
+    decisions = {arch: f"gpu/decisions/{arch}.cubin" for arch in sorted(gpu.decisions)}
+    files |= {decisions[arch]: code for arch, code in gpu.decisions.items()}
+    for one in gpu.programs:
         facts: dict[str, Any] = {
             "source": f"gpu/{one.name}.cu", "plan": f"gpu/{one.name}.json",
             "constants": "gpu/constants.bin",
             "cubins": {arch: f"gpu/{one.name}.{arch}.cubin" for arch in sorted(one.cubins)},
+            "decisions": decisions if one.decides else {},
         }  # fmt: skip
         files[facts["source"]] = one.source.encode()
         files[facts["plan"]] = json.dumps(one.plan, indent=1).encode()
-        files[facts["constants"]] = constants
+        files[facts["constants"]] = gpu.constants
         files |= {facts["cubins"][arch]: code for arch, code in one.cubins.items()}
         found[one.name] = facts
     return found

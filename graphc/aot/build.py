@@ -25,9 +25,8 @@ from ..errors import BuildError
 from ..specs import PYTHON_NUMBERS, spec, spec_of
 from . import exports
 from .exports import TRANSFORMS, Source
-from .gpu import GpuProgram, checked, has_compiler, make_gpu_program
+from .gpu import GpuCode, checked, make_gpu_code
 from .library import Function, Library, build_library
-from .program import Block
 from .signature import is_identifier
 from .targets import Platform, choose_levels, platform
 
@@ -234,7 +233,7 @@ def build(
         if where.library:
             progress(f"linking for {where.name}")
             linked[where.name] = link(library, linker)
-    for_gpus, constants = _for_gpus(made, gpu, progress)
+    for_gpus = _for_gpus(made, gpu, progress)
     progress(f"writing {place}")
     shared = {target: one.content for target, one in linked.items()}
     extra = {
@@ -249,29 +248,17 @@ def build(
         if "obj" in emit:
             files[f"{title}.o"] = relocatable(one, linker)
     write_artifact(place, libraries, made, shared=shared, extra=extra, graphs=graph, doc=doc,
-                   gpu=for_gpus, gpu_constants=constants, private_key=private_key)  # fmt: skip
+                   gpu=for_gpus, private_key=private_key)  # fmt: skip
     how = {target: one.linker for target, one in linked.items()}
     return Artifact(place, tuple(libraries), how, time.perf_counter() - begin)
 
 
 def _for_gpus(
     functions: Sequence[Function], gpu: str | Sequence[str], progress: Progress
-) -> tuple[list[GpuProgram], bytes]:
-    """The functions for GPUs, and the constants that they read."""
+) -> GpuCode | None:
+    """The functions for GPUs, if they are asked for."""
     names = [n.strip() for n in gpu.split(",")] if isinstance(gpu, str) else gpu
-    block, found = Block(), []
-    if not names:
-        return [], b""
-    architectures = checked(names)
-    if not has_compiler():
-        raise BuildError(
-            "no compiler for CUDA C was found; install the PyPI packages nvidia-cuda-nvrtc and "
-            "nvidia-cuda-runtime, or a CUDA toolkit (nvcc)"
-        )
-    for one in functions:
-        progress(f"{one.signature.name} for {', '.join(architectures)}")
-        found.append(make_gpu_program(one.traced, one.signature.name, architectures, block))
-    return found, block.content
+    return make_gpu_code(functions, checked(names), progress) if names else None
 
 
 def _platforms(target: str | Sequence[str]) -> list[Platform]:

@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from graphc_runtime.gpu_steps import GRID_LIMITS
 from graphc_runtime.records import dataclass
 
 from .. import types as ty
@@ -50,7 +51,6 @@ from .cuda_index import Bounds, IndexPrinter
 from .cuda_scalar import C_TYPE, bitcast, cast, constant, operation
 
 PRELUDE = Path(__file__).with_name("cuda_prelude.h")
-GRID_LIMITS = (2**31 - 1, 65535, 65535)
 STATIC_SHARED_BYTES = 48 * 1024
 """More than this a kernel asks for when it is launched."""
 MAX_SHARED_BYTES = 99 * 1024

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from graphc_runtime.records import dataclass
+from graphc_runtime.steps import Branch, Place, work
 
 from .. import types as ty
 from ..loops import ir as L
@@ -17,7 +18,7 @@ from ..types import BOOL, I64, Dim
 from . import steps as s
 from .llvm import SCRATCH, Printer
 from .llvm_builder import Module, Val
-from .steps import Branch, Launch, Loop, Place, Step, Turn
+from .steps import Launch, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def print_entry(
     printer = Printer(module, b, name)
     b.line("%error = alloca i64, align 8")
     b.line("store i64 0, ptr %error, align 8")
-    needed = {symbol for launch in s.launches(steps) for symbol in launch.symbols}
+    needed = {symbol for launch in work(steps) for symbol in launch.symbols}
     where = [offset for place, offset in s.places(steps) if place == "arena"]
     for index in (*where, *s.indices(steps), *((arena,) if module.scratch else ())):
         if isinstance(index, Dim):
@@ -101,7 +102,7 @@ class _Entry:
         arguments += ["ptr %error", "ptr %rt", f"ptr {self.scratch}"]
         self.b.line(f"call void @{launch.kernel}({', '.join(arguments)})")
 
-    def branch(self, step: Branch) -> None:
+    def branch(self, step: s.Branch) -> None:
         index = self.b.load(self.pointer(step.index), I64, align=8)
         self.arms(index, step.arms, 0)
 
@@ -121,7 +122,7 @@ class _Entry:
         )
 
     # ---------------------------------------------------------------------------------- loops
-    def loop(self, loop: Loop) -> None:
+    def loop(self, loop: s.Loop) -> None:
         b = self.b
         length = None if loop.length is None else self.printer.index(loop.length)
         slots = [(turn, *self._begun(turn, length)) for turn in loop.turns]
@@ -132,7 +133,7 @@ class _Entry:
             self._bind(slots)
             if length is not None and loop.reverse:
                 index = b.sub(b.sub(length, 1), index)
-            for one in loop.slices:
+            for one in loop.rows:
                 offset = b.mul(index, self.printer.index(one.step_bytes))
                 base = self.pointer(one.base)
                 pointer = b._emit(f"getelementptr i8, ptr {base}, {offset}")
@@ -150,22 +151,22 @@ class _Entry:
 
             b.for_loop(0, length, 1, [], counted)
             return
-        self._while(loop, slots, body)
+        assert loop.until is not None
+        self._while(loop.until, slots, body)
         self._settle(slots)
 
     def _while(
-        self, loop: Loop, slots: Sequence[tuple[Turn, str, str]], body: Callable[[Val], None]
+        self, until: s.Until, slots: Sequence[tuple[s.Turn, str, str]], body: Callable[[Val], None]
     ) -> None:
         b = self.b
 
         def goes_on(state: list[Val]) -> Val:
             self._bind(slots)
-            self.block(loop.condition)
-            assert loop.answer is not None
-            found = b.load(self.pointer(loop.answer), BOOL)
+            self.block(until.steps)
+            found = b.load(self.pointer(until.answer), BOOL)
             found = b.and_(found, b.cmp("eq", b.load("%error", I64, align=8), 0))
-            if loop.limit is not None:
-                found = b.and_(found, b.cmp("lt", state[0], loop.limit))
+            if until.limit is not None:
+                found = b.and_(found, b.cmp("lt", state[0], until.limit))
             return found
 
         def advance(state: list[Val]) -> list[Val]:
@@ -174,7 +175,7 @@ class _Entry:
 
         b.while_loop([b.const(0, I64)], goes_on, advance)
 
-    def _begun(self, turn: Turn, length: Val | None) -> tuple[str, str]:
+    def _begun(self, turn: s.Turn, length: Val | None) -> tuple[str, str]:
         """Where the pointers of a state are kept: LLVM makes registers of such variables."""
         b = self.b
         first, second = self.pointer(turn.first), self.pointer(turn.second)
@@ -193,12 +194,12 @@ class _Entry:
             b.line(f"store ptr {pointer}, ptr {slot}, align 8")
         return slots[0], slots[1]
 
-    def _bind(self, slots: Sequence[tuple[Turn, str, str]]) -> None:
+    def _bind(self, slots: Sequence[tuple[s.Turn, str, str]]) -> None:
         for turn, *row in slots:
             for name, slot in zip((turn.now, turn.next), row, strict=True):
                 self.pointers["local", name] = self.b._emit(f"load ptr, ptr {slot}, align 8")
 
-    def _settle(self, slots: Sequence[tuple[Turn, str, str]]) -> None:
+    def _settle(self, slots: Sequence[tuple[s.Turn, str, str]]) -> None:
         """Brings states to their places, after a number of steps that nobody knew."""
         b = self.b
         self._bind(slots)
@@ -206,7 +207,7 @@ class _Entry:
             now, first = self.pointers["local", turn.now], self.pointer(turn.first)
             elsewhere = Val(b._emit(f"icmp ne ptr {now}, {first}"), BOOL, 1)
 
-            def copy(turn: Turn = turn) -> list[Val]:
+            def copy(turn: s.Turn = turn) -> list[Val]:
                 self.launch(turn.copy)
                 return []
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from graphc_runtime.call import usable_cpus
 from graphc_runtime.records import dataclass
+from graphc_runtime.steps import Place, work
 
 from ..ir import Graph, Literal, Value
 from ..loops import ir as L
@@ -23,7 +24,7 @@ from ..loops.machine import Machine
 from ..types import Dim, Extent
 from .kernels import Chooser, Kernel, Kernels, kernel_name, separate_aliases
 from .overwrite import Overwriting
-from .steps import Launch, Place, Step, launches
+from .steps import Launch, Step
 from .target import Target, host_has_wide_ports, host_isa, host_l2_bytes
 from .walk import Scope, Walk
 
@@ -57,7 +58,7 @@ class Plan:
     @property
     def launches(self) -> tuple[Launch, ...]:
         """Every kernel call, as it is written; one in a loop runs many times."""
-        return tuple(launches(self.steps))
+        return tuple(work(self.steps))
 
 
 def plan(

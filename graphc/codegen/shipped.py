@@ -6,14 +6,16 @@ Called by graphc/aot. The C functions around a program are printed by graphc/aot
 
 from __future__ import annotations
 
+from graphc_runtime.steps import work
+
 from ..loops import ir as L
-from . import steps as s
 from .entry import Weights, print_entry, print_scratch, print_shapes
 from .llvm import is_small, print_kernel
 from .llvm_builder import Module
 from .llvm_values import Isa
 from .parts import print_constants, print_kept, print_loaded
 from .plan import Plan
+from .steps import looped
 
 
 def print_shipped(plan: Plan, isa: Isa, prefix: str, weights: Weights) -> Module:
@@ -23,8 +25,8 @@ def print_shipped(plan: Plan, isa: Isa, prefix: str, weights: Weights) -> Module
     `i64 @PREFIX_shapes(ptr extents, ptr dims)`; everything else is internal.
     """
     module = Module(isa)
-    called = {launch.kernel for launch in s.launches(plan.steps)}
-    repeated = {launch.kernel for launch in s.looped(plan.steps)}
+    called = {launch.kernel for launch in work(plan.steps)}
+    repeated = {launch.kernel for launch in looped(plan.steps)}
     for func in plan.functions:
         if func.name in called:
             print_kernel(module, func, inline=func.name in repeated and is_small(func))

@@ -15,15 +15,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 
 from graphc_runtime.records import dataclass
+from graphc_runtime.steps import Branch, Loop, Place, Row, Turn, Until
 
 from .. import types as ty
 from ..ir import Graph, Literal, Node, Value
 from ..loops import ir as L
 from ..types import Dim, Extent
+from . import steps as s
 from .arena import Arena
 from .kernels import Chooser, Kernel, Kernels, copy_of
 from .overwrite import Overwriting
-from .steps import Branch, Launch, Loop, Place, Slice, Step, Turn
+from .steps import Launch, Step
 
 EMBED_BYTES = 16 << 10
 """Constants up to this size are data of the object;
@@ -255,23 +257,23 @@ class Walk:
         body = self.overwriting.ordered(node.attrs["body"])
         carries, scanned = node.attrs["carries"], node.attrs["scanned"]
         inside = self._inner(node, body, scope, carries + scanned)
-        slices: list[Slice] = []
+        rows: list[s.Row] = []
         for k in range(carries, carries + scanned):
             value, row = node.operands[k], body.params[k]
             step = row.type.nbytes
             if value in scope.strides:
                 first, *rest = scope.strides[value]
                 step, inside.strides[row] = first * row.dtype.nbytes, tuple(rest)
-            slices.append(self._slice(inside, row, scope.places[value], step))
+            rows.append(self._row(inside, row, scope.places[value], step))
         for result, row in zip(node.results[carries:], body.results[carries:], strict=True):
-            slices.append(self._slice(inside, row, scope.places[result], row.type.nbytes))
+            rows.append(self._row(inside, row, scope.places[result], row.type.nbytes))
         frame = self._frame(node, scope, carries + scanned)
         turns, begin = self._states(node, body, scope, inside, frame)
         self.frames.append(frame)
         steps = self.steps(inside)
         self._leave()
         return [Loop(
-            turns, tuple(slices), (*begin, *frame.before), steps, length=node.attrs["length"],
+            turns, tuple(rows), (*begin, *frame.before), steps, length=node.attrs["length"],
             reverse=node.attrs["reverse"],
         )]  # fmt: skip
 
@@ -294,8 +296,8 @@ class Walk:
         steps = self.steps(inside)
         self._leave()
         return [Loop(
-            turns, (), (*begin, *frame.before), steps, condition=condition, answer=answer,
-            limit=node.attrs["limit"],
+            turns, (), (*begin, *frame.before), steps,
+            until=Until(condition, answer, node.attrs["limit"]),
         )]  # fmt: skip
 
     def switch(self, node: Node, scope: Scope) -> list[Step]:
@@ -336,16 +338,16 @@ class Walk:
         self._names += 1
         return ("local", f"{stem}{self._names}")
 
-    def _slice(self, inside: Scope, row: Value, base: Place, step: Extent) -> Slice:
+    def _row(self, inside: Scope, row: Value, base: Place, step: Extent) -> s.Row:
         place = self._local("row")
         inside.places[row] = place
-        return Slice(str(place[1]), base, step)
+        return Row(str(place[1]), base, step)
 
     def _states(
         self, node: Node, body: Graph, scope: Scope, inside: Scope, frame: Frame
-    ) -> tuple[tuple[Turn, ...], list[Step]]:
+    ) -> tuple[tuple[s.Turn, ...], list[Step]]:
         """Places for the states, and the steps that bring their first values there."""
-        turns: list[Turn] = []
+        turns: list[s.Turn] = []
         begin: list[Step] = []
         for k in range(node.attrs["carries"]):
             init, value, result = node.operands[k], body.params[k], body.results[k]
@@ -363,7 +365,9 @@ class Walk:
             inside.places[value], inside.places[result] = now, following
             begin += self.copy(init, start, now, strides)
             (back,) = self.copy(value, now, home, {})
-            turns.append(Turn(str(now[1]), str(following[1]), home, ("arena", offset), back))
+            turns.append(Turn(
+                str(now[1]), str(following[1]), home, ("arena", offset), back, value.type.nbytes
+            ))  # fmt: skip
         return tuple(turns), begin
 
 

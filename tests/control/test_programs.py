@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphc_runtime.steps import Loop
 
 import graphc
 from graphc import compile as road
-from graphc.codegen.steps import Loop
 from graphc.errors import NonFiniteError, VerifyError
 from graphc.ir import Graph, make, param
 from graphc.opdef import lookup
@@ -118,7 +118,7 @@ def test_kernels_of_an_lstm(golden: Callable[[str, str], None]) -> None:
     lines = ["before: " + ", ".join(launch.kernel for launch in loop.before)]
     lines += [f"step:   {launch.kernel}" for launch in loop.body]
     lines += [f"turn:   {turn.first} and {turn.second}" for turn in loop.turns]
-    lines += [f"row:    {one.base} + i * {one.step_bytes}" for one in loop.slices]
+    lines += [f"row:    {one.base} + i * {one.step_bytes}" for one in loop.rows]
     golden("lstm.txt", "\n".join(lines) + "\n")
 
 

@@ -1,9 +1,7 @@
 """A CUDA device for the tests of this folder: the machine's own, or the stand-in."""
 
 import pytest
-from graphc_runtime import cuda
-
-from graphc.device import conditional
+from graphc_runtime import cuda, cuda_decisions
 
 from . import standin
 
@@ -32,4 +30,4 @@ def device() -> object:
 def states(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways in which the states of a loop change places."""
     if request.param == "in pairs":
-        monkeypatch.setattr(conditional, "PAIR_BYTES", 0)
+        monkeypatch.setattr(cuda_decisions, "PAIR_BYTES", 0)

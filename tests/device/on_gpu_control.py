@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from graphc_runtime import cuda
+from graphc_runtime import cuda, cuda_decisions
 
 import graphc
-from graphc.device import conditional, program
+from graphc.device import conditional, loaded
 from tests.device import standin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -87,22 +87,22 @@ def microseconds(call: Callable[[], Any], least: float = 0.1) -> float:
 @contextmanager
 def asked() -> Iterator[None]:
     """The host decides meanwhile."""
-    original = program.decisions
-    program.decisions = lambda _: (None, "")  # type: ignore[assignment]
+    original = loaded.decisions
+    loaded.decisions = lambda _: (None, "")  # type: ignore[assignment]
     try:
         yield
     finally:
-        program.decisions = original
+        loaded.decisions = original
 
 
 @contextmanager
 def pairs(are: bool) -> Iterator[None]:
-    original = conditional.PAIR_BYTES
-    conditional.PAIR_BYTES = 0 if are else 1 << 60
+    original = cuda_decisions.PAIR_BYTES
+    cuda_decisions.PAIR_BYTES = 0 if are else 1 << 60
     try:
         yield
     finally:
-        conditional.PAIR_BYTES = original
+        cuda_decisions.PAIR_BYTES = original
 
 
 def steps(x: Any, n: Any) -> Any:

@@ -14,7 +14,7 @@ from graphc_runtime import cuda
 import graphc
 from graphc import DeviceArray, DeviceError, NonFiniteError, OutOfDeviceMemory, device_put
 from graphc.device import build
-from graphc.device.program import LoadedProgram
+from graphc.device.loaded import LoadedProgram
 from graphc.types import BF16
 
 
@@ -131,7 +131,7 @@ def test_few_graphs_are_kept() -> None:
         program(held[-1], w)
     (made,) = program.__dict__["_front"]._programs.values()
     loaded: LoadedProgram = made.executable._variant(())
-    assert len(loaded._graphs) <= 8
+    assert len(loaded.runner.graphs) <= 8
 
 
 # ---------------------------------------------------------------------------------------- errors

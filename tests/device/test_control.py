@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphc_runtime import gpu_run
+from graphc_runtime.steps import Loop, decides
 
 import graphc
 from graphc import device_put
-from graphc.device import program
-from graphc.device.plan import Loop, decides
 from tests.device.test_calls import Foreign
 
 
@@ -188,13 +188,13 @@ def test_a_scan_asks_nothing_and_a_while_does() -> None:
 
 def test_a_loop_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     launched: list[int] = []
-    real = program.LoadedProgram._launch
+    real = gpu_run.Runner._launch
 
     def counted(self: Any, *args: Any) -> None:
         launched.append(1)
         real(self, *args)
 
-    monkeypatch.setattr(program.LoadedProgram, "_launch", counted)
+    monkeypatch.setattr(gpu_run.Runner, "_launch", counted)
     run = graphc.jit(recurrent, device="cuda")
     arrays = [device_put(a) for a in (random(4, 8), random(6, 4, 8), random(8, 8))]
     results = [leaves(run(*arrays)) for _ in range(1)]

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from graphc_runtime import cuda
+from graphc_runtime.gpu_steps import Launch
 
 import graphc
 from graphc import DeviceError, OutOfDeviceMemory, device_put, doctor, nn
 from graphc.compile import lower_graph
 from graphc.device import cublas, program
 from graphc.device.array import the_device
-from graphc.device.plan import DevicePlan, Launch, Product, plan_device
+from graphc.device.plan import DevicePlan, plan_device
 from graphc.device.products import Chosen, chooses_library
+from graphc.device.steps import Product
 from graphc.types import BF16, DTYPES
 
 from . import standin

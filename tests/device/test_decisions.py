@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import cuda
+from graphc_runtime import cuda, cuda_decisions, gpu_run
 
 import graphc
 from graphc import device_put
-from graphc.device import conditional
 from tests.device import standin
 from tests.device.test_control import leaves, random
 
@@ -54,7 +53,7 @@ class Called:
     def graphs(self) -> list[Any]:
         (made,) = self.program.__dict__["_front"]._programs.values()
         loaded = made.executable._variant(())
-        return [graph for graph in loaded._graphs.values() if graph is not None]
+        return [graph for graph in loaded.runner.graphs.values() if graph is not None]
 
 
 def replayed(
@@ -172,7 +171,7 @@ def test_an_index_outside_means_the_nearest_arm(count: int) -> None:
 
 
 def test_many_states(states: None) -> None:
-    count = 2 * conditional.STATES + 3
+    count = 2 * cuda_decisions.STATES + 3
 
     def run(*xs: Any) -> Any:
         return graphc.while_loop(
@@ -201,7 +200,7 @@ def test_large_states_are_no_longer_brought_back() -> None:
     def run(x: Any) -> Any:
         return graphc.while_loop(lambda x: x[0, 0] < 4, lambda x: x + 1, x)
 
-    n = conditional.PAIR_BYTES // 4096
+    n = cuda_decisions.PAIR_BYTES // 4096
     called = replayed(run, [(np.full((n, 1024), k, F32),) for k in (0, 1, 5)])
     decisions = standin.count("decisions")
     if decisions is not None:
@@ -220,6 +219,23 @@ def test_symbolic_extents(states: None) -> None:
             np.testing.assert_array_equal(found.numpy(), wanted)
             assert count.numpy() == times
             del found, count
+
+
+def test_a_loop_in_a_scan_over_a_symbolic_extent() -> None:
+    """Whether a graph pays depends on how long the scan is."""
+
+    def run(s: Any, xs: Any) -> Any:
+        def step(s: Any, x: Any) -> Any:
+            return graphc.while_loop(lambda s: s[0] < x[0], lambda s: s * 2 + 1, s), s.sum()
+
+        return graphc.scan(step, s, xs)
+
+    program = graphc.jit(run, device="cuda", dims={"xs": "n, 2"})
+    for n in (3, 3, 0, 5):
+        s, xs = np.full(3, 1, F32), abs(random(n, 2)) * 9
+        wanted = graphc.jit(run)(s, xs)
+        for a, b in zip(leaves(program(device_put(s), device_put(xs))), wanted, strict=True):
+            np.testing.assert_allclose(a.numpy(), b, rtol=1e-5)
 
 
 def test_donated_states(states: None) -> None:
@@ -305,7 +321,7 @@ def test_an_iteration_is_its_kernels_and_one_more(monkeypatch: pytest.MonkeyPatc
     calls = [(F32(20 - n),) for n in range(5)]
     # the state's beginning, the condition, the decision; then three kernels each
     assert iteration(Called(run, F32(0)), calls) == [3 + 3 * n for n in range(5)]
-    monkeypatch.setattr(conditional, "PAIR_BYTES", 0)
+    monkeypatch.setattr(cuda_decisions, "PAIR_BYTES", 0)
     # the last kernel would bring the state back
     assert iteration(Called(run, F32(0)), calls) == [4 + 3 * n for n in range(5)]
 
@@ -335,9 +351,7 @@ def test_a_loop_that_waited_often_gets_a_graph_at_once() -> None:
 
 
 def test_a_long_graph_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphc.device import program
-
-    monkeypatch.setattr(program, "CAPTURED_LAUNCHES", 5)
+    monkeypatch.setattr(gpu_run, "CAPTURED_LAUNCHES", 5)
     called = Called(doubled, *starting(1)[0])
     for numbers in starting(1, 200, 30):
         called(*numbers)

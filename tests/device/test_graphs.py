@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import cuda, cuda_graphs
+from graphc_runtime import cuda, cuda_decisions, cuda_graphs
 from graphc_runtime.cuda_graphs import IF, WHILE
 
 import graphc
@@ -41,7 +41,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], cuda.Devi
         monkeypatch.setenv("FAKE_CUDA_DRIVER", str(version))
         made = cuda.Device()
         monkeypatch.setattr(cuda, "_devices", {0: made})
-        monkeypatch.setattr(conditional, "_said", set())
+        monkeypatch.setattr(cuda_decisions, "_said", set())
         return made
 
     yield make
@@ -109,7 +109,7 @@ def test_a_call_that_is_refused_is_said_and_the_host_decides(
         original(self, name, *arguments)
 
     monkeypatch.setattr(cuda_graphs.Calls, "call", refuse)
-    monkeypatch.setattr(conditional, "_said", set())
+    monkeypatch.setattr(cuda_decisions, "_said", set())
     called = Called(doubled, *starting(1)[0])
     called(*starting(1)[0])
     with pytest.warns(UserWarning, match="decision .* cuGraphAddNode_v2 failed: operation not"):
@@ -131,7 +131,7 @@ def test_a_kernel_that_is_refused_in_a_body_is_an_error(monkeypatch: pytest.Monk
 
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="too many resources"):
         patch.setattr(cuda.Device, "launch", refuse)
-        patch.setattr(conditional, "_said", set())
+        patch.setattr(cuda_decisions, "_said", set())
         with pytest.raises(graphc.DeviceError, match=r"kernel k\d+_.*too many"):
             called(*starting(30)[0])
     assert cuda.device().capturing is None
@@ -321,17 +321,17 @@ def test_a_condition_is_set_inside_a_graph_alone() -> None:
 @pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
 @pytest.mark.parametrize("arch", [*nvcc.ARCHITECTURES, "sm_100"])
 def test_nvcc_takes_the_kernels_that_decide(arch: str) -> None:
-    cubin = nvcc.compile_cubin(conditional.SOURCE, arch)
-    assert all(name.encode() in cubin for name in conditional.NAMES)
+    cubin = nvcc.compile_cubin(cuda_decisions.SOURCE, arch)
+    assert all(name.encode() in cubin for name in cuda_decisions.NAMES)
     assert b"cudaGraphSetConditional" in cubin
 
 
 @pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
 def test_nvcc_refuses_names_that_ptxas_does_not_know() -> None:
     """So the name in the kernels that decide is one that it leaves to the driver."""
-    unknown = conditional.SOURCE.replace("cudaGraphSetConditional", "cudaGraphSetNothing")
+    unknown = cuda_decisions.SOURCE.replace("cudaGraphSetConditional", "cudaGraphSetNothing")
     with pytest.raises(graphc.BuildError, match="cudaGraphSetNothing"):
         nvcc.compile_cubin(unknown)
-    used = nvcc.resources(conditional.SOURCE)
-    assert set(used) == set(conditional.NAMES)
+    used = nvcc.resources(cuda_decisions.SOURCE)
+    assert set(used) == set(cuda_decisions.NAMES)
     assert not any(one.stack_bytes or one.spill_bytes for one in used.values())

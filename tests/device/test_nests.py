@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphc_runtime import cuda_decisions
 
 import graphc
 from graphc import device_put
-from graphc.device import conditional, program
+from graphc.device import loaded
 
 F32 = np.float32
 Step = Callable[[Any], Any]
@@ -83,12 +84,12 @@ def scanned(depth: int, rng: np.random.Generator) -> Step:
 def agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
     if seed % 2:
-        monkeypatch.setattr(conditional, "PAIR_BYTES", 0)
+        monkeypatch.setattr(cuda_decisions, "PAIR_BYTES", 0)
     function = nest(3, rng)
     decided, asked = (graphc.jit(function, device="cuda") for _ in range(2))
     x = device_put(np.zeros(5, F32))
     with monkeypatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(program, "decisions", lambda _: (None, "the test says so"))
+        patch.setattr(loaded, "decisions", lambda _: (None, "the test says so"))
         warnings.simplefilter("ignore")
         asked(x)
     for _ in range(8):

@@ -8,10 +8,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from graphc_runtime.steps import Loop
 
 import graphc
 from graphc import nn, random
-from graphc.codegen.steps import Loop
 from tests.control.agreement import agree, leaves
 
 KEY = random.key(9)

@@ -1,0 +1,296 @@
+"""Runs the steps of a program on a device: launches, copies, loops, choices, and graphs of them.
+
+Who calls it: gpu_program.py for artifacts, graphc/device/loaded.py for `jit(device="cuda")`. A call
+launches everything on the device's stream and returns: nothing waits. Calls that find the same
+addresses again (a loop does, because the pool gives back what was freed) replay a captured CUDA
+graph from the second time on. What a loop or choice decides is read by the graph itself
+(cuda_decisions.py); a call without a graph waits for each decision, so that a loop of many
+iterations gets one at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic
+
+import numpy as np
+
+from . import cuda
+from .cuda_decisions import Decisions, State, loop_nodes, say
+from .forking import ForkLock
+from .gpu_steps import GRID_LIMITS, Copy, Kernel, Launch
+from .records import dataclass
+from .steps import Branch, E, L, Loop, Place, Step, Until, decides
+
+GRAPHS = 8
+"""So many captured graphs are kept for a program, those used last."""
+CAPTURED_LAUNCHES = 20_000
+"""A graph of more launches, of a long loop, takes more time to make and memory than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the places of one call, or of one loop in it, are."""
+
+    buffers: Sequence[int]
+    arena: int
+    env: Mapping[str, int]
+    """Of symbols."""
+    local: dict[str, int]
+    """What the loops around have bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What of a program is on the device."""
+
+    functions: Mapping[int, Any]
+    """Of each launch, by its identity."""
+    constants: Sequence[int]
+    """Their addresses."""
+    kept: int
+    """The address of what was computed when the program was loaded."""
+    error: int
+    """The address of the number that kernels report, an i32."""
+
+
+class Runner(Generic[L, E]):
+    """Runs one program, whose steps do not change.
+
+    `number` gives an extent's value in a call. `decisions` is None where the host is asked for
+    each. `other` runs what is neither a kernel nor a copy.
+    """
+
+    def __init__(
+        self, device: cuda.Device, steps: Sequence[Step[L, E]], loaded: Loaded,
+        number: Callable[[Any, Mapping[str, int]], int], decisions: Decisions | None,
+        other: Callable[[Any, Frame], None] | None = None,
+    ):  # fmt: skip
+        self.device, self.steps, self.loaded = device, steps, loaded
+        self._number, self._other = number, other
+        self._decisions = decisions
+        self.asks = decisions is None and decides(steps)
+        """Is the host asked for decisions, so that there is nothing to replay?"""
+        self.graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
+        """By the addresses of a call; None where one was not replayed yet, or has no graph."""
+        self._reads = 0
+        """Decisions that the last call waited for."""
+        self._lock = ForkLock()
+
+    def start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
+        """Replays the graph of these addresses; launches one by one the first time."""
+        key = (*buffers, arena, *env.values())
+
+        def work() -> None:
+            with self.device.active():
+                self.run(self.steps, Frame(buffers, arena, env, {}))
+
+        with self._lock:
+            if self.asks:
+                work()
+                return
+            if key not in self.graphs:
+                self.graphs[key] = None
+                if len(self.graphs) > GRAPHS:
+                    self.graphs.popitem(last=False)
+                if not self._pays(env):
+                    self._reads = 0
+                    work()
+                    return
+            found = self.graphs[key]
+            if found is None:
+                found = self.graphs[key] = self._captured(work, env)
+            self.graphs.move_to_end(key)
+            if found is None:
+                work()
+            else:
+                with self.device.active():
+                    self.device.replay(found)
+
+    def _pays(self, env: Mapping[str, int]) -> bool:
+        """Is a graph worth it for one call? Where the last call without one has waited for more
+        decisions than it has nodes."""
+        return self._reads > 0 and self._reads > self._nodes(self.steps, env)
+
+    def _captured(self, work: Callable[[], None], env: Mapping[str, int]) -> cuda.Graph | None:
+        """The graph of what `work` launches; None where it would save nothing, or be too long, or
+        the driver does not make it."""
+        if not 1 < self._nodes(self.steps, env) <= CAPTURED_LAUNCHES:
+            return None
+        try:
+            return self.device.capture(work)
+        except cuda.DeviceError as error:
+            if self._decisions is None:
+                raise
+            # the same without a graph may do, or raises what is wrong with a kernel
+            say(str(error))
+            self.asks = True
+            return None
+
+    def _nodes(self, steps: Sequence[Step[L, E]], env: Mapping[str, int]) -> int:
+        """How many nodes a graph of the steps has; of a step that decides, all that may run."""
+        total = 0
+        for step in steps:
+            if isinstance(step, Branch):
+                total += sum(self._nodes(arm, env) + 2 for arm in step.arms)
+            elif isinstance(step, Loop):
+                total += self._nodes(step.before, env)
+                inside = self._nodes(step.body, env)
+                if step.until is None:
+                    total += self._length(step, env) * inside
+                else:
+                    condition = self._nodes(step.until.steps, env)
+                    states = [State(0, 0, self._number(t.nbytes, env)) for t in step.turns]
+                    total += condition + loop_nodes(states, condition + inside)
+            else:
+                total += 1
+        return total
+
+    # -- steps
+    def run(self, steps: Sequence[Step[L, E]], frame: Frame) -> None:
+        """Launches the steps, one by one; the device is active."""
+        for step in steps:
+            if isinstance(step, Loop):
+                self._loop(step, frame)
+            elif isinstance(step, Branch):
+                self._branch(step, frame)
+            elif isinstance(step, Launch):
+                self._launch(step, frame)
+            elif isinstance(step, Copy):
+                target, source = (self.address(p, frame) for p in (step.target, step.source))
+                self.device.copy(target, source, self._number(step.nbytes, frame.env))
+            else:
+                assert self._other is not None
+                self._other(step, frame)
+
+    def _loop(self, loop: Loop[L, E], frame: Frame) -> None:
+        length = self._length(loop, frame.env)
+        inside = Frame(frame.buffers, frame.arena, frame.env, dict(frame.local))
+        for turn in loop.turns:
+            places = [self.address(p, frame) for p in (turn.first, turn.second)]
+            if length % 2:  # so that the last iteration writes to the first place
+                places.reverse()
+            inside.local[turn.now], inside.local[turn.next] = places
+        self.run(loop.before, inside)
+        if loop.until is None:
+            self._counted(loop, length, inside)
+        elif self.device.capturing is None:
+            self._asked(loop, loop.until, inside)
+        else:
+            self._decided(loop, loop.until, inside)
+
+    def _length(self, loop: Loop[L, E], env: Mapping[str, int]) -> int:
+        """So many iterations; 0 where a condition ends them."""
+        return 0 if loop.length is None else self._number(loop.length, env)
+
+    def _counted(self, loop: Loop[L, E], length: int, inside: Frame) -> None:
+        """So many iterations, on other rows each."""
+        rows = [
+            (r.name, self.address(r.base, inside), self._number(r.step_bytes, inside.env))
+            for r in loop.rows
+        ]
+        for done in range(length):
+            k = length - 1 - done if loop.reverse else done
+            inside.local.update((name, base + k * step) for name, base, step in rows)
+            self.run(loop.body, inside)
+            _turn(loop, inside)
+
+    def _asked(self, loop: Loop[L, E], until: Until[L, E], inside: Frame) -> None:
+        """Iterations until the host reads that there is no other."""
+        done = 0
+        while True:
+            self.run(until.steps, inside)
+            if done == until.limit or not self._read(until.answer, np.bool_, inside):
+                break
+            self.run(loop.body, inside)
+            _turn(loop, inside)
+            done += 1
+        if done % 2:
+            self.run([turn.copy for turn in loop.turns], inside)
+
+    def _decided(self, loop: Loop[L, E], until: Until[L, E], inside: Frame) -> None:
+        """The same by a node of a graph."""
+        assert self._decisions is not None and until.count is not None
+        states = [
+            State(inside.local[t.now], inside.local[t.next], self._number(t.nbytes, inside.env))
+            for t in loop.turns
+        ]
+
+        def body() -> None:
+            self.run(loop.body, inside)
+            _turn(loop, inside)
+            self.run(until.steps, inside)
+
+        self.run(until.steps, inside)
+        answer, count = (self.address(p, inside) for p in (until.answer, until.count))
+        self._decisions.loop(answer, count, until.limit, states, body)
+
+    def _branch(self, branch: Branch[L, E], frame: Frame) -> None:
+        arms = branch.arms
+        if self.device.capturing is not None:
+            assert self._decisions is not None
+            bodies = [partial(self.run, arm, frame) for arm in arms]
+            self._decisions.choose(self.address(branch.index, frame), bodies)
+            return
+        index = int(self._read(branch.index, np.int64, frame))
+        self.run(arms[min(max(index, 0), len(arms) - 1)], frame)
+
+    def _read(self, place: Place, dtype: Any, frame: Frame) -> Any:
+        """A number that the device has made; waits for it."""
+        self._reads += 1
+        found = np.zeros(1, dtype)
+        self.device.download(found, self.address(place, frame))
+        return found[0]
+
+    def _launch(self, launch: Launch[Kernel[E]], frame: Frame) -> None:
+        kernel = launch.kernel
+        grid = tuple(
+            min(self._number(e, frame.env), limit)
+            for e, limit in zip(kernel.grid, GRID_LIMITS, strict=True)
+        )
+        if 0 in grid:
+            return
+        values = [self.address(p, frame) for p in launch.buffers]
+        values += [frame.env[s] for s in launch.symbols]
+        if kernel.fails:
+            values.append(self.loaded.error)
+        function = self.loaded.functions[id(launch)]
+        try:
+            self.device.launch(
+                function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes
+            )
+        except Exception as error:
+            at = f" ({launch.line})" if launch.line else ""
+            raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None
+
+    def address(self, place: Place, frame: Frame) -> int:
+        """Where a place is now."""
+        kind, where = place
+        if kind == "local":
+            return frame.local[where]  # type: ignore[index]
+        if kind == "buffer":
+            return frame.buffers[where]  # type: ignore[index]
+        if kind == "constant":
+            return self.loaded.constants[where]  # type: ignore[index]
+        base = frame.arena if kind == "arena" else self.loaded.kept
+        return base + self._number(where, frame.env)
+
+    # -- errors of the user's program
+    def reported(self) -> int:
+        """The number of what kernels reported first, which is cleared; 0: nothing. Waits for the
+        device."""
+        code = np.zeros(1, np.int32)
+        self.device.download(code, self.loaded.error)
+        number = int(code[0])
+        if number:
+            self.device.clear(self.loaded.error, 4)
+        return number
+
+
+def _turn(loop: Loop[L, E], inside: Frame) -> None:
+    """The places of the states change."""
+    local = inside.local
+    for turn in loop.turns:
+        local[turn.now], local[turn.next] = local[turn.next], local[turn.now]
