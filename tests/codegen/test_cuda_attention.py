@@ -21,7 +21,7 @@ from graphc.evaluate import evaluate as graph_evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.attention import match
-from graphc.loops.cuda_attention import _line_of_key
+from graphc.loops.cuda_attention_plain import line_of_key
 from graphc.loops.evaluate import evaluate
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
@@ -294,7 +294,7 @@ def test_the_line_of_a_key(size: int, lanes: int) -> None:
         for k in range(size):
             key = size * s + k
             line = 16 * (lanes * (key // span) + key % lanes) + key % span // lanes
-            assert _line_of_key(s, k, size, lanes) == line
+            assert line_of_key(s, k, size, lanes) == line
 
 
 def test_no_quotient_of_a_slice_and_an_unrolled_key() -> None:
