@@ -134,7 +134,9 @@ class Paired(Writer):
         return [
             *self.take(self.k),
             *self.ask(self.v, self.step * symbol(self.b), symbol(self.b)),
-            For(k, self.terms, "unroll", (
+            # where it reads queries, ptxas would read so many fragments ahead of all terms that it
+            # kept some in memory
+            For(k, self.terms, "unroll" if self.keeps else "rolled", (
                 *(() if self.keeps else self.queries(symbol(k))),
                 *self.products(self.k, symbol(k), self.scores, self.step // 8, self.q, at),
             )),
