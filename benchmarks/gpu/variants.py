@@ -53,7 +53,12 @@ def grouped(u: int, v: int) -> dict[str, Any]:
 
 
 def form(*numbers: Any) -> dict[str, Any]:
-    return {"FORMS": (cuda_attention_paired.Form(*numbers),), "REGISTERS": 255, "PAIRED_BYTES": ALL}
+    return {
+        "FORMS": (cuda_attention_paired.Form(*numbers),),
+        "REGISTERS": 255,
+        "KEPT": 255,
+        "PAIRED_BYTES": ALL,
+    }
 
 
 PRODUCTS = (

@@ -25,6 +25,9 @@ PAIRED_BYTES = 96 * 1024
 LOG2_E = L.const(math.log2(math.e), F32)
 REGISTERS = 200
 """32-bit numbers that a thread may hold beside indices."""
+KEPT = 170
+"""The same where it keeps the queries: then nothing holds ptxas back from reading fragments
+ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Paired(Writer):
     def fits(self) -> bool:
         ahead = max(0 if c.sends else words_of(c.stage) for c in (self.k, self.v))
         words = sum(map(words_of, (self.q, self.scores, self.results))) + ahead // 2
-        return self.shared_bytes <= PAIRED_BYTES and words <= REGISTERS
+        return self.shared_bytes <= PAIRED_BYTES and words <= (KEPT if self.keeps else REGISTERS)
 
     # -- copies: past the registers, or in two halves
     def ask(self, copy: MatrixCopy, first: Index, block: Index) -> list[Stmt]:

@@ -152,10 +152,9 @@ class Writer:
         known = self.place.known | dict(tile.loops)
         nothing = (Store(self.weights, at, L.const(-math.inf, outer)),)
         query, key = self.start + tile.row, self.step * symbol(self.b) + tile.column
-        cond = L.both(
-            self.place.less(query, self.nest.queries, known),
-            self.place.less(key, self.nest.keys, known),
-        )
+        # of a map that reads nothing, rows beyond the queries may have weights that nobody reads
+        inside = self.place.less(query, self.nest.queries, known) if self.nest.reads else None
+        cond = L.both(inside, self.place.less(key, self.nest.keys, known))
         scores = self.map(query, key, at)
         if cond is not None:
             scores = (If(cond, scores, nothing),)
