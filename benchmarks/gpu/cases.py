@@ -27,6 +27,7 @@ class Case:
         scale: of the random inputs.
         start: of a column: makes a call without arguments, for what has inputs of its own.
         tiny: the same case for a rehearsal, where smaller inputs are not enough.
+        dims: names of extents, as `graphc.jit` takes them, of arguments that may have any.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     scale: float = 1.0
     start: Callable[[Any], Callable[[], Any]] | None = None
     tiny: Case | None = None
+    dims: dict[str, Any] | None = None
 
 
 SIZE = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "f64": 8, "i32": 4}

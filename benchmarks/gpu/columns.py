@@ -36,7 +36,10 @@ class Graphc:
             3: lambda x, y, z: case.run(np, x, y, z),
             5: lambda x, y, z, u, v: case.run(np, x, y, z, u, v),
         }  # fmt: skip
-        return self.jit(functions[len(case.inputs)], **({"precision": "tf32"} if case.tf32 else {}))
+        options: dict[str, Any] = {"precision": "tf32"} if case.tf32 else {}
+        if case.dims is not None:
+            options["dims"] = case.dims
+        return self.jit(functions[len(case.inputs)], **options)
 
     def jit(self, function: Callable[..., Any], **options: Any) -> Any:
         return self.graphc.jit(function, device="cuda", **self.options, **options)

@@ -1,6 +1,6 @@
 """Times of kernels whose schedules differ in some numbers: `python -m benchmarks.gpu.variants
-[SECONDS] [--wgmma]`, on a device. The numbers that win become the ones of
-graphc/loops/cuda_staged.py, cuda_wgmma.py, cuda_contract.py and cuda_attention.py; nothing is kept.
+[SECONDS] [--wgmma]`, on a device. The numbers that win become the ones of cuda_staged.py,
+cuda_wgmma.py, cuda_contract.py and cuda_attention_paired.py (graphc/loops); nothing is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from graphc.codegen import cuda
 from graphc.codegen.cuda import CudaKernel
 from graphc.device import build, loaded
-from graphc.loops import cuda_attention, cuda_contract, cuda_staged, cuda_wgmma
+from graphc.loops import cuda_attention_paired, cuda_contract, cuda_staged, cuda_wgmma
 
 from . import cases
 from .cases import Case
@@ -53,7 +53,12 @@ def grouped(u: int, v: int) -> dict[str, Any]:
 
 
 def form(*numbers: Any) -> dict[str, Any]:
-    return {"FORMS": (cuda_attention._Form(*numbers),), "REGISTERS": 255, "PAIRED_BYTES": ALL}
+    return {
+        "FORMS": (cuda_attention_paired.Form(*numbers),),
+        "REGISTERS": 255,
+        "KEPT": 255,
+        "PAIRED_BYTES": ALL,
+    }
 
 
 PRODUCTS = (
@@ -133,7 +138,7 @@ def set_to(variant: Variant) -> Iterator[None]:
     before: list[tuple[Any, str, Any]] = []
     modules = (
         (cuda_staged, variant.staged), (cuda_contract, variant.contract),
-        (cuda_attention, variant.attention), (cuda, {"MAX_SHARED_BYTES": ALL}),
+        (cuda_attention_paired, variant.attention), (cuda, {"MAX_SHARED_BYTES": ALL}),
         (cuda_wgmma, variant.wgmma or {}),
     )  # fmt: skip
     staged, grouped = cuda_staged.Staged.slice, cuda_wgmma.Grouped.slice

@@ -164,7 +164,10 @@ def sorts() -> list[Whole]:
 
         return Whole(name, sort, calls, options)
 
-    lengths = [(n,) for n in (0, 1, 2, 3, 33, 1024, 1025, 4099)]
+    lengths = [
+        (n,) for n in (0, 1, 2, 3, 33, 64, 65, 1024, 1025, 4096, 4099, long(70_001), long(1 << 20))
+    ]
+    rows = [(0, 7), (3, 0), (40, 50), (9, 1000), (2, long(9001)), (3, long(40_000))]
     return [
         one("rows of 1024", (long(2000), 1024)), one("odd rows", (30, 1023)),
         one("rows of 2", (long(10_000), 2)), one("rows of 5003", (9, 5003)),
@@ -180,6 +183,8 @@ def sorts() -> list[Whole]:
         one("bools", (9, 1000), places=True, dtype="?"),
         one("symbolic rows", (0, 33), (1, 33), (500, 33), dims={"x": ("n", None)}),
         one("symbolic length", *lengths, dims={"x": "n"}),
+        one("symbolic rows of any length", *rows, dims={"x": ("m", "n")}),
+        one("symbolic positions of halves", *rows, places=True, dtype="f2", dims={"x": ("m", "n")}),
         one("symbolic positions", *lengths, places=True, dims={"x": "n"}),
     ]  # fmt: skip
 

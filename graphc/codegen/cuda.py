@@ -497,9 +497,9 @@ class _Kernel:
             self.thread_loop(loop)
         elif loop.kind == "vector":
             self.vector_loop(loop)
-        elif loop.kind in ("serial", "unroll"):
-            if loop.kind == "unroll":
-                self.emit("#pragma unroll")
+        elif loop.kind in ("serial", "rolled", "unroll"):
+            if loop.kind != "serial":
+                self.emit("#pragma unroll" + " 1" * (loop.kind == "rolled"))
             self.counted(loop, "0", "1")
         else:
             raise LoweringError(f"{self.func.name}: a {loop.kind} loop is not scheduled for CUDA")

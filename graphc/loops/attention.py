@@ -68,6 +68,13 @@ class Attention:
     rows: tuple[Buffer, ...] = ()
     """Where the greatest score and the logarithm of the sum of a query go."""
 
+    @property
+    def reads(self) -> bool:
+        """Does the map read memory?"""
+        values = (*(let.value for let in self.score), self.value)
+        loads = (e for v in values for e in L.walk(v) if isinstance(e, Load))
+        return any(load != self.product for load in loads)
+
 
 class _Strange(Exception):
     """The nest has another form."""

@@ -238,15 +238,47 @@ class MatrixCopy(Copy):
 
     __slots__ = ()
 
+    @property
+    def long(self) -> int:
+        """Numbers of a line of the tile."""
+        return self.depth if self.deep else self.extent
+
+    @property
+    def groups(self) -> int:
+        """Pieces of a line; with 8 lines at once a power of 2, so that a thread's next piece is as
+        many bytes further as the one before. Some threads then have nothing to do."""
+        groups = self.long // self.lanes
+        return 1 << (groups - 1).bit_length() if self.eight else groups
+
+    @property
+    def eight(self) -> bool:
+        """Do pieces go through 8 lines at once? So they do where a line is no multiple of all
+        banks, or has an odd number of them."""
+        groups, lines = self.long // self.lanes, self.extent * self.depth // self.long
+        uneven = self.long * self.tile.dtype.nbytes % BANK_BYTES or groups & (groups - 1)
+        return bool(uneven) and self.lanes > 1 and lines % 8 == 0
+
+    @property
+    def pieces(self) -> int:
+        return self.extent * self.depth // self.long * self.groups
+
     def where(self, piece: Index) -> tuple[Index, Index]:
-        """Pieces go line by line; where a line is no multiple of all banks, 8 lines at once."""
-        long, lines = (self.depth, self.extent) if self.deep else (self.extent, self.depth)
-        groups = long // self.lanes
+        """Pieces go line by line, or through 8 lines at once."""
+        groups = self.groups
         line, place = piece // groups, self.lanes * (piece % groups)
-        if long * self.tile.dtype.nbytes % BANK_BYTES and self.lanes > 1 and lines % 8 == 0:
+        if self.eight:
             line = piece % 8 + 8 * (piece // (8 * groups))
             place = self.lanes * (piece // 8 % groups)
         return (line, place) if self.deep else (place, line)
+
+    def each(self, body: Callable[[Index, Index, dict[str, int]], Sequence[Stmt]]) -> list[Stmt]:
+        def inside(piece: Index, turn: Index, known: dict[str, int]) -> Sequence[Stmt]:
+            place = self.where(piece)[1 if self.deep else 0]
+            cond = self.place.less(place, self.long, known)
+            stmts = body(piece, turn, known)
+            return stmts if cond == L.TRUE else [If(cond, tuple(stmts))]
+
+        return super().each(inside)
 
     def _at(self, slot: Index, own: Index, term: Index, e: Index) -> tuple[Index, ...]:
         return (slot, own, term + e) if self.deep else (slot, term, own + e)

@@ -6,7 +6,8 @@ Immutable. One screen of grammar:
     Buffer   = (name, dtype, shape: Index*, strides: Index*?, space, access)
                                             space: global|shared|local|register|private
     Stmt     = For(var, extent: Index, kind, body)
-                                            kind: serial|parallel|vector|unroll|block|thread
+                                            kind: serial|rolled|parallel|vector|unroll|block|
+                                            thread
              | Let(name, value)             name holds the value until the end of the block
              | Store(buffer, index*, value) | Accumulate(buffer, index*, op, value)
              | Alloc(buffer)                lives until the end of the block
@@ -30,9 +31,10 @@ A scalar has a real dtype: complex buffers are buffers of their parts with one m
 are the C-contiguous ones unless given. A `vector` loop has a constant extent, the lanes: every
 expression that its variable reaches is a vector, an If whose condition it reaches is a mask, and an
 Accumulate whose place it does not reach reduces across the lanes in a fixed order. An `unroll` loop
-has a constant extent and is written out. A `parallel` loop stands at the top level of the function;
-its iterations are independent. `block` and `thread` loops belong to CUDA. A Load whose guard is
-false reads nothing and is 0.
+has a constant extent and is written out; a `rolled` one is a serial loop that CUDA's compiler may
+not write out. A `parallel` loop stands at the top level of the function; its iterations are
+independent. `block` and `thread` loops belong to CUDA. A Load whose guard is false reads nothing
+and is 0.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from .. import types as ty
 from ..types import BOOL, I64, Dim, DType, Extent
 
 Index = Extent
-FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
+FOR_KINDS = ("serial", "rolled", "parallel", "vector", "unroll", "block", "thread")
 SPACES = ("global", "shared", "local", "register", "private")
 ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
 

@@ -101,7 +101,10 @@ class _Schedule:
             self.place(stmt)
         self.connect()
         body = tuple(k for s in self.segments if s.stmts for k in self.kernels(s))
-        return replace(self.func, body=(*(Alloc(b) for b in self.names.workspace), *body))
+        used = A.used_names(body)  # memory that a serial program needed may not be
+        params = tuple(p for p in self.func.params if p.access != "temp" or p.name in used)
+        workspace = (Alloc(b) for b in self.names.workspace)
+        return replace(self.func, params=params, body=(*workspace, *body))
 
     def promote(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
         """Arrays of the function itself stand in global memory; single elements travel with their

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,7 +20,7 @@ from graphc.evaluate import evaluate as graph_evaluate
 from graphc.ir import Graph
 from graphc.loops import ir as L
 from graphc.loops.attention import match
-from graphc.loops.cuda_attention import _line_of_key
+from graphc.loops.cuda_attention_plain import line_of_key
 from graphc.loops.evaluate import evaluate
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
@@ -29,7 +28,7 @@ from graphc.types import BF16, F16, F32, F64, Dim, DType
 from tests.ops.test_attention import one as of_card
 
 from . import cuda_graphs
-from .cuda_graphs import GraphKernels, graph_kernels
+from .cuda_graphs import GraphKernels, graph_kernels, renamed
 from .test_cuda_contract import shared_accesses
 
 needs_gcc = pytest.mark.skipif(not cuda_cpu.available(), reason="g++ is not on PATH")
@@ -275,15 +274,14 @@ def test_combine_is_verified() -> None:
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_it(arch: str) -> None:
+    names = ("causal_bf16", "masked_f16", "odd_f32", "d80_f16", "d128_f16")
     kernels = [
-        k
-        for name in ("causal_bf16", "masked_f16", "odd_f32")
+        renamed(k, f"{name}_{k.name}")
+        for name in names
         for k in print_cuda(schedule_cuda(loops(PROGRAMS[name])))
     ]
-    for k, kernel in enumerate(kernels):
-        text = kernel.source.replace(f" {kernel.name}(", f" attention{k}(")
-        kernels[k] = replace(kernel, source=text)
-    assert b"attention2" in nvcc.compile_cubin(translation_unit(kernels), arch)
+    used = nvcc.resources(translation_unit(kernels), arch)
+    assert len(used) == len(kernels) and all(r.spill_bytes == 0 for r in used.values())
 
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
@@ -294,7 +292,7 @@ def test_the_line_of_a_key(size: int, lanes: int) -> None:
         for k in range(size):
             key = size * s + k
             line = 16 * (lanes * (key // span) + key % lanes) + key % span // lanes
-            assert _line_of_key(s, k, size, lanes) == line
+            assert line_of_key(s, k, size, lanes) == line
 
 
 def test_no_quotient_of_a_slice_and_an_unrolled_key() -> None:

@@ -23,9 +23,6 @@ from tests.codegen.cuda_graphs import renamed
 needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
 GOLDEN = Path(__file__).parent / "golden"
 SPILLS = {
-    # 128 numbers of the result, 64 scores and their addresses in 255 registers: a few words are
-    # left over (with 48 keys a block on sm_120, with 32 on sm_90); 8 warps would have half as many
-    "on_attention_f16_128__k0_attention": 64,
     "on_product_f64_2048__k0_dot": 8,  # on sm_120
 }
 """Bytes a thread may keep in memory, where that is not 0."""

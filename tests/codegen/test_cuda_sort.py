@@ -16,6 +16,7 @@ import graphc
 import graphc.numpy as gnp
 from graphc.codegen import cuda_cpu, nvcc
 from graphc.codegen.cuda import CudaKernel, print_cuda, translation_unit
+from graphc.evaluate import evaluate as graph_evaluate
 from graphc.loops import cuda_sort
 from graphc.loops.evaluate import evaluate
 from graphc.loops.ir import LoopFunc
@@ -60,15 +61,30 @@ CASES = {
     "columns": Case(lambda x: np.sort(x, axis=0), (65, 6), "f32"),
     "complex": Case(rows, (2, 50), "c64"),
     "one_row": Case(rows, (300,), "f32"),
-    "long": Case(places, (2, 5000), "i16", kernels=14),
-    "long_row": Case(rows, (4097,), "f32", kernels=14),
+    "long": Case(places, (2, 5000), "i16", kernels=3),
+    "long_row": Case(rows, (4097,), "f32", kernels=3),
+    "longer_row": Case(rows, (8193,), "f32", kernels=4),
     "many_rows": Case(rows, ("n", 33), "f32", extents=(("n", 9),)),
     "no_rows": Case(rows, ("n", 33), "f32", extents=(("n", 0),)),
 }
 
 
+ANY = {
+    # name: (the case, values of n)
+    "row": (Case(rows, ("n",), "f32"), (0, 1, 2, 64, 65, 300, 4096, 4097, 9001, 20000)),
+    "rows": (Case(rows, ("b", "n"), "f16"), (0, 1, 3, 100, 4500)),
+    "places": (Case(places, ("b", "n"), "i16"), (2, 63, 1000, 8193)),
+    "descending": (Case(descending, ("b", "n"), "f64"), (2, 63, 70, 5000)),
+    "columns": (Case(lambda x: np.sort(x, axis=0), ("n", 3), "c64"), (0, 2, 64, 700, 4100)),
+    "bools": (Case(places, ("n",), "bool"), (1, 65, 4099)),
+}
+"""Rows of any length: the same kernels for all of them."""
+PASSES = cuda_sort.MOST - 11
+"""Doublings from runs of 4096 on."""
+
+
 def loops(name: str) -> LoopFunc:
-    case = CASES[name]
+    case = CASES[name] if name in CASES else ANY[name.removeprefix("any ")][0]
     kernels = graphc.jit(case.run).lower(graphc.spec(case.shape, case.dtype)).kernels
     (func,) = (k.naive.func for k in kernels if "sort" in k.naive.func.name)
     return func
@@ -81,7 +97,8 @@ def printed(name: str) -> tuple[CudaKernel, ...]:
 
 @cache
 def programs() -> dict[str, cuda_cpu.CpuProgram]:
-    return dict(zip(CASES, cuda_cpu.build([printed(name) for name in CASES]), strict=True))
+    names = [*CASES, *(f"any {name}" for name in ANY)]
+    return dict(zip(names, cuda_cpu.build([printed(name) for name in names]), strict=True))
 
 
 def arrays(func: LoopFunc, env: dict[str, int]) -> dict[str, np.ndarray]:
@@ -106,28 +123,78 @@ def arrays(func: LoopFunc, env: dict[str, int]) -> dict[str, np.ndarray]:
     return found
 
 
+def sorted_by_the_evaluator(case: Case, x: np.ndarray) -> np.ndarray:
+    """What the last result is to be; complex numbers are given in parts."""
+    graph = graphc.jit(case.run).lower(graphc.spec(case.shape, case.dtype)).graph
+    dtype = graph.params[0].dtype
+    (wanted,) = graph_evaluate(graph, [x.view(dtype.numpy)[..., 0] if dtype.is_complex else x])
+    return wanted
+
+
+def check(name: str, case: Case, env: dict[str, int]) -> None:
+    """To the bit as the evaluator sorts, with the threads in either order."""
+    func, program = loops(name), programs()[name]
+    found, backwards = (arrays(func, env) for _ in range(2))
+    wanted = sorted_by_the_evaluator(case, found[func.params[0].name])
+    assert program.run(found, env) == 0
+    assert program.run(backwards, env, reverse=True) == 0
+    outs = [p.name for p in func.params if p.access == "out"]
+    assert [found[out].tobytes() for out in outs] == [backwards[out].tobytes() for out in outs]
+    assert found[outs[-1]].tobytes() == wanted.tobytes()
+
+
 @needs_gcc
 @pytest.mark.parametrize("name", CASES)
 def test_on_the_cpu(name: str) -> None:
-    func, env = loops(name), dict(CASES[name].extents)
-    wanted, found, backwards = (arrays(func, env) for _ in range(3))
-    evaluate(func, wanted, env)
-    assert programs()[name].run(found, env) == 0
-    assert programs()[name].run(backwards, env, reverse=True) == 0
-    for p in func.params:
-        if p.access == "out":
-            assert found[p.name].tobytes() == backwards[p.name].tobytes()
-            np.testing.assert_array_equal(found[p.name], wanted[p.name])
-            if p.dtype.is_float:
-                np.testing.assert_array_equal(np.signbit(found[p.name]), np.signbit(wanted[p.name]))
+    check(name, CASES[name], dict(CASES[name].extents))
 
 
-@pytest.mark.parametrize("name", ["seven", "two", "columns", "one_row"])
+@needs_gcc
+@pytest.mark.parametrize("name", ANY)
+def test_rows_of_any_length(name: str) -> None:
+    case, extents = ANY[name]
+    for n in extents:
+        check(f"any {name}", case, {"b": 3, "n": n})
+
+
+@pytest.mark.parametrize("length", [0, 1, 64, 65, 4096, 4097, 8192, 8193, 1 << 24, 1 << 30])
+def test_what_a_length_does_not_need_is_left_out(length: int) -> None:
+    env = {"b": 1, "n": length}
+    launched = [
+        all(cuda_cpu.evaluate(extent, env) for extent in kernel.grid)
+        for kernel in printed("any rows")
+    ]
+    passes = [length > cuda_sort.SHORT << k for k in range(PASSES)]
+    assert launched == [0 < length <= 64, length > 64, *passes, length > cuda_sort.SHORT]
+
+
+@pytest.mark.parametrize("name", ["row", "columns"])
+def test_loops_of_any_length_evaluate_to_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With limits at which short rows already take all ways, the last one too: all runs at once."""
+    monkeypatch.setattr(cuda_sort, "COUNTED", 2)
+    monkeypatch.setattr(cuda_sort, "SHORT", 4)
+    monkeypatch.setattr(cuda_sort, "MOST", 4)
+    func = loops(f"any {name}")
+    scheduled = verify(schedule_cuda(func), "cuda")
+    for n in (0, 1, 2, 3, 4, 5, 9, 16, 17, 33, 60):
+        env = {"n": n}
+        wanted, found = arrays(func, env), arrays(func, env)
+        evaluate(func, wanted, env)
+        evaluate(scheduled, found, env)
+        for p in func.params:
+            if p.access == "out":
+                np.testing.assert_array_equal(found[p.name], wanted[p.name])
+
+
+@pytest.mark.parametrize("name", ["seven", "two", "columns"])
 def test_scheduled_loops_evaluate_to_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     func, env = loops(name), dict(CASES[name].extents)
     wanted = arrays(func, env)
     evaluate(func, wanted, env)
-    for short in (cuda_sort.SHORT, 1):  # in a block, and level by level
+    for counted, short in ((64, 4096), (1, 4096), (1, 1)):  # in a block, and level by level
+        monkeypatch.setattr(cuda_sort, "COUNTED", counted)
         monkeypatch.setattr(cuda_sort, "SHORT", short)
         found = arrays(func, env)
         evaluate(verify(schedule_cuda(func), "cuda"), found, env)
@@ -140,8 +207,11 @@ def test_scheduled_loops_evaluate_to_the_same(name: str, monkeypatch: pytest.Mon
 def test_no_row_is_one_thread_s(name: str) -> None:
     kernels = printed(name)
     assert len(kernels) == CASES[name].kernels
-    assert all(np.prod(k.block) >= 32 for k in kernels)
-    assert (len(kernels) > 1) or "__syncthreads" in kernels[0].source or kernels[0].block[0] == 32
+    env = dict(CASES[name].extents)
+    elements = np.prod([cuda_cpu.evaluate(e, env) for e in loops(name).params[0].shape])
+    for kernel in kernels:
+        blocks = [cuda_cpu.evaluate(extent, env) for extent in kernel.grid]
+        assert np.prod(blocks) * np.prod(kernel.block) * 16 >= elements
 
 
 @needs_nvcc
@@ -150,6 +220,8 @@ def test_nvcc_takes_it(arch: str) -> None:
     kernels = [
         renamed(k, f"{n}_{k.name}") for n in ("rows", "complex", "columns") for k in printed(n)
     ]
-    kernels += [renamed(k, f"long_{k.name}") for k in printed("long")[-3:]]
+    kernels += [renamed(k, f"long_{k.name}") for k in printed("long")]
+    some = printed("any rows")
+    kernels += [renamed(k, f"any_{k.name}") for k in (*some[:3], *some[-2:])]
     used = nvcc.resources(translation_unit(kernels), arch)
     assert len(used) == len(kernels) and all(r.spill_bytes == 0 for r in used.values())
