@@ -646,9 +646,10 @@ class _Kernel:
         if self.unbound() or not isinstance(load, Load) or not isinstance(loop.extent, int):
             raise LoweringError(f"{self.func.name}: what is copied to {target.name} is no copy")
         buffers = ((target, store.index), (load.buffer, load.index))
-        fits = target.name in self.shared_names and all(
+        whole = loop.extent == 1 or all(
             linear(self.offset(buffer, index), loop.var, loop.extent) for buffer, index in buffers
         )
+        fits = whole and target.name in self.shared_names
         if not fits:
             raise LoweringError(f"{self.func.name}: {target.name} is copied to in pieces")
         to, source = (
@@ -706,7 +707,7 @@ class _Kernel:
         self.whole_warp("an Mma")
         places = ((stmt.target, stmt.target_index), (stmt.a, stmt.a_index), (stmt.b, stmt.b_index))
         parts = ", ".join(f"&{self.place(buffer, index)}" for buffer, index in places)
-        self.emit(f"gc_mma_{stmt.dtype.name}({parts});")
+        self.emit(f"gc_mma_{stmt.kind}({parts});")
 
     def transpose(self, stmt: L.Transpose) -> None:
         """Through shared memory where the whole block is here, else element by element."""

@@ -210,10 +210,10 @@ class DevicePlan:
 class _Planner:
     def __init__(
         self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None,
-        chosen: Chosen | None,
+        chosen: Chosen | None, tf32: bool,
     ):  # fmt: skip
         self.graph, self.check_finite = graph, check_finite
-        self.arch, self.chosen = arch, chosen
+        self.arch, self.chosen, self.tf32 = arch, chosen, tf32
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
             self.places[value] = ("buffer", k)
@@ -500,7 +500,7 @@ class _Planner:
         """The launches of a function; its workspace is added to the places and to what is held.
         Its parameters are known by their names to the other parts of a kernel."""
         shared = {buffer.name for buffer in func.params if buffer.name in places}
-        func = schedule_cuda(func, self.arch)
+        func = schedule_cuda(func, self.arch, self.tf32)
         for buffer in workspace(func):
             if buffer.name in shared:
                 continue
@@ -548,14 +548,15 @@ def plan_device(
     check_finite: bool = False,
     arch: str | None = None,
     chosen: Chosen | None = None,
+    tf32: bool = False,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`, `arch` as `schedule_cuda`. `chosen` says which products are the library's;
-    None: none."""
+    `codegen.plan.plan`, `arch` and `tf32` as `schedule_cuda`. `chosen` says which products are the
+    library's; None: none."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    return _Planner(graph, strided, check_finite, arch, chosen).run()
+    return _Planner(graph, strided, check_finite, arch, chosen, tf32).run()
