@@ -59,6 +59,9 @@ SHARING_WORDS = (64, 96)
 """What a thread of 256 holds in register buffers, more than the first and at most the second, when
 128 registers are enough for it but the compiler may take a few more (f32 tiles: 129 on sm_90, 161
 for images). It is told not to: two such blocks share the 65536 registers of a processor."""
+DOUBLE_WORDS = 32
+"""What such a thread holds of f64, more than this, when the compiler may spill some bytes so that
+another block fits. It is told that one is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,8 @@ class _Kernel:
         self.grouped = any(isinstance(s, L.GroupMma) for s in L.statements((phase,)))
         self.is_dynamic = self.grouped or _shared_bytes(phase) > STATIC_SHARED_BYTES
         self.functions: dict[str, None] = {}
-        self.register_bytes = 0
+        self.register_bytes = self.double_bytes = 0
+        self.multiplies = any(isinstance(s, L.Mma) for s in L.statements((phase,)))
         self.fails = self.synchronizes = False
         self.shared_names: set[str] = set()
         self.apart = 0
@@ -202,7 +206,7 @@ class _Kernel:
         bounds = f"{x * y * z}"
         if x * y * z == 256 and least < self.register_bytes <= most:
             bounds += ", 2"
-        elif self.grouped:
+        elif self.grouped or (x * y * z == 256 and self.double_bytes > 4 * DOUBLE_WORDS):
             bounds += ", 1"
         head = f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(\n    '
         if self.dynamic_bytes:
@@ -436,6 +440,8 @@ class _Kernel:
         size = max(size, 1)
         if buffer.space != "shared":
             self.register_bytes += size * buffer.dtype.nbytes
+            if buffer.dtype is ty.F64 and not self.multiplies:
+                self.double_bytes += size * buffer.dtype.nbytes
             self.emit(f"{ctype} {name}[{size}];")
             return
         copies = [

@@ -23,7 +23,7 @@ from graphc.loops.evaluate import evaluate
 from graphc.loops.lower import lower
 from graphc.loops.schedule_cuda import schedule_cuda
 from graphc.loops.verify import verify
-from graphc.types import C64, F16, F32, F64, DType
+from graphc.types import C64, C128, F16, F32, F64, DType
 from tests.programs import M, N, arguments, dot, op, tensor
 from tests.random_graphs import assert_close, tolerances
 
@@ -336,13 +336,23 @@ def test_no_bank_conflicts(dtype: DType, left: bool, right: bool) -> None:
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_them_without_spills(arch: str) -> None:
-    """The largest tiles, of operands that are copied 16 and 4 or 8 bytes at once."""
+    """The largest tiles, of operands that are copied 16 and 4 or 8 bytes at once; and f64 that is
+    multiplied without tensor cores."""
     found = []
+    for name, graph, arch_of in (
+        ("plain_nn", product(2048, 512, 2048, F64), "sm_120"),
+        ("plain_tn", product(2048, 512, 2048, F64, True), "sm_120"),
+        ("plain_small", product(1024, 512, 1024, F64), "sm_120"),
+        ("complex", product(1024, 512, 1024, C128, True, True), None),
+        ("apart", apart("sum", 1024, 512, 1024, F64), None),
+    ):
+        (kernels,) = cuda_graphs.graph_kernels(graph, arch=arch_of).kernels
+        found += [renamed(k, name) for k in kernels]
     for dtype in (F32, F64):
         for n, left, right in ((2048, 0, 0), (2048, 1, 1), (4095, 0, 1)):
             graph = product(n, 512, n, dtype, bool(left), bool(right))
             (kernels,) = cuda_graphs.graph_kernels(graph, tf32=True).kernels
             found += [renamed(k, f"{dtype.name}_{n}_{left}{right}") for k in kernels]
     used = nvcc.resources(translation_unit(found), arch)
-    assert len(used) == 6
+    assert len(used) == 11
     assert [name for name, one in used.items() if one.spill_bytes] == []

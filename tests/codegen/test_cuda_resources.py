@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import graphc
-from benchmarks.gpu.cases import Case, every
+from benchmarks.gpu.cases import Case, every, tf32_products
 from graphc.codegen import nvcc
 from graphc.codegen.cuda import CudaKernel, architecture, print_cuda, translation_unit
 from graphc.loops.schedule_cuda import schedule_cuda
@@ -26,10 +26,9 @@ SPILLS = {
     # 128 numbers of the result, 64 scores and their addresses in 255 registers: a few words are
     # left over (with 48 keys a block on sm_120, with 32 on sm_90); 8 warps would have half as many
     "on_attention_f16_128__k0_attention": 64,
-    "on_product_f64_2048__k0_dot": 8,  # on sm_120
 }
 """Bytes a thread may keep in memory, where that is not 0."""
-LEFT_OUT = re.compile(r"product (f32 (2048|4096)|bf16 (1024|2048|4096)|f16 (4096|8192))")
+LEFT_OUT = re.compile(r"product (f32 (2048|4096)|tf32 (2048|8192)|bf16 (1024|2048|4096)|f16 (4096|8192))")
 """The same kernel as another's, for other extents."""
 
 
@@ -42,12 +41,12 @@ def kernels(arch: str | None = None) -> list[CudaKernel]:
     """The kernels of every case, each once, named after it; with `arch`, those that are for that
     architecture alone."""
     found: dict[str, CudaKernel] = {}
-    for case in every():
+    for case in (*every(), *tf32_products()):
         if LEFT_OUT.fullmatch(case.name):
             continue
         stem = re.sub(r"\W+", "_", case.name.replace("+", "plus").replace(".", "")).strip("_")
         for kernel in lowered(case).kernels:
-            for one in print_cuda(schedule_cuda(kernel.naive.func, arch)):
+            for one in print_cuda(schedule_cuda(kernel.naive.func, arch, case.tf32)):
                 if arch is not None and not one.functions:
                     continue
                 bare = renamed(one, "NAME").source
