@@ -301,8 +301,8 @@ GC_DEVICE void gc_mma_tf32(float* d, const float* a, const float* b) {
       : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
         "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
 }
-// Only Hopper has the large product; elsewhere it would be made of small ones by ptxas, one after
-// another. Both add the terms in order, each time with one rounding.
+// Only Hopper has the large product; elsewhere ptxas would make small ones of it. Both round once
+// for each term, as fma does.
 GC_DEVICE void gc_mma_f64_small(double* d, double a, double b) {
   asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
       : "+d"(d[0]), "+d"(d[1]) : "d"(a), "d"(b));

@@ -13,14 +13,16 @@ The nest is taken apart by contraction.py, as for the CPU. Loops around that one
 depend on join the other side's axis (the places of an image are rows of its convolution), the rest
 is the grid's z. Each thread sums 8 x 8, 8 x 4, 4 x 8 or 4 x 4 results, term by term in order, so
 the bits are those of the naive loops but for the fused multiply-add. Where both sides are 16-bit
-floats that are summed in f32, or signed bytes that are summed in i32, warps multiply on tensor
-cores (`ir.Mma`), 16 or 32 terms at a time.
+floats that are summed in f32, or signed bytes that are summed in i32, or numbers that are summed in
+f64, or in f32 if they may be rounded to tf32, warps multiply on tensor cores (`ir.Mma`), 8 to 32
+terms at a time.
 
 Few results of many terms would leave processors without a tile: then the terms are cut into parts,
 tiles of which go to workspace, and a second kernel adds these in order and ends with g.
 
-The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py, on sm_90 cuda_wgmma.py. How slices
-come to shared memory: cuda_tiles.py. Small products keep their threads: None.
+The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py, of f32 and f64 cuda_numbers.py, on
+sm_90 cuda_wgmma.py. How slices come to shared memory: cuda_tiles.py. Small products keep their
+threads: None.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Tf32(Staged):
     """f32, rounded."""
 
     slice, step = SLICE_BYTES // 4, 8
-    line_bytes = SLICE_BYTES + PACK_BYTES
+    nbytes, padding_bytes = 4, PACK_BYTES
     word: DType = F32
     tile = NumberCopy
 
@@ -107,9 +107,8 @@ class Doubles(Tf32):
     """f64."""
 
     slice = SLICE_BYTES // 8
-    line_bytes = SLICE_BYTES + PADDING_BYTES
+    nbytes, padding_bytes = 8, PADDING_BYTES
     word = F64
-    words = 2
 
 
 def rounded(value: Expr) -> Expr:

@@ -1,4 +1,5 @@
-"""The kernel of a contraction of 16-bit floats on CUDA: tensor cores, slices copied ahead.
+"""The kernel of a contraction of floats on CUDA: tensor cores, slices copied ahead. Of 16-bit ones
+here; cuda_numbers.py has those of others.
 
     for s < stages - 1: send slice s
     for s: wait for slice s; barrier; send slice s + stages - 1
@@ -13,7 +14,7 @@ from __future__ import annotations
 from ..types import U32, DType
 from . import ir as L
 from .cuda_nests import Names, ceil_div, symbol
-from .cuda_tiles import Axis, MatrixCopy, matrix_copy
+from .cuda_tiles import PACK_BYTES, Axis, MatrixCopy, matrix_copy
 from .cuda_writers import Parts, Tensor, unrolled
 from .ir import Alloc, Buffer, Expr, For, If, Index, Stmt
 
@@ -26,7 +27,7 @@ SHARED_BYTES_OF_TWO = 64 * 1024
 STAGES = 4
 """Slices in shared memory, at most."""
 LARGE = 64
-"""Results of a thread beyond which a block has a processor for itself."""
+"""Registers of a thread's results beyond which a block has a processor for itself."""
 PROCESSORS = 132
 """Of an H100."""
 GROUPS = (8, 4, 16, 2)
@@ -46,12 +47,11 @@ class Staged(Tensor):
 
     slice, step = TERMS, 16
     """Terms of a slice, and of a product."""
-    line_bytes = 2 * (TERMS + 8)
-    """What a row of a slice takes of shared memory, at most."""
+    nbytes, padding_bytes = 2, PACK_BYTES
+    """Of a number, and what a row of a slice takes of shared memory besides its numbers, at
+    most."""
     word: DType = U32
     """What a thread holds fragments in."""
-    words = 1
-    """32-bit registers of a result."""
     tile = MatrixCopy
     sends = True
 
@@ -61,10 +61,14 @@ class Staged(Tensor):
 
     def stages_for(self, u: int, v: int, slices: Index) -> int:
         """Slices in shared memory."""
-        nbytes = 16 * (u + v) * self.line_bytes
-        room = SHARED_BYTES if u * v * self.words > LARGE else SHARED_BYTES_OF_TWO
+        nbytes = 16 * (u + v) * (self.slice * self.nbytes + self.padding_bytes)
+        room = SHARED_BYTES if self.held_words(u, v) > LARGE else SHARED_BYTES_OF_TWO
         most = min(STAGES, slices) if isinstance(slices, int) else STAGES
         return max(2, min(most, room // nbytes))
+
+    def held_words(self, u: int, v: int) -> int:
+        """The registers of a thread's results."""
+        return u * v * max(1, self.nbytes // 4)
 
     def group(self, down: Index, across: Index) -> int:
         if not isinstance(down, int) or not isinstance(across, int):
@@ -77,7 +81,7 @@ class Staged(Tensor):
     def fits(self) -> bool:
         # what comes through registers would need too many of them beside the largest tile
         sent = all(c.sends for c in self.copies)
-        small = self.u * self.v * self.words <= LARGE
+        small = self.held_words(self.u, self.v) <= LARGE
         return (sent or small) and self.shared_bytes <= SHARED_BYTES
 
     def stored(self, value: Expr) -> Expr:

@@ -1,7 +1,7 @@
 """How the operands of a contraction come into shared memory, for CUDA: a slice at a time.
 
     tile[k, i] = x[start + i, slice + k]        numbers, for multiply-adds
-    tile[s, i, k] or tile[s, k, i]              16-bit floats, for tensor cores: stage s of a slice
+    tile[s, i, k] or tile[s, k, i]              floats, for tensor cores: stage s of a slice
     tile[i, k] = a word of four numbers         bytes, for tensor cores
 
 A copy has two halves, with the arithmetic of the slice before in between: `fetch` reads a slice

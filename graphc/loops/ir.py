@@ -296,10 +296,10 @@ class Mma:
     With f32 and f64 a word is one number, a and b are f32 or f64, and the tiles are (16, 8) and
     (8, 8): columns 8*c + 2*t become 4*c + t. With f32, `mma.sync.aligned.m16n8k8.row.col.f32.tf32.
     tf32.f32` cuts numbers to tf32, 10 bits after the point, so whoever wants the nearest ones takes
-    them before (the scalar op tf32). With f64 the target is f64, the sums run along the terms in
-    order, on hardware too, and each addition is rounded once, its product not at all (here the
-    product may be, as that of an fma): `mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64`, or by
-    four of m8n8k4.
+    them before (the scalar op tf32). With f64 the target is f64, and each product with its addition
+    is rounded once, as an fma (here as often as an fma may be): `mma.sync.aligned.m16n8k8.row.col.
+    f64.f64.f64.f64`, or four of m8n8k4. In which order one of these adds its terms PTX does not
+    say; they follow each other in the order of the terms.
     """
 
     target: Buffer
