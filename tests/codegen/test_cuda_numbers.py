@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import graphc
+from graphc import environment
 from graphc.codegen import cuda_cpu, nvcc
 from graphc.codegen.cuda import print_cuda, translation_unit
 from graphc.evaluate import evaluate as graph_evaluate
@@ -290,9 +291,14 @@ def test_only_what_may_be_rounded_is() -> None:
     assert print_cuda(plain) == print_cuda(schedule_cuda(lower(f32, "f").func, "sm_80"))
 
 
-def test_doubles_are_multiplied_where_there_are_units_for_it() -> None:
+def test_doubles_are_multiplied_where_there_are_units_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """On every architecture by one kernel; on one that has few units of f64, multiply-adds."""
     graph = product(128, 64, 128, F64)
+    monkeypatch.delenv("GRAPHC_WGMMA", raising=False)
+    known = [environment.schedule_arch(f"sm_{n}") for n in (80, 90, 120)]
+    assert known == ["sm_80", None, "sm_120"]
     assert "gc_mma_f64" in source(graph) and source(graph) == source(graph, arch="sm_90")
     assert "gc_mma" not in source(graph, arch="sm_120")
 
