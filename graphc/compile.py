@@ -85,6 +85,8 @@ class Lowered:
     check_finite: bool = False
     direct: bool = False
     """No rewrite trades digits for speed. So it is under check_finite, which blames single ops."""
+    tf32: bool = False
+    """On a GPU products of f32 may round their operands to tf32."""
     tuner: Tuner | None = None
     """Decides what is not as estimated."""
     is_fused: bool = False
@@ -103,12 +105,14 @@ class Lowered:
     def optimised(self) -> Any:
         """The pipeline's result: the graph of fusions, and a record per pass."""
         # warm starts from the disk cache do not need the passes
-        from .passes.pipeline import DIRECT, PIPELINE, WHOLE, Outcome, run, with_edges
+        from .passes.pipeline import DIRECT, PIPELINE, ROUNDED, WHOLE, Outcome, run, with_edges
         from .passes.winograd import FAR_FILTER_READ, FILTER_READ, as_estimated
 
         if self.is_fused:
             return Outcome(self.graph, ())
         passes = WHOLE if self.check_finite else DIRECT if self.direct else PIPELINE
+        if self.tf32 and passes is PIPELINE:
+            passes = ROUNDED
         if self.tuner is not None or self.has_wide_ports:
             choose = as_estimated if self.tuner is None else self.tuner.edge
             read = FAR_FILTER_READ if self.has_wide_ports else FILTER_READ
@@ -237,7 +241,9 @@ class Lowered:
         for kernel in self.kernels:
             refuse_calls(kernel.node, kernel.naive.func)
         launches = [
-            k for kernel in self.kernels for k in print_cuda(schedule_cuda(kernel.naive.func))
+            k
+            for kernel in self.kernels
+            for k in print_cuda(schedule_cuda(kernel.naive.func, tf32=self.tf32))
         ]
         return translation_unit(launches)
 

@@ -63,6 +63,6 @@ def wgmma() -> bool:
 
 
 def schedule_arch(arch: str) -> str | None:
-    """The architecture whose own instructions kernels for `arch` may have; None: the schedule that
-    runs on every one."""
-    return arch if wgmma() else None
+    """The architecture that the schedule of kernels for `arch` alone may know; None: the one that
+    runs on every architecture, which an H100 has unless wgmma is asked for."""
+    return arch if wgmma() or arch != "sm_90" else None

@@ -614,8 +614,8 @@ def jit(
         name: of the program in dumps and artifacts.
         precision: "direct" sums every product of a convolution as it is written; None may multiply
             less (Winograd) where that is faster and the error stays small (docs/numerics.md).
-            "tf32" is None, and products of f32 may round their operands to tf32 (10 bits) where a
-            device multiplies such numbers faster.
+            "tf32" lets products and convolutions of f32 round their operands to tf32 (10 bits)
+            where a device multiplies such numbers faster; there none multiplies less.
         tune: the first call measures several schedules of the kernels that are worth it, for some
             seconds, and keeps the best on disk; later processes do not measure (docs/guide.md).
         control_flow: "python" rewrites `if`, `while`, `for`, `and`... of the function, and of the

@@ -174,7 +174,7 @@ def layer(xp: Any, x: Any, w: Any, b: Any) -> Any:
 def products() -> list[Case]:
     found = []
     sizes = {"f32": (1024, 2048, 4096, 8192), "bf16": (1024, 2048, 4096, 8192),
-             "f16": (1024, 4096, 8192), "f64": (2048,)}  # fmt: skip
+             "f16": (1024, 4096, 8192), "f64": (2048, 4096)}  # fmt: skip
     some = ("graphc", "torch", "jax", "graphc-generated", "cupy")
     for dtype, many in sizes.items():
         columns = some[:4] if dtype == "bf16" else some
@@ -218,7 +218,12 @@ def products() -> list[Case]:
 
 
 def tf32_products() -> list[Case]:
-    found = []
+    """And a convolution."""
+    x, w = ((64, 56, 56, 64), "f32"), ((3, 3, 64, 64), "f32")
+    found = [
+        Case("conv tf32 56 3x3x64x64", (x, w), conv, conv_torch, moved(x, w, x),
+             2 * math.prod(x[0]) * 9 * 64, ("graphc", "torch"), peak="tf32", tf32=True)
+    ]  # fmt: skip
     for n in (2048, 4096, 8192):
         a = ((n, n), "f32")
         found.append(

@@ -152,20 +152,23 @@ def nests() -> list[Check]:
 
 
 def of_graph(
-    name: str, graph: Graph, fixed: Graph, arrays: list[np.ndarray], made: Any = None
-) -> Check:
-    """A fused graph against its meaning; `made` are its kernels, if they are not the usual ones."""
+    name: str, graph: Graph, fixed: Graph, arrays: list[np.ndarray], made: Any = None,
+    read: list[np.ndarray] | None = None, slack: float = 1.0,
+) -> Check:  # fmt: skip
+    """A fused graph against its meaning; `made` are its kernels, if they are not the usual ones,
+    `read` the arguments as they read them. `slack` times the usual error is allowed."""
     from tests.codegen import cuda_graphs
     from tests.random_graphs import tolerances
 
     one = made or cuda_graphs.graph_kernels(graph)
+    given = arrays if read is None else read
 
     def run(programs: Sequence[running.DeviceProgram]) -> float:
         found = cuda_graphs.run(one, programs, arrays)  # type: ignore[arg-type]
         with np.errstate(all="ignore"):
-            wanted = graph_evaluate(fixed, arrays)
-            allowed = tolerances(fixed, arrays)
-        errors = [excess(f, w, t) for f, w, t in zip(found, wanted, allowed, strict=True)]
+            wanted = graph_evaluate(fixed, given)
+            allowed = tolerances(fixed, given)
+        errors = [excess(f, w, slack * t) for f, w, t in zip(found, wanted, allowed, strict=True)]
         assert max(errors) <= 1, f"{max(errors)} times what is allowed"
         again = cuda_graphs.run(one, programs, arrays)  # type: ignore[arg-type]
         same = all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
@@ -202,6 +205,28 @@ def wgmma() -> list[Check]:
         _Lazy(f"{name} {shape}", lambda name=name, tile=tile: one(name, tile))  # type: ignore[misc]
         for name in suite.PROGRAMS
         for tile, shape in suite.TILES.items()
+    ]
+
+
+def numbers() -> list[Check]:
+    """Products and convolutions of f32 that may be rounded to tf32, and of f64, on tensor cores:
+    each program, and some with each tile. Against the meaning of what is read, for f32 within
+    eight times the error of its sums: tensor cores cut off where they add."""
+    from tests.codegen import test_cuda_numbers as suite
+
+    def one(dtype: str, name: str, tile: tuple[int, int] | None, extents: tuple[int, ...]) -> Check:
+        made = suite.scheduled(dtype, name, tile)
+        fixed = suite.PROGRAMS[dtype, name][0](*extents)
+        arrays = suite.arguments(fixed)
+        read, slack = suite.as_read(dtype, arrays), 8.0 if dtype == "f32" else 1.0
+        title = f"{dtype} {name} {tile or ''} {extents or ''}"
+        return of_graph(title, made.graph, fixed, arrays, made, read, slack)
+
+    keys = [(d, name, None, e) for (d, name), (_, every) in suite.PROGRAMS.items() for e in every]
+    keys += [(*key, ()) for key in suite.FORCED]
+    return [
+        _Lazy(" ".join(map(str, key)), lambda key=key: one(*key))  # type: ignore[misc]
+        for key in keys
     ]
 
 
@@ -359,13 +384,13 @@ def of_programs(programs: Sequence[whole_checks.Whole]) -> list[Check]:
 
 
 GROUPS: dict[str, Callable[[], list[Check]]] = {
-    "scalars": scalars, "nests": nests, "contractions": contractions, "wgmma": wgmma,
-    "attention": attention,
+    "scalars": scalars, "nests": nests, "contractions": contractions, "numbers": numbers,
+    "wgmma": wgmma, "attention": attention,
     "programs": programs, "cumulatives": cumulatives, "sorts": sorts, "control": control,
     "products": products, "graphs": graphs, "cards": cards,
 }  # fmt: skip
-CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "wgmma": 9, "attention": 4, "programs": 8,
-         "cumulatives": 12, "sorts": 9, "control": 5, "products": 20, "graphs": 12,
+CHUNK = {"scalars": 3, "nests": 12, "contractions": 10, "numbers": 12, "wgmma": 9, "attention": 4,
+         "programs": 8, "cumulatives": 12, "sorts": 9, "control": 5, "products": 20, "graphs": 12,
          "cards": 64}  # fmt: skip
 """How many checks one process runs."""
 

@@ -1,6 +1,7 @@
 """Times of kernels whose schedules differ in some numbers: `python -m benchmarks.gpu.variants
-[SECONDS] [--wgmma]`, on a device. The numbers that win become the ones of cuda_staged.py,
-cuda_wgmma.py, cuda_contract.py and cuda_attention_paired.py (graphc/loops); nothing is kept.
+[SECONDS] [--wgmma] [--numbers]`, on a device, by graphc's own kernels. The numbers that win become
+the ones of graphc/loops/cuda_staged.py, cuda_numbers.py, cuda_wgmma.py, cuda_contract.py and
+cuda_attention_paired.py; nothing is kept.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ import numpy as np
 from graphc.codegen import cuda
 from graphc.codegen.cuda import CudaKernel
 from graphc.device import build, loaded
-from graphc.loops import cuda_attention_paired, cuda_contract, cuda_staged, cuda_wgmma
+from graphc.loops import (
+    cuda_attention_paired,
+    cuda_contract,
+    cuda_numbers,
+    cuda_staged,
+    cuda_wgmma,
+)
 
 from . import cases
 from .cases import Case
-from .columns import Graphc
+from .columns import Graphc, GraphcGenerated
 from .speed import checked, host_array, measure, small
 
 
@@ -37,6 +44,8 @@ class Variant:
     attention: dict[str, Any] = field(default_factory=dict)
     wgmma: dict[str, Any] | None = None
     """Where it is there, products are by wgmma."""
+    terms: int = 1
+    """Slices of f32 and f64 are so many times as long."""
 
 
 KILO = 1024
@@ -46,6 +55,10 @@ ALL = 227 * KILO
 
 def only(u: int, v: int) -> dict[str, Any]:
     return {"STAGED_EFFICIENCY": {(u, v): 1.0}}
+
+
+def numbers(u: int, v: int) -> dict[str, Any]:
+    return {"STAGED_EFFICIENCY": {(u, v): 1.0}, "DOUBLE_EFFICIENCY": {(u, v): 1.0}}
 
 
 def grouped(u: int, v: int) -> dict[str, Any]:
@@ -104,6 +117,22 @@ GROUPED = (
     Variant("wgmma 128x64, copies first", {}, grouped(8, 4), wgmma={"COPIES_FIRST": True}),
     Variant("wgmma 128x64, two blocks", {}, grouped(8, 4), wgmma={"SHARED_BYTES": 112 * KILO}),
 )
+NUMBERS = (
+    Variant("as it is"),
+    Variant("128x128", {}, numbers(8, 8)),
+    Variant("128x128, all of shared memory", {"SHARED_BYTES_OF_TWO": 112 * KILO, "STAGES": 6,
+            "SHARED_BYTES": ALL}, numbers(8, 8)),
+    Variant("128x128, long slices", {"SHARED_BYTES_OF_TWO": 112 * KILO, "SHARED_BYTES": ALL},
+            numbers(8, 8), terms=2),
+    Variant("128x128, rows of tiles in order", {"GROUPS": ()}, numbers(8, 8)),
+    Variant("128x64", {}, numbers(8, 4)),
+    Variant("64x128", {}, numbers(4, 8)),
+    Variant("64x64", {}, numbers(4, 4)),
+    Variant("64x64, long slices", {}, numbers(4, 4), terms=2),
+    Variant("128x256 (of f64 none)", {}, numbers(8, 16)),
+    Variant("128x256, all of shared memory (of f64 none)", {"SHARED_BYTES": ALL, "STAGES": 6},
+            numbers(8, 16)),
+)  # fmt: skip
 ATTENTIONS = (
     Variant("as it is"),
     Variant("4 warps of 32, 64 keys, kept", attention=form(4, 2, 64, True)),
@@ -131,6 +160,13 @@ PLAN_WGMMA = (
     ("conv f16 14 3x3x256x256", GROUPED),
 )  # fmt: skip
 """With `--wgmma`."""
+PLAN_NUMBERS = (
+    ("product tf32 4096", NUMBERS), ("product f64 4096", NUMBERS[:9]),
+    ("product tf32 8192", NUMBERS), ("product f64 2048", NUMBERS[:9]),
+    ("product tf32 2048", NUMBERS),
+    ("conv tf32 56 3x3x64x64", NUMBERS),
+)  # fmt: skip
+"""With `--numbers`."""
 
 
 @contextmanager
@@ -142,6 +178,9 @@ def set_to(variant: Variant) -> Iterator[None]:
         (cuda_wgmma, variant.wgmma or {}),
     )  # fmt: skip
     staged, grouped = cuda_staged.Staged.slice, cuda_wgmma.Grouped.slice
+    slices = [(kind, kind.slice) for kind in (cuda_numbers.Tf32, cuda_numbers.Doubles)]
+    for kind, terms in slices:
+        kind.slice = terms * variant.terms
     for module, values in modules:
         for name, value in values.items():
             before.append((module, name, getattr(module, name)))
@@ -153,6 +192,8 @@ def set_to(variant: Variant) -> Iterator[None]:
         yield
     finally:
         cuda_staged.Staged.slice, cuda_wgmma.Grouped.slice = staged, grouped
+        for kind, terms in slices:
+            kind.slice = terms
         for module, name, value in before:
             setattr(module, name, value)
 
@@ -212,7 +253,7 @@ class Runner:
 
 def main(seconds: float, tiny: bool, workers: int, plans: Sequence[Any]) -> None:
     started = time.perf_counter()
-    column, known = Graphc(), {case.name: case for case in cases.every()}
+    column, known = GraphcGenerated(), {case.name: case for case in cases.timed()}
     plan = [(Runner(column, small(known[n]) if tiny else known[n]), some) for n, some in plans]
     units = {unit: 0 for runner, some in plan for one in some for unit in runner.sources(one)}
     with ThreadPoolExecutor(workers) as pool:
@@ -239,7 +280,8 @@ if __name__ == "__main__":
 
         standin.install()
     (*_, seconds) = (60.0, *(float(a) for a in sys.argv[1:] if not a.startswith("--")))
-    chosen = PLAN_WGMMA if "--wgmma" in sys.argv else PLAN
+    chosen = PLAN_NUMBERS if "--numbers" in sys.argv else PLAN
+    chosen = PLAN_WGMMA if "--wgmma" in sys.argv else chosen
     main(seconds, "--tiny" in sys.argv, min(14, os.cpu_count() or 1), chosen)
     sys.stdout.flush()
     os._exit(0)

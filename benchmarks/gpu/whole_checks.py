@@ -408,6 +408,22 @@ def products() -> list[Whole]:
         one("chosen by the rule", _layer, (2048, 1024), (1024, 1024), (1024,), dtype="f16",
             library=None),
         one("rounded to tf32", matmul, (512, 700), (700, 300), tolerance=2e-3, precision="tf32"),
+        *(
+            one(f"rounded to tf32 here, {name}", function, *shapes, tolerance=2e-3,
+                precision="tf32", library=False)
+            for name, function, *shapes in (
+                ("a b", matmul, (512, 700), (700, 300)),
+                ("a.T b.T", lambda a, b: a.T @ b.T, (700, 512), (301, 700)),
+                ("layer", _layer, (1024, 512), (512, 768), (768,)),
+            )
+        ),
+        *(
+            one(f"f64 here, {name}", function, *shapes, dtype="f64", library=False)
+            for name, function, *shapes in (
+                ("a b", matmul, (2048, 700), (700, 2050)),
+                ("1024", matmul, (1024, 1024), (1024, 1024)),
+            )
+        ),
         one("symbolic", matmul, calls=[((n, k), (k, m)) for n, k, m in extents],
             dims={"a": ("n", "k"), "b": ("k", "m")}),
         one("in a scan", lambda h, xs, w: _recurrent(h, xs, w * np.float32(0.02)), (64, 96),

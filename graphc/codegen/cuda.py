@@ -61,6 +61,9 @@ SHARING_WORDS = (64, 96)
 """What a thread of 256 holds in register buffers, more than the first and at most the second, when
 128 registers are enough for it but the compiler may take a few more (f32 tiles: 129 on sm_90, 161
 for images). It is told not to: two such blocks share the 65536 registers of a processor."""
+DOUBLE_WORDS = 32
+"""What such a thread holds of f64, more than this, when the compiler may spill some bytes so that
+another block fits. It is told that one is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,8 @@ class _Kernel:
         self.grouped = any(isinstance(s, L.GroupMma) for s in L.statements((phase,)))
         self.is_dynamic = self.grouped or _shared_bytes(phase) > STATIC_SHARED_BYTES
         self.functions: dict[str, None] = {}
-        self.register_bytes = 0
+        self.register_bytes = self.double_bytes = 0
+        self.multiplies = any(isinstance(s, L.Mma) for s in L.statements((phase,)))
         self.fails = self.synchronizes = False
         self.shared_names: set[str] = set()
         self.apart = 0
@@ -204,7 +208,7 @@ class _Kernel:
         bounds = f"{x * y * z}"
         if x * y * z == 256 and least < self.register_bytes <= most:
             bounds += ", 2"
-        elif self.grouped:
+        elif self.grouped or (x * y * z == 256 and self.double_bytes > 4 * DOUBLE_WORDS):
             bounds += ", 1"
         head = f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(\n    '
         if self.dynamic_bytes:
@@ -445,6 +449,8 @@ class _Kernel:
         size = max(size, 1)
         if buffer.space != "shared":
             self.register_bytes += size * buffer.dtype.nbytes
+            if buffer.dtype is ty.F64 and not self.multiplies:
+                self.double_bytes += size * buffer.dtype.nbytes
             self.emit(f"{ctype} {name}[{size}];")
             return
         copies = [
@@ -655,9 +661,10 @@ class _Kernel:
         if self.unbound() or not isinstance(load, Load) or not isinstance(loop.extent, int):
             raise LoweringError(f"{self.func.name}: what is copied to {target.name} is no copy")
         buffers = ((target, store.index), (load.buffer, load.index))
-        fits = target.name in self.shared_names and all(
+        whole = loop.extent == 1 or all(
             linear(self.offset(buffer, index), loop.var, loop.extent) for buffer, index in buffers
         )
+        fits = whole and target.name in self.shared_names
         if not fits:
             raise LoweringError(f"{self.func.name}: {target.name} is copied to in pieces")
         to, source = (
@@ -715,7 +722,7 @@ class _Kernel:
         self.whole_warp("an Mma")
         places = ((stmt.target, stmt.target_index), (stmt.a, stmt.a_index), (stmt.b, stmt.b_index))
         parts = ", ".join(f"&{self.place(buffer, index)}" for buffer, index in places)
-        self.emit(f"gc_mma_{stmt.dtype.name}({parts});")
+        self.emit(f"gc_mma_{stmt.kind}({parts});")
 
     def transpose(self, stmt: L.Transpose) -> None:
         """Through shared memory where the whole block is here, else element by element."""

@@ -456,6 +456,10 @@ static inline double __longlong_as_double(long long x) {
   return cuda_cpu::from_slot<double>((uint64_t)x);
 }
 static inline long long __double_as_longlong(double x) { return (long long)cuda_cpu::to_slot(x); }
+static inline float gc_tf32(float x) {
+  const uint32_t bits = (uint32_t)cuda_cpu::to_slot(x);
+  return cuda_cpu::from_slot<float>((bits + (std::isfinite(x) ? 0x1000u : 0)) & 0xffffe000u);
+}
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 
 // ---------------------------------------------------------------------------------- 16-bit floats
@@ -532,6 +536,33 @@ static void mma_bytes(int* d, const unsigned* a, const unsigned* b) {
   }
   warp_barrier(0xffffffffu);
 }
+// The same of floats and doubles (m16n8k8), one to a word: in order, and of floats tensor cores read
+// 10 bits after the point. Doubles are rounded once for each term.
+static float read_of(float x) {
+  return from_slot<float>((uint32_t)to_slot(x) & 0xffffe000u);
+}
+static double read_of(double x) { return x; }
+static float added(float d, float x, float y) { return d + x * y; }
+static double added(double d, double x, double y) { return fma(x, y, d); }
+template <class T> struct Numbers {
+  T a[4], b[2];
+};
+template <class T> inline void mma_numbers(T* d, const T* a, const T* b) {
+  const Numbers<T> own = {{read_of(a[0]), read_of(a[1]), read_of(a[2]), read_of(a[3])},
+                          {read_of(b[0]), read_of(b[1])}};
+  const unsigned lane = current & 31u, q = lane / 4, t = lane % 4;
+  const uint64_t* slots = exchange(0xffffffffu, (uint64_t)(uintptr_t)&own);
+  const Numbers<T>* lanes[32];
+  for (unsigned i = 0; i < 32; ++i) lanes[i] = (const Numbers<T>*)(uintptr_t)slots[i];
+  for (unsigned k = 0; k < 8; ++k) {
+    const unsigned c = k / 4, holder = k % 4;
+    for (unsigned h = 0; h < 2; ++h)
+      for (unsigned j = 0; j < 2; ++j)
+        d[2 * h + j] = added(d[2 * h + j], lanes[4 * q + holder]->a[2 * c + h],
+                             lanes[4 * (2 * t + j) + holder]->b[c]);
+  }
+  warp_barrier(0xffffffffu);
+}
 template <class H> inline void mma_of(float* d, const unsigned* a, const unsigned* b) {
   Fragment own;
   for (int k = 0; k < 8; ++k) own.a[k] = (float)from_slot<H>(a[k / 2] >> 16 * (k % 2) & 0xffffu);
@@ -554,12 +585,18 @@ static void fragments(unsigned* d, const void* row, bool transposed) {
     d[m] = parts[0] | parts[1] << 16;
   }
 }
+static void fragments(float* d, const void* row) {
+  const unsigned lane = current & 31u, q = lane / 4, t = lane % 4;
+  const uint64_t* slots = exchange(0xffffffffu, (uint64_t)(uintptr_t)row);
+  for (unsigned m = 0; m < 4; ++m) d[m] = ((const float*)(uintptr_t)slots[8 * m + q])[t];
+}
 }  // namespace cuda_cpu
 
 #define GC_DYNAMIC_SHARED(N) __shared__ __align__(16) unsigned char gc_dynamic[N]
 static inline void gc_fragments(unsigned* d, const void* row) {
   cuda_cpu::fragments(d, row, false);
 }
+static inline void gc_fragments(float* d, const void* row) { cuda_cpu::fragments(d, row); }
 static inline void gc_fragments_transposed(unsigned* d, const void* row) {
   cuda_cpu::fragments(d, row, true);
 }
@@ -587,6 +624,12 @@ template <int P> inline void gc_copy_wait() {
 
 static inline void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
   cuda_cpu::mma_bytes(d, a, b);
+}
+static inline void gc_mma_tf32(float* d, const float* a, const float* b) {
+  cuda_cpu::mma_numbers(d, a, b);
+}
+static inline void gc_mma_f64(double* d, const double* a, const double* b) {
+  cuda_cpu::mma_numbers(d, a, b);
 }
 static inline void gc_mma_f16(float* d, const unsigned* a, const unsigned* b) {
   cuda_cpu::mma_of<__half>(d, a, b);

@@ -218,6 +218,15 @@ GC_DEVICE unsigned gc_threefry_second(unsigned k0, unsigned k1, unsigned x, unsi
 GC_FLOAT(float, fmodf, floorf, copysignf, log1pf, expf, ldexpf, fmaf)
 GC_FLOAT(double, fmod, floor, copysign, log1p, exp, ldexp, fma)
 
+// The nearest number with 10 bits after the point, ties away from zero. cuda_cpu.h has a stand-in.
+#if !defined(CUDA_CPU)
+GC_DEVICE float gc_tf32(float a) {
+  unsigned near;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(near) : "f"(a));
+  return __uint_as_float(near);
+}
+#endif
+
 GC_DEVICE bool gc_signbit(float a) { return __float_as_int(a) < 0; }
 GC_DEVICE bool gc_signbit(double a) { return __double_as_longlong(a) < 0; }
 
@@ -314,9 +323,36 @@ GC_DEVICE void gc_mma_i8(int* d, const unsigned* a, const unsigned* b) {
       : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+GC_DEVICE void gc_mma_tf32(float* d, const float* a, const float* b) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+        "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+}
+// Only Hopper has the large product; elsewhere ptxas would make small ones of it. Both round once
+// for each term, as fma does.
+GC_DEVICE void gc_mma_f64_small(double* d, double a, double b) {
+  asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+      : "+d"(d[0]), "+d"(d[1]) : "d"(a), "d"(b));
+}
+GC_DEVICE void gc_mma_f64(double* d, const double* a, const double* b) {
+#if __CUDA_ARCH__ == 900
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+d"(d[0]), "+d"(d[1]), "+d"(d[2]), "+d"(d[3])
+      : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(b[0]), "d"(b[1]));
+#else
+  gc_mma_f64_small(d, a[0], b[0]);
+  gc_mma_f64_small(d + 2, a[1], b[0]);
+  gc_mma_f64_small(d, a[2], b[1]);
+  gc_mma_f64_small(d + 2, a[3], b[1]);
+#endif
+}
 #endif
 
-// Four matrices of 8 by 8 16-bit numbers from shared memory: lane 8m + i names row i of matrix m
+// Four matrices of 8 by 8 16-bit numbers (or 8 by 4 floats) from shared memory: lane 8m + i names
+// row i of matrix m
 // (Fragments in graphc/loops/ir.py). Copies of N bytes from global to shared memory that nobody
 // waits for but gc_copy_wait<P>, until all groups but the last P are there; 0 without `inside`.
 #if !defined(CUDA_CPU)
@@ -325,6 +361,12 @@ GC_DEVICE void gc_fragments(unsigned* d, const void* row) {
   const unsigned place = (unsigned)__cvta_generic_to_shared(row);
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]) : "r"(place) : "memory");
+}
+GC_DEVICE void gc_fragments(float* d, const void* row) {
+  unsigned words[4];
+  gc_fragments(words, row);
+#pragma unroll
+  for (int m = 0; m < 4; ++m) d[m] = __uint_as_float(words[m]);
 }
 GC_DEVICE void gc_fragments_transposed(unsigned* d, const void* row) {
   const unsigned place = (unsigned)__cvta_generic_to_shared(row);

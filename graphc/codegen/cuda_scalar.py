@@ -47,7 +47,7 @@ _LIBRARY = {
 
 _FLOAT_PRELUDE = frozenset(
     {"min", "max", "mod", "floordiv", "sign", "logaddexp", "ldexp"}
-    | {"isnan", "isinf", "isfinite", "signbit"}
+    | {"isnan", "isinf", "isfinite", "signbit", "tf32"}
 )
 _INTEGER_PRELUDE = frozenset(
     {

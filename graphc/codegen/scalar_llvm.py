@@ -120,6 +120,12 @@ def _nextafter(b: Builder, x: Val, y: Val) -> Val:
     return b.select(nan, math.nan, result)
 
 
+def _tf32(b: Builder, x: Val) -> Val:
+    bits = V(b, x).bits()
+    near = b.select(b.cmp("lt", b.fabs(x), math.inf), (bits + 0x1000).val, bits.val)
+    return b.bitcast((V(b, near) & -0x2000).val, x.dtype)
+
+
 def _infinite(b: Builder, x: Val) -> Val:
     return b.cmp("eq", b.fabs(x), math.inf)
 
@@ -159,6 +165,7 @@ _FLOAT: dict[str, Callable[..., Val]] = {
     "ceil": lambda b, x: b.round_to_integer("ceil", x),
     "trunc": lambda b, x: b.round_to_integer("trunc", x),
     "rint": lambda b, x: b.round_to_integer("rint", x),
+    "tf32": _tf32,
     "isnan": lambda b, x: b.isnan(x),
     "isinf": _infinite,
     "isfinite": lambda b, x: b.cmp("lt", b.fabs(x), math.inf),

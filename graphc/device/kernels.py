@@ -33,10 +33,10 @@ class Kernels:
 
     def __init__(
         self, places: Mapping[Value, Place], strides: Mapping[Value, tuple[L.Index, ...]],
-        check_finite: bool, arch: str | None, chosen: Chosen | None,
+        check_finite: bool, arch: str | None, chosen: Chosen | None, tf32: bool,
     ):  # fmt: skip
         self.places, self.strides = places, strides
-        self.check_finite, self.arch, self.chosen = check_finite, arch, chosen
+        self.check_finite, self.arch, self.chosen, self.tf32 = check_finite, arch, chosen, tf32
         self.messages: list[str] = []
         self._count = 0
 
@@ -100,7 +100,7 @@ class Kernels:
         """The launches of a function; its workspace is added to the places and to what is held.
         Its parameters are known by their names to the other parts of a fusion."""
         shared = {buffer.name for buffer in func.params if buffer.name in places}
-        func = schedule_cuda(func, self.arch)
+        func = schedule_cuda(func, self.arch, self.tf32)
         for buffer in workspace(func):
             if buffer.name in shared:
                 continue

@@ -71,17 +71,18 @@ def plan_device(
     check_finite: bool = False,
     arch: str | None = None,
     chosen: Chosen | None = None,
+    tf32: bool = False,
 ) -> DevicePlan:
     """Lowers, schedules and prints every fusion and places every buffer; arguments as
-    `codegen.plan.plan`, `arch` as `schedule_cuda`. `chosen` says which products are the library's;
-    None: none."""
+    `codegen.plan.plan`, `arch` and `tf32` as `schedule_cuda`. `chosen` says which products are the
+    library's; None: none."""
 
     def may(graph: Graph, result: Value, parameter: Value) -> bool:
         # a loop writes its states in turn at two places, one of them the result's
         return result.node.op.kind != "control" and writes_in_place(graph, result, parameter, {})
 
     graph = separate_aliases(distinct_results(graph), aliases or {}, may)
-    walk = Walk(graph, strided, check_finite, arch, chosen)
+    walk = Walk(graph, strided, check_finite, arch, chosen, tf32)
     steps = walk.steps(graph)
     kept, scratch = walk.kept.top, walk.scratch.top
     assert isinstance(kept, int) and isinstance(scratch, int)

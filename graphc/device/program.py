@@ -38,14 +38,14 @@ class Cuda:
         self, check_finite: bool = False, direct: bool = False, library: bool | None = None,
         tf32: bool = False,
     ):  # fmt: skip
-        self._options = {"check_finite": check_finite, "direct": direct}
-        self._library, self._tf32 = library, tf32
+        self._options = {"check_finite": check_finite, "direct": direct, "tf32": tf32}
+        self._library = library
 
     def lower(self, graph: Graph) -> Lowered:
         return lower_graph(graph, **self._options)
 
     def compile(self, traced: TracedFunction) -> DeviceExecutable:
-        return DeviceExecutable(traced, **self._options, library=self._library, tf32=self._tf32)
+        return DeviceExecutable(traced, **self._options, library=self._library)
 
     def callable(self, miss: Callable[..., Any]) -> None:
         return None
@@ -55,16 +55,16 @@ class DeviceExecutable:
     """A program on the device: one variant for contiguous arrays, others for any strides."""
 
     def __init__(
-        self, traced: TracedFunction, check_finite: bool, direct: bool, library: bool | None,
-        tf32: bool,
+        self, traced: TracedFunction, check_finite: bool, direct: bool, tf32: bool,
+        library: bool | None,
     ):  # fmt: skip
         self.device = the_device()
-        self._traced, self._check_finite = traced, check_finite
+        self._traced, self._check_finite, self._tf32 = traced, check_finite, tf32
         self._chosen = None if library is False else Chosen(library is True, tf32)
         if library is True:
             self._handle(f"library=True of {traced.graph.name}")
         self._aliases = donations(traced)
-        lowered = lower_graph(traced.graph, check_finite=check_finite, direct=direct)
+        lowered = lower_graph(traced.graph, check_finite=check_finite, direct=direct, tf32=tf32)
         self._graph: Graph = lowered.optimised.graph
         self._variants: dict[tuple[int, ...], LoadedProgram] = {}
         self._lock = ForkLock()
@@ -95,7 +95,7 @@ class DeviceExecutable:
     def _plan(self, strided: tuple[int, ...]) -> DevicePlan:
         arch = environment.schedule_arch(self.device.arch)
         given = self._graph, strided, self._aliases, self._check_finite, arch
-        plan = plan_device(*given, self._chosen)
+        plan = plan_device(*given, self._chosen, self._tf32)
         if not plan.products or self._chosen is None:
             return plan
         doing = f"loading {plan.graph.name}"
@@ -111,7 +111,7 @@ class DeviceExecutable:
                 raise
             notice(f"products such as {plan.products[0]} are computed by graphc's own kernels, "
                    f"which are slower: {error}")  # fmt: skip
-            return plan_device(*given)
+            return plan_device(*given, None, self._tf32)
         return plan
 
     def _handle(self, doing: str) -> cublas.Handle:

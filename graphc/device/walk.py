@@ -34,7 +34,7 @@ class Walk:
 
     def __init__(
         self, graph: Graph, strided: Sequence[int], check_finite: bool, arch: str | None,
-        chosen: Chosen | None,
+        chosen: Chosen | None, tf32: bool,
     ):  # fmt: skip
         self.places: dict[Value, Place] = {}
         for k, value in enumerate((*graph.params, *graph.results)):
@@ -44,7 +44,7 @@ class Walk:
             for k, value in enumerate(graph.params)
             if k in strided
         }
-        self.make = Kernels(self.places, self.strides, check_finite, arch, chosen)
+        self.make = Kernels(self.places, self.strides, check_finite, arch, chosen, tf32)
         self.arena, self.kept, self.scratch = Arena(ALIGN), Arena(ALIGN), Arena(ALIGN)
         self.constants: list[Literal] = []
         self.fixed: set[Value] = set()

@@ -129,7 +129,7 @@ class Paired(Writer):
         read = self.left.fragments(
             self.q, at + 4 * symbol(i), 0, row, 16 * k, symbol(self.lane), True
         )
-        return self.over(((i, self.tall),), (read,))
+        return self.over(((i, self.tall),), tuple(read))
 
     def multiply_keys(self) -> list[Stmt]:
         k = self.names.fresh("k")
@@ -179,7 +179,7 @@ class Paired(Writer):
             target, (place,), left, (at + 4 * symbol(i),), right, (2 * symbol(j),),
             self.nest.v.dtype,
         )  # fmt: skip
-        body = (Alloc(right), read, *self.over(((i, self.tall), (j, 2)), (product,)))
+        body = (Alloc(right), *read, *self.over(((i, self.tall), (j, 2)), (product,)))
         return (For(n, count // 2, "unroll", body),)
 
     def power(self, value: Expr, shift: Expr) -> Expr:

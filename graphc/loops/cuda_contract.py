@@ -13,14 +13,16 @@ The nest is taken apart by contraction.py, as for the CPU. Loops around that one
 depend on join the other side's axis (the places of an image are rows of its convolution), the rest
 is the grid's z. Each thread sums 8 x 8, 8 x 4, 4 x 8 or 4 x 4 results, term by term in order, so
 the bits are those of the naive loops but for the fused multiply-add. Where both sides are 16-bit
-floats that are summed in f32, or signed bytes that are summed in i32, warps multiply on tensor
-cores (`ir.Mma`), 16 or 32 terms at a time.
+floats that are summed in f32, or signed bytes that are summed in i32, or numbers that are summed in
+f64, or in f32 if they may be rounded to tf32, warps multiply on tensor cores (`ir.Mma`), 8 to 32
+terms at a time.
 
 Few results of many terms would leave processors without a tile: then the terms are cut into parts,
 tiles of which go to workspace, and a second kernel adds these in order and ends with g.
 
-The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py, on sm_90 cuda_wgmma.py. How slices
-come to shared memory: cuda_tiles.py. Small products keep their threads: None.
+The kernels: cuda_writers.py, of 16-bit floats cuda_staged.py, of f32 and f64 cuda_numbers.py, on
+sm_90 cuda_wgmma.py. How slices come to shared memory: cuda_tiles.py. Small products keep their
+threads: None.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .. import types as ty
-from ..types import BF16, F16, F32, I8, I32, Dim
+from ..types import BF16, F16, F32, F64, I8, I32, Dim
 from . import contraction
 from . import cuda_access as A
 from . import ir as L
 from .contraction import Contraction
 from .cuda_nests import Names, ceil_div, neutral_of, symbol
+from .cuda_numbers import Doubles, Tf32
 from .cuda_staged import Staged
 from .cuda_tiles import Axis
 from .cuda_wgmma import Grouped
@@ -50,7 +53,14 @@ EFFICIENCY = {(8, 8): 1.0, (8, 4): 0.8, (4, 8): 0.8, (4, 4): 0.6}
 """Of a tile with so many rows and columns to a thread: what it reads of shared memory for its
 sums."""
 STAGED_EFFICIENCY = {(8, 16): 1.0, (8, 8): 0.8, (8, 4): 0.6, (4, 8): 0.6, (4, 4): 0.45}
-"""The same of 16-bit floats on tensor cores."""
+"""The same of 16-bit floats and tf32 on tensor cores."""
+DOUBLE_EFFICIENCY = {(8, 8): 1.0, (4, 8): 0.9, (8, 4): 0.85, (4, 4): 0.75}
+"""The same of f64: products take so long that shared memory waits for them; what is lost is read
+again from the second cache."""
+DOUBLES = ("sm_80", "sm_90", "sm_100")
+"""Architectures whose tensor cores multiply f64 at least as fast as their multiply-adds do. Others
+have few units of f64 for either: on sm_120 ptxas leaves 584 cycles to a product of m8n8k4, and 64
+to the multiply-add of a warp, eight of which are as much."""
 STAGED_PROCESSORS = 132
 GROUPED_EFFICIENCY = {(8, 16): 2.4, (8, 8): 1.8, (8, 4): 1.1}
 """The same of products of four warps, in the same unit: guesses, for none has run yet."""
@@ -63,12 +73,13 @@ ACCUMULATORS = 64
 
 
 def contract_cuda(
-    names: Names, loop: For, arch: str | None = None
+    names: Names, loop: For, arch: str | None = None, tf32: bool = False
 ) -> tuple[For, For | None] | None:
     """The kernel of a parallel nest that is a contraction, and the nest that follows it where the
     terms were cut into parts; None where it is none, or too small. With `arch` it may need what
-    that architecture has and others have not."""
-    parts = next(filter(None, map(_parts, _nests(names, loop))), None)
+    that architecture has and others have not; with `tf32` operands of f32 may be rounded to it."""
+    found = (_parts(nest, tf32) for nest in _nests(names, loop))
+    parts = next(filter(None, found), None)
     if parts is None:
         return None
     writer = next((w for w in _writers(names, parts, arch) if w.fits), None)
@@ -145,7 +156,7 @@ def _divisors(core: tuple[Stmt, ...], var: str) -> set[int]:
     return found
 
 
-def _parts(nest: Contraction) -> Parts | None:
+def _parts(nest: Contraction, tf32: bool) -> Parts | None:
     """The nest sorted; None where this file has no place for something of it."""
     sides = [
         frozenset().union(*(A.expression_names(o.value) for o in side))
@@ -179,7 +190,7 @@ def _parts(nest: Contraction) -> Parts | None:
         return None
     return Parts(
         nest, tuple(batch), Axis((*rows, nest.rows)), Axis((*columns, nest.columns)),
-        Axis(nest.reduction), starts, (*rest, *nest.after), _paired(nest),
+        Axis(nest.reduction), starts, (*rest, *nest.after), _paired(nest, tf32),
     )  # fmt: skip
 
 
@@ -197,9 +208,9 @@ def _is_closed(nest: Contraction, value: Expr) -> bool:
     return visit(value)
 
 
-def _paired(nest: Contraction) -> ty.DType | None:
+def _paired(nest: Contraction, tf32: bool) -> ty.DType | None:
     """f16 or bf16 when the nest is a plain sum of products of such numbers in f32; i8 when in
-    i32."""
+    i32; f64 when in f64, and f32 when in f32 if that may be rounded."""
     if len(nest.sums) != 1 or len(nest.row_operands) != 1 or len(nest.column_operands) != 1:
         return None
     (total,) = nest.sums
@@ -207,13 +218,15 @@ def _paired(nest: Contraction) -> ty.DType | None:
     product = total.value
     if total.op != "add" or not isinstance(product, L.Scalar) or product.op != "mul":
         return None
-    if product.args not in ((a, b), (b, a)) or product.dtype not in (F32, I32):
+    if product.args not in ((a, b), (b, a)) or product.dtype not in (F32, F64, I32):
         return None
-    if not isinstance(a, L.Cast) or not isinstance(b, L.Cast):
-        return None
-    dtype = a.value.dtype
-    fits = dtype in (F16, BF16) if product.dtype is F32 else dtype is I8
-    return dtype if fits and b.value.dtype is dtype else None
+    if isinstance(a, L.Cast) and isinstance(b, L.Cast) and product.dtype is not F64:
+        dtype = a.value.dtype
+        fits = dtype in (F16, BF16) if product.dtype is F32 else dtype is I8
+        if fits and b.value.dtype is dtype:
+            return dtype
+    whole = product.dtype is F64 or (product.dtype is F32 and tf32)
+    return product.dtype if whole else None
 
 
 def _writers(names: Names, parts: Parts, arch: str | None) -> Iterator[Writer]:
@@ -223,22 +236,31 @@ def _writers(names: Names, parts: Parts, arch: str | None) -> Iterator[Writer]:
         return
     if isinstance(depth, int) and depth < LEAST_TERMS:
         return
-    if parts.paired not in (F16, BF16):
-        kind = Bytes if parts.paired else Plain
+    kinds = _staged(parts.paired, arch)
+    if not kinds:
+        kind = Bytes if parts.paired is I8 else Plain
         for _, u, v in _tiles(parts, EFFICIENCY, PROCESSORS, ACCUMULATORS)[:1]:
             yield kind(names, parts, u, v, _count(parts, u, v))
         return
     ways = [
         (time * _waste(depth, kind.slice), kind, u, v)
-        for kind, table in _staged(arch)
+        for kind, table in kinds
         for time, u, v in _tiles(parts, table, STAGED_PROCESSORS, 2 * ACCUMULATORS)
     ]
     for _, kind, u, v in sorted(ways, key=lambda way: way[0]):
         yield kind(names, parts, u, v, _count(parts, u, v))
 
 
-def _staged(arch: str | None) -> list[tuple[type[Staged], dict[tuple[int, int], float]]]:
-    """What multiplies 16-bit floats, and how well from each tile."""
+def _staged(
+    dtype: ty.DType | None, arch: str | None
+) -> list[tuple[type[Staged], dict[tuple[int, int], float]]]:
+    """What multiplies floats on tensor cores, and how well from each tile."""
+    if dtype is F64:
+        return [] if arch is not None and arch not in DOUBLES else [(Doubles, DOUBLE_EFFICIENCY)]
+    if dtype is F32:
+        return [(Tf32, STAGED_EFFICIENCY)]
+    if dtype not in (F16, BF16):
+        return []
     grouped = [(Grouped, GROUPED_EFFICIENCY)] if arch in GROUPED else []
     return [*grouped, (Staged, STAGED_EFFICIENCY)]
 

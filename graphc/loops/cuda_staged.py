@@ -1,4 +1,5 @@
-"""The kernel of a contraction of 16-bit floats on CUDA: tensor cores, slices copied ahead.
+"""The kernel of a contraction of floats on CUDA: tensor cores, slices copied ahead. Of 16-bit ones
+here; cuda_numbers.py has those of others.
 
     for s < stages - 1: send slice s
     for s: wait for slice s; barrier; send slice s + stages - 1
@@ -10,15 +11,15 @@ the one that is written next. Called by cuda_contract.py.
 
 from __future__ import annotations
 
-from ..types import U32
+from ..types import U32, DType
 from . import ir as L
 from .cuda_nests import Names, ceil_div, symbol
-from .cuda_tiles import Axis, MatrixCopy, matrix_copy
+from .cuda_tiles import PACK_BYTES, Axis, MatrixCopy, matrix_copy
 from .cuda_writers import Parts, Tensor, unrolled
 from .ir import Alloc, Buffer, Expr, For, If, Index, Stmt
 
 TERMS = 32
-"""Of a slice."""
+"""Of a slice: 64 bytes of each row."""
 SHARED_BYTES = 96 * 1024
 """Of a block of the largest tile."""
 SHARED_BYTES_OF_TWO = 64 * 1024
@@ -26,7 +27,7 @@ SHARED_BYTES_OF_TWO = 64 * 1024
 STAGES = 4
 """Slices in shared memory, at most."""
 LARGE = 64
-"""Results of a thread beyond which a block has a processor for itself."""
+"""Registers of a thread's results beyond which a block has a processor for itself."""
 PROCESSORS = 132
 """Of an H100."""
 GROUPS = (8, 4, 16, 2)
@@ -44,7 +45,14 @@ def where(cond: Expr, body: list[Stmt]) -> list[Stmt]:
 class Staged(Tensor):
     """16-bit floats: slices are copied ahead by some stages, past the registers where they can."""
 
-    slice = TERMS
+    slice, step = TERMS, 16
+    """Terms of a slice, and of a product."""
+    nbytes, padding_bytes = 2, PACK_BYTES
+    """Of a number, and what a row of a slice takes of shared memory besides its numbers, at
+    most."""
+    word: DType = U32
+    """What a thread holds fragments in."""
+    tile = MatrixCopy
     sends = True
 
     def __init__(self, names: Names, parts: Parts, u: int, v: int, count: int):
@@ -53,10 +61,14 @@ class Staged(Tensor):
 
     def stages_for(self, u: int, v: int, slices: Index) -> int:
         """Slices in shared memory."""
-        nbytes = 2 * (16 * (u + v)) * (TERMS + 8)
-        room = SHARED_BYTES if u * v > LARGE else SHARED_BYTES_OF_TWO
+        nbytes = 16 * (u + v) * (self.slice * self.nbytes + self.padding_bytes)
+        room = SHARED_BYTES if self.held_words(u, v) > LARGE else SHARED_BYTES_OF_TWO
         most = min(STAGES, slices) if isinstance(slices, int) else STAGES
         return max(2, min(most, room // nbytes))
+
+    def held_words(self, u: int, v: int) -> int:
+        """The registers of a thread's results."""
+        return u * v * max(1, self.nbytes // 4)
 
     def group(self, down: Index, across: Index) -> int:
         if not isinstance(down, int) or not isinstance(across, int):
@@ -69,13 +81,18 @@ class Staged(Tensor):
     def fits(self) -> bool:
         # what comes through registers would need too many of them beside the largest tile
         sent = all(c.sends for c in self.copies)
-        return (sent or self.u * self.v <= LARGE) and self.shared_bytes <= SHARED_BYTES
+        small = self.held_words(self.u, self.v) <= LARGE
+        return (sent or small) and self.shared_bytes <= SHARED_BYTES
+
+    def stored(self, value: Expr) -> Expr:
+        """What of an operand lies in a tile."""
+        assert isinstance(value, L.Cast)
+        return value.value
 
     def copy(self, value: Expr, axis: Axis, start: Index, extent: int) -> MatrixCopy:
-        assert isinstance(value, L.Cast)
-        operand = self.operand(value.value, axis)
+        operand = self.operand(self.stored(value), axis)
         return matrix_copy(
-            self.names, self.place, operand, start, extent, self.slice, self.stages
+            self.names, self.place, operand, start, extent, self.slice, self.stages, self.tile
         )  # fmt: skip
 
     @property
@@ -116,31 +133,34 @@ class Staged(Tensor):
         return [*out, For(s, count, "serial", body)]
 
     def multiply(self, first: Index) -> list[Stmt]:
-        """Adds the products of a stage. Fragments are read ahead by 16 terms."""
+        """Adds the products of a stage. Fragments are read ahead by a step."""
         assert self.parts.paired is not None
-        down, across, steps = self.u // 2, self.v // 2, self.slice // 16
+        down, across, steps = self.u // 2, self.v // 2, self.slice // self.step
+        held = min(2, steps)
         a, b = self.matrices
         k, m, n = (self.names.fresh(s) for s in ("k", "m", "n"))
-        left = Buffer(self.names.fresh("left"), U32, (8 * down,), None, "register")
-        right = Buffer(self.names.fresh("right"), U32, (4 * across,), None, "register")
+        left = Buffer(self.names.fresh("left"), self.word, (4 * held * down,), None, "register")
+        right = Buffer(
+            self.names.fresh("right"), self.word, (2 * held * across,), None, "register"
+        )  # fmt: skip
         w, t = symbol(self.warp), symbol(self.lane)
 
         def take(step: Index, half: Index) -> list[Stmt]:
             row, column = 16 * down * (w // 4), 8 * across * (w % 4)
             i, j = self.names.fresh("i"), self.names.fresh("j")
             return [
-                For(i, down, "unroll", (a.fragments(
-                    left, 4 * (down * half + symbol(i)), first, row + 16 * symbol(i), 16 * step, t,
-                    True,
-                ),)),
-                For(j, across // 2, "unroll", (b.fragments(
+                For(i, down, "unroll", tuple(a.fragments(
+                    left, 4 * (down * half + symbol(i)), first, row + 16 * symbol(i),
+                    self.step * step, t, True,
+                ))),
+                For(j, across // 2, "unroll", tuple(b.fragments(
                     right, 2 * across * half + 4 * symbol(j), first, column + 16 * symbol(j),
-                    16 * step, t, False,
-                ),)),
+                    self.step * step, t, False,
+                ))),
             ]  # fmt: skip
 
         (total,) = self.sums.values()
-        half = symbol(k) % 2
+        half = symbol(k) % held
         product = L.Mma(
             total, (4 * (across * symbol(m) + symbol(n)),),
             left, (4 * (down * half + symbol(m)),), right, (2 * (across * half + symbol(n)),),

@@ -1,7 +1,7 @@
 """How the operands of a contraction come into shared memory, for CUDA: a slice at a time.
 
     tile[k, i] = x[start + i, slice + k]        numbers, for multiply-adds
-    tile[s, i, k] or tile[s, k, i]              16-bit floats, for tensor cores: stage s of a slice
+    tile[s, i, k] or tile[s, k, i]              floats, for tensor cores: stage s of a slice
     tile[i, k] = a word of four numbers         bytes, for tensor cores
 
 A copy has two halves, with the arithmetic of the slice before in between: `fetch` reads a slice
@@ -331,17 +331,18 @@ class MatrixCopy(Copy):
     def fragments(
         self, target: Buffer, at: Index, slot: Index, own: Index, term: Index, lane: Index,
         is_left: bool,
-    ) -> Stmt:  # fmt: skip
+    ) -> list[Stmt]:  # fmt: skip
         """Reads 16 rows (or columns) by 16 terms as `Mma` wants them: on its left side 4 words, on
         its right side 2 words for the first 8 columns and 2 for the others."""
         # matrix m = lane // 8 of the four: on the left, m % 2 is the half of the rows
         low, high = lane // 8 % 2, lane // 16
+        size = PACK_BYTES // self.tile.dtype.nbytes
         half, part = (low, high) if is_left else (high, low)
         if self.deep:
-            place = (slot, own + 8 * half + lane % 8, term + 8 * part)
+            place = (slot, own + 8 * half + lane % 8, term + size * part)
         else:
-            place = (slot, term + 8 * part + lane % 8, own + 8 * half)
-        return L.Fragments(target, (at,), self.tile, place, not self.deep)
+            place = (slot, term + size * part + lane % 8, own + 8 * half)
+        return [L.Fragments(target, (at,), self.tile, place, not self.deep)]
 
 
 class PairCopy(Copy):
@@ -437,7 +438,7 @@ def matrix_copy(
     names: Names, place: Place, operand: Operand, start: Index, extent: int, depth: int,
     stages: int, kind: type[MatrixCopy] | None = None,
 ) -> MatrixCopy:  # fmt: skip
-    """The copy of 16-bit floats into a tile of several stages."""
+    """The copy of floats into a tile of several stages."""
     dtype = operand.value.dtype
     tile = Buffer(names.fresh("tile"), dtype, (stages, 1, 1), None, "shared", "temp", PACK_BYTES)
     widest = PACK_BYTES // dtype.nbytes

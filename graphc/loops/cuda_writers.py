@@ -1,7 +1,8 @@
 """The kernel of a contraction on CUDA, once its loops are sorted: register tiles by multiply-adds,
 and bytes on tensor cores.
 
-Called by cuda_contract.py, which says what the kernels are; 16-bit floats: cuda_staged.py.
+Called by cuda_contract.py, which says what the kernels are; other floats on tensor cores:
+cuda_staged.py.
 """
 
 from __future__ import annotations

@@ -370,7 +370,8 @@ class _Source:
 
     def fragments(self, stmt: Fragments, number: int, indent: str) -> None:
         *outer, last = (self.index(i) for i in stmt.source_index)
-        places = (", ".join((*outer, f"{last} + {k}")) for k in range(8))
+        count = 16 // stmt.source.dtype.nbytes
+        places = (", ".join((*outer, f"{last} + {k}")) for k in range(count))
         row = ", ".join(f"load_{stmt.source.name}({number}, {place})" for place in places)
         board = f"board_{self.lane}"
         call = f"fragments({board}, v_{self.lane}, [{row}], {stmt.transposed})"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..types import DType
+from ..types import F32, F64, DType
 
 
 def mma(
-    board: dict[int, Any], lane: int, dtype: DType, target: list[Any], a: list[int],
-    b: list[int],
+    board: dict[int, Any], lane: int, dtype: DType, target: list[Any], a: list[Any],
+    b: list[Any],
 ) -> Generator[None, None, list[Any]]:  # fmt: skip
     """One lane's part in an Mma: it shows its registers, and answers its part of the result."""
     board[lane] = (target, a, b)
@@ -30,15 +30,19 @@ def mma(
 
 def fragments(
     board: dict[int, Any], lane: int, row: list[Any], transposed: bool
-) -> Generator[None, None, list[int]]:
+) -> Generator[None, None, list[Any]]:
     """One lane's part in Fragments: it shows its row, and answers its words of the four
     matrices."""
-    board[lane] = np.array(row).view(np.uint16)
+    board[lane] = np.array(row)
     yield
     q, t = divmod(lane, 4)
     words = []
     for m in range(4):
         matrix = np.stack([board[8 * m + i] for i in range(8)])
+        if matrix.dtype == np.float32:
+            words.append(matrix[q, t])
+            continue
+        matrix = matrix.view(np.uint16)
         low, high = (matrix.T if transposed else matrix)[q, 2 * t : 2 * t + 2]
         words.append(np.uint32(int(low) | int(high) << 16))
     yield
@@ -62,15 +66,14 @@ def combine(
 
 def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
     """The sum of all lanes' Mma, from what each shows."""
-    per, total = 4 // dtype.nbytes, np.int32 if dtype.is_integer else np.float32
+    per = max(1, 4 // dtype.nbytes)
+    total = np.int32 if dtype.is_integer else np.float64 if dtype is F64 else np.float32
     half = 4 * per
     c, a, b = (np.empty(shape, total) for shape in ((16, 8), (16, 2 * half), (2 * half, 8)))
     for lane in range(32):
         q, t = divmod(lane, 4)
         target, left, right = board[lane]
-        left, right = (
-            np.array(words, np.uint32).view(dtype.numpy).astype(total) for words in (left, right)
-        )
+        left, right = (_numbers(words, dtype).astype(total) for words in (left, right))
         for h in range(2):
             c[q + 8 * h, 2 * t : 2 * t + 2] = target[2 * h : 2 * h + 2]
             first = half * h + per * t
@@ -81,6 +84,17 @@ def _product(board: dict[int, Any], dtype: DType) -> np.ndarray:
     for k in range(2 * half):
         c += a[:, k : k + 1] * b[k : k + 1]
     return c
+
+
+def _numbers(words: list[Any], dtype: DType) -> np.ndarray:
+    """What the words of a lane hold; of f32 what tensor cores read, which are 10 bits after the
+    point."""
+    if dtype is F32:
+        bits = np.array(words, np.float32).view(np.uint32)
+        return (bits & np.uint32(0xFFFFE000)).view(np.float32)
+    if dtype is F64:
+        return np.array(words, np.float64)
+    return np.array(words, np.uint32).view(dtype.numpy)
 
 
 def group_mma(

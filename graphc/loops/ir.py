@@ -295,6 +295,14 @@ class Mma:
     With i8 a word is four numbers, the tiles are (16, 32) and (32, 8), and the target is i32, exact
     modulo 2**32: `mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32`. Columns 8*c + 2*t become
     16*c + 4*t and the three next ones.
+
+    With f32 and f64 a word is one number, a and b are f32 or f64, and the tiles are (16, 8) and
+    (8, 8): columns 8*c + 2*t become 4*c + t. With f32, `mma.sync.aligned.m16n8k8.row.col.f32.tf32.
+    tf32.f32` cuts numbers to tf32, 10 bits after the point, so whoever wants the nearest ones takes
+    them before (the scalar op tf32). With f64 the target is f64, and each product with its addition
+    is rounded once, as an fma (here as often as an fma may be): `mma.sync.aligned.m16n8k8.row.col.
+    f64.f64.f64.f64`, or four of m8n8k4. In which order one of these adds its terms PTX does not
+    say; they follow each other in the order of the terms.
     """
 
     target: Buffer
@@ -304,6 +312,11 @@ class Mma:
     b: Buffer
     b_index: tuple[Index, ...]
     dtype: DType
+
+    @property
+    def kind(self) -> str:
+        """The name of the product."""
+        return "tf32" if self.dtype is ty.F32 else self.dtype.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +329,9 @@ class Fragments:
     start at a multiple of 16 bytes. Word m of the target, u32[4] from the place on, becomes, with
     q, t = lane // 4, lane % 4: (q, 2*t) of matrix m and, in its high half, (q, 2*t + 1); where
     transposed (2*t, q) and (2*t + 1, q).
+
+    The matrices may be (8, 4) of f32, never transposed: the target is f32[4], and number m of it
+    becomes (q, t) of matrix m.
     """
 
     target: Buffer

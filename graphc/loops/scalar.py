@@ -11,6 +11,9 @@ Rules that hold for every op:
 - Floats follow IEEE 754 in NaN, infinities and signed zeros; which NaN comes out is not said. `min`
   and `max` of zeros of both signs give either zero.
 - `fma` may round once or twice (contraction is allowed, see `codegen/llvm_builder.py`).
+- `tf32` does on every backend what ptxas makes of `cvt.rna.tf32.f32`: numbers next to the largest
+  one become infinite, and the lowest 13 bits of a NaN are lost, so one that has no others becomes
+  infinite, too (neither the processor nor a GPU makes such).
 
 Words of parts. A contraction of narrow numbers reads several terms at once: `join2` and `join4` lay
 numbers of 16 or 8 bits side by side in a u32, the first in the lowest bits, and `dot_...` of two
@@ -258,6 +261,18 @@ _op("ldexp", 2, "f", "a * 2**b, b an integer in a float", _ldexp)
 SCALAR_OPS["nextafter"] = ScalarOp(
     "nextafter", 2, "the number next to a towards b", "same", "f", np.nextafter
 )
+
+
+def _tf32(x: Array) -> Array:
+    bits = np.asarray(x).view(np.uint32)
+    near = np.where(np.isfinite(x), bits + np.uint32(0x1000), bits)
+    return (near & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+SCALAR_OPS["tf32"] = ScalarOp(
+    "tf32", 1, "the nearest number with 10 bits after the point, ties away from zero", "same", "f",
+    _tf32, 32,
+)  # fmt: skip
 
 # ------------------------------------------------------------------- comparisons, logic and bits
 

@@ -63,10 +63,11 @@ SHORT_REDUCTION = 32
 MANY_RESULTS = 65536
 
 
-def schedule_cuda(func: LoopFunc, arch: str | None = None) -> LoopFunc:
+def schedule_cuda(func: LoopFunc, arch: str | None = None, tf32: bool = False) -> LoopFunc:
     """The function with block and thread loops, and the workspace that it needs allocated at its
-    top. It runs on every architecture, but with `arch` (such as "sm_90") on that one alone."""
-    return _Schedule(func, arch).run()
+    top. It runs on every architecture, but with `arch` (such as "sm_90") on that one alone. With
+    `tf32` operands of products of f32 may be rounded to 10 bits after the point."""
+    return _Schedule(func, arch, tf32).run()
 
 
 @dataclass
@@ -82,8 +83,8 @@ class _Segment:
 
 
 class _Schedule:
-    def __init__(self, func: LoopFunc, arch: str | None):
-        self.func, self.arch = func, arch
+    def __init__(self, func: LoopFunc, arch: str | None, tf32: bool):
+        self.func, self.arch, self.tf32 = func, arch, tf32
         taken = (
             {b.name for b in func.params}
             | set(func.symbols)
@@ -280,7 +281,7 @@ class _Schedule:
         shared = cooperative(self.names, loop)
         if shared is not None:
             return [_inject(shared, tuple(segment.imports))]
-        tiled = contract_cuda(self.names, loop, self.arch)
+        tiled = contract_cuda(self.names, loop, self.arch, self.tf32)
         kernels = [] if tiled is None else [tiled[0]]
         rest = loop if tiled is None else tiled[1]
         if rest is not None:

@@ -147,7 +147,7 @@ def _stmt(stmt: Stmt, indent: str) -> Iterator[str]:
     elif isinstance(stmt, Mma):
         a, b = _place(stmt.a, stmt.a_index), _place(stmt.b, stmt.b_index)
         target = _place(stmt.target, stmt.target_index)
-        yield f"{indent}{target} += mma_{stmt.dtype.name}({a}, {b})"
+        yield f"{indent}{target} += mma_{stmt.kind}({a}, {b})"
     elif isinstance(stmt, Fragments):
         target = _place(stmt.target, stmt.target_index)
         source = _place(stmt.source, stmt.source_index)

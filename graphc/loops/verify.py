@@ -10,7 +10,7 @@ from graphc_runtime.records import dataclass
 
 from .. import types as ty
 from ..errors import VerifyError
-from ..types import BF16, BOOL, F16, F32, I8, I32, I64, U32, DType
+from ..types import BF16, BOOL, F16, F32, F64, I8, I32, I64, U32, DType
 from .ir import (
     ACCUMULATE_OPS,
     FOR_KINDS,
@@ -86,9 +86,11 @@ def verify(func: LoopFunc, target: str | None = None) -> LoopFunc:
     - A Barrier stands under a thread loop; block loops are not under thread loops.
     - A Transpose moves a constant tile between two buffers of one dtype and one axis.
     - An Mma stands in a thread loop of 32 iterations, in no vector loop, and works on register
-      buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16. With i8 the first is i32.
+      buffers of one axis: f32, u32 and u32; its dtype is f16 or bf16. With i8 the first is i32;
+      with f32 and f64 all three are of that dtype.
     - Fragments stand in a thread loop of 32 iterations, in no vector loop; they go from a shared
-      buffer of f16 or bf16 to a register buffer of u32 of one axis.
+      buffer of f16 or bf16 to a register buffer of u32 of one axis, or from f32 to f32 and then
+      are not transposed.
     - An asynchronous Store is the whole body of a vector loop, moves 4, 8 or 16 bytes, and goes to
       a shared buffer from a global one of the same dtype: its value is a Load whose guard the
       lanes share. CopyCommit and CopyWait stand under a thread loop.
@@ -337,11 +339,12 @@ class _Checker:
         self.place(stmt.target, stmt.target_index, writes=True)
         self.place(stmt.a, stmt.a_index, writes=False)
         self.place(stmt.b, stmt.b_index, writes=False)
-        total = I32 if stmt.dtype is I8 else F32
-        for buffer, dtype in ((stmt.target, total), (stmt.a, U32), (stmt.b, U32)):
+        total, side = _FRAGMENTS.get(stmt.dtype, (F32, U32))
+        for buffer, dtype in ((stmt.target, total), (stmt.a, side), (stmt.b, side)):
             fits = buffer.dtype is dtype and buffer.space == "register" and len(buffer.shape) == 1
             self.require(fits, f"{buffer.name} is no register buffer {dtype}[n], as an Mma needs")
-        self.require(stmt.dtype in (F16, BF16, I8), "the numbers of an Mma are f16, bf16 or i8")
+        known = stmt.dtype in _FRAGMENTS
+        self.require(known, "the numbers of an Mma are f16, bf16, i8, f32 or f64")
 
     def fragments(self, stmt: Fragments, top: bool) -> None:
         self.require(self.target != "cpu", "cpu has no Fragments")
@@ -350,10 +353,13 @@ class _Checker:
         self.place(stmt.target, stmt.target_index, writes=True)
         self.place(stmt.source, stmt.source_index, writes=False)
         target, source = stmt.target, stmt.source
-        held = target.dtype is U32 and target.space == "register" and len(target.shape) == 1
-        self.require(held, f"{target.name} is no register buffer u32[n], as Fragments need")
-        fits = source.dtype in (F16, BF16) and source.space == "shared"
-        self.require(fits, f"{source.name} is no shared buffer of f16 or bf16, as Fragments need")
+        fits = source.dtype in (F16, BF16, F32) and source.space == "shared"
+        kinds = "f16, bf16 or f32"
+        self.require(fits, f"{source.name} is no shared buffer of {kinds}, as Fragments need")
+        word = F32 if source.dtype is F32 else U32
+        held = target.dtype is word and target.space == "register" and len(target.shape) == 1
+        self.require(held, f"{target.name} is no register buffer {word}[n], as Fragments need")
+        self.require(not (stmt.transposed and word is F32), "Fragments of f32 are not transposed")
 
     def asynchronous(self, stmt: Store) -> None:
         self.require(self.target != "cpu", "cpu has no asynchronous Store")
@@ -438,6 +444,11 @@ class _Checker:
                 self.expr(one)
         self.index((stmt.work,))
 
+
+_FRAGMENTS = {
+    F16: (F32, U32), BF16: (F32, U32), I8: (I32, U32), F32: (F32, F32), F64: (F64, F64)
+}  # fmt: skip
+"""What an Mma of a dtype adds to, and what its sides are held in."""
 
 _STATEMENTS: dict[type, Callable[[_Checker, Any, bool], None]] = {
     For: _Checker.for_,

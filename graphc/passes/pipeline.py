@@ -91,6 +91,10 @@ DIRECT: tuple[Pass | Repeat, ...] = tuple(
 )
 """The pipeline without the rewrites that trade digits, or where a NaN shows, for speed."""
 
+ROUNDED: tuple[Pass | Repeat, ...] = tuple(step for step in PIPELINE if step is not winograd)
+"""The pipeline where products may round their operands, which Winograd's sums would make worse: its
+products are of numbers that cancel."""
+
 WHOLE: tuple[Pass | Repeat, ...] = (
     expand,  # first: it writes constants to derivatives, which inline takes away
     *(step for step in DIRECT if step is not attention),

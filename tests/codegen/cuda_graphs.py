@@ -28,13 +28,17 @@ class GraphKernels:
     kernels: tuple[tuple[CudaKernel, ...], ...]
 
 
-def graph_kernels(graph: Graph, passes: bool = False, arch: str | None = None) -> GraphKernels:
+def graph_kernels(
+    graph: Graph, passes: bool = False, arch: str | None = None, tf32: bool = False
+) -> GraphKernels:
     """The kernels of a graph; without `passes`, it is fused and nothing else. With `arch` they may
-    be for that architecture alone."""
+    be for that architecture alone, with `tf32` products of f32 may be rounded to it."""
     fused = pipeline.run(graph).graph if passes else fuse(graph)
     nodes = [n for n in fused.nodes if n.op.name != "constant"]
     lowered = tuple(lower(n.attrs["body"], f"kernel{k}") for k, n in enumerate(nodes))
-    kernels = tuple(print_cuda(verify(schedule_cuda(one.func, arch), "cuda")) for one in lowered)
+    kernels = tuple(
+        print_cuda(verify(schedule_cuda(one.func, arch, tf32), "cuda")) for one in lowered
+    )
     return GraphKernels(fused, lowered, kernels)
 
 

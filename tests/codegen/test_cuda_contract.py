@@ -292,21 +292,28 @@ def test_deep_sums_are_cut() -> None:
 # ------------------------------------------------------------------------------------------- Mma
 
 
+SUMS = {F16: F32, BF16: F32, I8: I32, F32: F32, F64: F64}
+"""What an Mma of a dtype adds to."""
+
+
 def fragments(dtype: DType) -> L.LoopFunc:
     """One Mma, whose fragments are read and written as the PTX ISA (mma.m16n8k16, for bytes
-    mma.m16n8k32) has them."""
-    per = 4 // dtype.nbytes
-    bits = U16 if per == 2 else U8
+    mma.m16n8k32, for f32 and f64 mma.m16n8k8) has them."""
+    per = max(1, 4 // dtype.nbytes)
+    bits = dtype if per == 1 else U16 if per == 2 else U8
+    held = dtype if per == 1 else U32
     a = L.Buffer("a", bits, (16, 8 * per), None, "global", "in")
     b = L.Buffer("b", bits, (8 * per, 8), None, "global", "in")
-    whole = I32 if dtype is I8 else F32
+    whole = SUMS[dtype]
     d = L.Buffer("d", whole, (16, 8), None, "global", "inout")
-    left, right = (L.Buffer(n, U32, (k,), None, "register") for n, k in (("l", 4), ("r", 2)))
+    left, right = (L.Buffer(n, held, (k,), None, "register") for n, k in (("l", 4), ("r", 2)))
     total = L.Buffer("t", whole, (4,), None, "register")
     lane = Dim.symbol("lane")
     group, thread = lane // 4, lane % 4
 
     def word(buffer: L.Buffer, places: list[tuple[L.Index, L.Index]]) -> L.Expr:
+        if per == 1:
+            return L.Load(buffer, places[0])
         found: L.Expr = L.Const(0, U32)
         for k, place in enumerate(places):
             one = L.Cast(L.Load(buffer, place), U32)
@@ -342,18 +349,19 @@ def fragments(dtype: DType) -> L.LoopFunc:
 def mma_arrays(dtype: DType) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Small whole numbers, so that every order of the sums gives the same bits; of bytes any."""
     rng = np.random.default_rng(5)
-    whole, most = (I32, 127) if dtype is I8 else (F32, 8)
-    terms = 32 // dtype.nbytes
+    whole, most = SUMS[dtype], 127 if dtype is I8 else 8
+    terms = 8 * max(1, 4 // dtype.nbytes)
     a, b, d = (
         rng.integers(-most - (dtype is I8), most + 1, s).astype(t.numpy)
         for s, t in (((16, terms), dtype), ((terms, 8), dtype), ((16, 8), whole))
     )
     expected = d + a.astype(whole.numpy) @ b.astype(whole.numpy)
-    bits = np.uint8 if dtype is I8 else np.uint16
-    return {"a": a.view(bits), "b": b.view(bits), "d": d}, expected
+    if dtype.nbytes < 4:
+        a, b = (x.view(np.uint8 if dtype is I8 else np.uint16) for x in (a, b))
+    return {"a": a, "b": b, "d": d}, expected
 
 
-@pytest.mark.parametrize("dtype", (F16, BF16, I8), ids=str)
+@pytest.mark.parametrize("dtype", SUMS, ids=str)
 def test_mma_evaluates(dtype: DType) -> None:
     arrays, expected = mma_arrays(dtype)
     evaluate(verify(fragments(dtype), "cuda"), arrays, {})
@@ -361,7 +369,7 @@ def test_mma_evaluates(dtype: DType) -> None:
 
 
 @needs_gcc
-@pytest.mark.parametrize("dtype", (F16, BF16, I8), ids=str)
+@pytest.mark.parametrize("dtype", SUMS, ids=str)
 @pytest.mark.parametrize("reverse", (False, True))
 def test_mma_on_the_cpu(dtype: DType, reverse: bool) -> None:
     arrays, expected = mma_arrays(dtype)
@@ -386,8 +394,8 @@ def test_mma_is_verified() -> None:
 
     with pytest.raises(VerifyError, match="loop of 32 iterations"):
         verify(changed(narrow))
-    with pytest.raises(VerifyError, match="f16, bf16 or i8"):
-        verify(changed(lambda s: replace(s, dtype=F32) if isinstance(s, L.Mma) else s))
+    with pytest.raises(VerifyError, match="f16, bf16, i8, f32 or f64"):
+        verify(changed(lambda s: replace(s, dtype=U8) if isinstance(s, L.Mma) else s))
     with pytest.raises(VerifyError, match="as an Mma needs"):
         verify(changed(lambda s: replace(s, b=s.target) if isinstance(s, L.Mma) else s))
     with pytest.raises(VerifyError, match="cpu has no"):
@@ -532,7 +540,7 @@ def shared_accesses(func: L.LoopFunc) -> Iterator[Access]:
                 yield Access(
                     f"{stmt.source.name}[{offset}]",
                     16,
-                    tuple(2 * p for p in places),  # type: ignore[operator]
+                    tuple(stmt.source.dtype.nbytes * p for p in places),  # type: ignore[operator]
                 )
             elif isinstance(stmt, L.Store):
                 found = [(stmt.buffer, stmt.index)]

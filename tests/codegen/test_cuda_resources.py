@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc
-from benchmarks.gpu.cases import Case, every
+from benchmarks.gpu.cases import Case, every, tf32_products
 from graphc.codegen import nvcc
 from graphc.codegen.cuda import CudaKernel, architecture, print_cuda, translation_unit
 from graphc.loops.schedule_cuda import schedule_cuda
@@ -22,29 +23,28 @@ from tests.codegen.cuda_graphs import renamed
 
 needs_nvcc = pytest.mark.skipif(not nvcc.available(), reason="nvcc is not on PATH nor in CUDA_HOME")
 GOLDEN = Path(__file__).parent / "golden"
-SPILLS = {
-    "on_product_f64_2048__k0_dot": 8,  # on sm_120
-}
-"""Bytes a thread may keep in memory, where that is not 0."""
-LEFT_OUT = re.compile(r"product (f32 (2048|4096)|bf16 (1024|2048|4096)|f16 (4096|8192))")
+LEFT_OUT = re.compile(
+    r"product (f32 (2048|4096)|tf32 (2048|8192)|f64 4096|bf16 (1024|2048|4096)|f16 (4096|8192))"
+)
 """The same kernel as another's, for other extents."""
 
 
 def lowered(case: Case) -> graphc.compile.Lowered:
     specs = [graphc.spec(shape, dtype) for shape, dtype in case.inputs]
-    return graphc.jit(lambda *arrays: case.run(np, *arrays)).lower(*specs)
+    options: dict[str, Any] = {"device": "cuda", "precision": "tf32"} if case.tf32 else {}
+    return graphc.jit(lambda *arrays: case.run(np, *arrays), **options).lower(*specs)
 
 
 def kernels(arch: str | None = None) -> list[CudaKernel]:
     """The kernels of every case, each once, named after it; with `arch`, those that are for that
     architecture alone."""
     found: dict[str, CudaKernel] = {}
-    for case in every():
+    for case in (*every(), *tf32_products()):
         if LEFT_OUT.fullmatch(case.name):
             continue
         stem = re.sub(r"\W+", "_", case.name.replace("+", "plus").replace(".", "")).strip("_")
         for kernel in lowered(case).kernels:
-            for one in print_cuda(schedule_cuda(kernel.naive.func, arch)):
+            for one in print_cuda(schedule_cuda(kernel.naive.func, arch, case.tf32)):
                 if arch is not None and not one.functions:
                     continue
                 bare = renamed(one, "NAME").source
@@ -65,7 +65,7 @@ def test_the_kernels_keep_to_registers(
     used = nvcc.resources(translation_unit(fixed_set), arch)
     assert set(used) == {k.name for k in fixed_set}
     for name, one in used.items():
-        assert one.spill_bytes <= SPILLS.get(name, 0), f"{name} spills {one.spill_bytes} bytes"
+        assert one.spill_bytes == 0, f"{name} spills {one.spill_bytes} bytes"
     lines = [f"# nvcc {nvcc.version()}, {arch}: registers of a thread, bytes of shared memory"]
     lines += [
         f"{k.name:60} {used[k.name].registers:4} {used[k.name].shared_bytes + k.dynamic_bytes:7}"

@@ -22,7 +22,7 @@ REAL = [d for d in DTYPES.values() if not d.is_complex]
 ULP = 3.0
 EXACT = set(
     "add sub mul div floordiv mod fmod neg abs sign min max fmin fmax sqrt reciprocal copysign "
-    "nextafter floor ceil trunc rint ldexp".split()
+    "nextafter floor ceil trunc rint ldexp tf32".split()
 )
 # results that cancel: allowed this many ulp of 1
 ABSOLUTE = {"lgamma", "logaddexp", "fma"}

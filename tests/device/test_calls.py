@@ -260,6 +260,27 @@ def test_the_array_interface_is_taken_without_a_copy() -> None:
     assert facts["version"] == 3 and facts["stream"] == mine.device.stream.handle
 
 
+@pytest.mark.parametrize("dtype, precision", (("f4", "tf32"), ("f8", None)))
+def test_tensor_cores_multiply_arrays_of_any_strides(dtype: str, precision: str | None) -> None:
+    """Numbers of 4 or 8 bytes are copied one by one: from the second on, backwards, turned."""
+    x, w = random(40, 51).astype(dtype), random(50, 24).astype(dtype)
+    size = x.itemsize
+    mine = device_put(x)
+    place = mine.pointer + 39 * 51 * size + size
+    turned = Foreign(mine, shape=(20, 50), strides=(-2 * 51 * size, size), data=(place, False))
+    columns = Foreign(device_put(w), shape=(24, 50), strides=(size, 24 * size))
+    product = graphc.jit(lambda a, b: a @ b.T, device="cuda", library=False, precision=precision)
+    expected = x[::-2, 1:].astype("f8") @ w.astype("f8")
+    found = product(turned, columns).numpy()
+    assert found.dtype == x.dtype
+    error = np.abs(found - expected).max()
+    assert 2.0**-14 < error < 50 * 2.0**-10 if precision else error < 1e-13
+    (made,) = product.__dict__["_front"]._programs.values()
+    kernels = [one.kernel.source for v in made.executable._variants.values()
+               for one in v.plan.launches]  # fmt: skip
+    assert all(f"gc_mma_{precision or 'f64'}(" in text for text in kernels) and kernels
+
+
 class Capsules:
     """An array of another library that speaks DLPack alone."""
 

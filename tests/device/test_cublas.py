@@ -22,6 +22,7 @@ from graphc.device.array import the_device
 from graphc.device.plan import DevicePlan, plan_device
 from graphc.device.products import Chosen, chooses_library
 from graphc.device.steps import Product
+from graphc.loops import scalar
 from graphc.types import BF16, DTYPES
 
 from . import standin
@@ -448,7 +449,7 @@ def test_threads(calls: list[str]) -> None:
 
 
 def to_tf32(x: np.ndarray) -> np.ndarray:
-    """Rounded to 10 bits behind the point, to even."""
+    """Rounded to 10 bits behind the point, to even, as the stand-in does."""
     bits = x.view(np.uint32)
     return ((bits + 0xFFF + (bits >> 13 & 1)) & np.uint32(0xFFFFE000)).view(np.float32)
 
@@ -467,12 +468,16 @@ def test_tf32(calls: list[str]) -> None:
 
 
 def test_tf32_is_a_permission() -> None:
-    """Where nothing is gained by rounding, nothing is rounded."""
-    a, b = numbers(40, 64), numbers(64, 24)
-    for device in (None, "cuda"):
+    """Where nothing is gained by rounding, nothing is rounded: on the processor, and where no
+    tensor cores multiply."""
+    for device, rows, same in ((None, 40, True), ("cuda", 40, False), ("cuda", 4, True)):
+        a, b = numbers(rows, 64), numbers(64, 24)
         plain = graphc.jit(lambda x, z: x @ z, device=device)(a, b)
         given = graphc.jit(lambda x, z: x @ z, device=device, precision="tf32")(a, b)
-        np.testing.assert_array_equal(host(given), host(plain))
+        assert np.array_equal(host(given), host(plain)) == same
+        if not same:
+            read = (scalar.apply("tf32", x) for x in (a, b))
+            np.testing.assert_allclose(host(given), np.matmul(*read), rtol=1e-5, atol=1e-5)
 
 
 def host(x: Any) -> np.ndarray:
