@@ -104,13 +104,20 @@ class Device:
 
     # -- memory
     def allocate(self, nbytes: int) -> Held:
-        """Memory that is free again when the object is gone; `int()` of it is the address."""
+        """Memory that is free again when the object is gone; `int()` of it is the address.
+
+        Raises:
+            OutOfDeviceMemory: with what is there. The pool has given back before what it can.
+        """
         with self.active():
             try:
                 made = self.pool.allocate(max(nbytes, 1))
             except self._driver.MemoryError:
-                self.pool.free_held()
-                made = self.pool.allocate(max(nbytes, 1))
+                free, total = self._driver.mem_get_info()
+                raise OutOfDeviceMemory(
+                    f"{nbytes} bytes are not free: the device has {total}, of which {free} are, "
+                    f"and arrays and programs of this process have {self.pool.active_bytes}"
+                ) from None
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
         return Held(self, made)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,28 @@ def test_arrays_of_the_host() -> None:
         device_put({"w": numbers(3)})
 
 
+def test_no_memory_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    if standin.count("kernels") is None:
+        pytest.skip("the stand-in alone has so much memory as it is told")
+    device = cuda.device()
+    gc.collect()
+    device.free_held()
+    held = device_put(np.zeros(1 << 20, np.float32))
+    del held  # which the pool keeps
+    has = device.pool.active_bytes
+    monkeypatch.setenv("FAKE_CUDA_BYTES", str((6 << 20) + has))
+    large = np.zeros(5 << 18, np.float32)
+    held = device_put(large)
+    with pytest.raises(
+        graphc.OutOfDeviceMemory,
+        match=r"device_put of f32\[1310720\]: 5242880 bytes are not free: the device has \d+, of "
+        rf"which \d+ are, and arrays and programs of this process have {has + (5 << 20)}",
+    ):
+        device_put(large)
+    del held
+    assert device_put(large).shape == (5 << 18,)
+
+
 # ---------------------------------------------------------------------------------- lent to others
 
 
@@ -164,8 +187,7 @@ def test_an_array_of_another_device_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_array_of_another_context_is_refused() -> None:
-    import pycuda.driver as driver  # type: ignore[import-not-found]
-
+    driver: Any = import_module("pycuda.driver")
     x = device_put(numbers(4))
     context = driver.Device(0).make_context()
     try:
@@ -183,8 +205,7 @@ def test_an_array_of_another_context_is_refused() -> None:
 def test_the_others_stream_waits_before_memory_is_used_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import pycuda.driver as driver  # type: ignore[import-not-found]
-
+    driver: Any = import_module("pycuda.driver")
     x, told = device_put(numbers(4)), []
     for name in ("wait_for", "launch", "let_wait"):
         original = getattr(cuda.Device, name)
