@@ -149,6 +149,9 @@ class DeviceArray:
     def __complex__(self) -> complex:
         return complex(self._only("complex()").item())
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and not self.shape else format(repr(self), spec)
+
     def __index__(self) -> int:
         if self.shape or self.dtype.kind not in "iu":
             raise TypeError(f"{self!r} is no index; only a 0-d array of integers is one")

@@ -48,6 +48,7 @@ def test_a_single_element_is_a_number() -> None:
     assert float(one) == 3.0 and int(one) == 3 and complex(one) == 3 and bool(one)
     assert not double(np.zeros((1, 1), np.float32))
     assert [10, 20, 30][device_put(np.int8(2))] == 30  # type: ignore[call-overload]
+    assert f"{one:.2f} {double(numbers(2))}" == "3.00 " + repr(double(numbers(2)))
     with pytest.raises(TypeError, match="no index"):
         [10, 20][one]  # type: ignore[call-overload]
 
