@@ -100,6 +100,12 @@ def test_show_prints_every_stage(
     assert part in out
 
 
+def test_text_is_another_name_of_stage(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    for name in ("--stage", "--text"):
+        code, out, _ = run(capsys, "show", f"{model}:softmax", "--arg", "f32[8, 64]", name, "cuda")
+        assert code == 0 and "__global__" in out
+
+
 def test_show_takes_scalars_numbers_and_statics(
     capsys: pytest.CaptureFixture[str], model: str
 ) -> None:
