@@ -7,8 +7,8 @@ no arithmetic: programs compute. Other libraries read it without a copy (`__cuda
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from graphc_runtime import cuda
@@ -157,6 +157,23 @@ class DeviceArray:
             raise TypeError(f"{self!r} is no index; only a 0-d array of integers is one")
         return int(self)
 
+    # -- no arithmetic
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if hasattr(other, "dtype") or isinstance(other, (int, float, complex)):
+            self._computes_nothing("==")
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def _computes_nothing(self, what: str) -> NoReturn:
+        raise TypeError(
+            f"{what} of a device array on the host or of one from outside a traced function; pass "
+            'the array to a graphc.jit(device="cuda") function as an argument and compute there, '
+            "or take x.numpy()"
+        )
+
     # -- copies
     def copy(self) -> DeviceArray:
         """A copy on the device, made after what the stream has to do before.
@@ -236,6 +253,21 @@ class DeviceArray:
         if stream != -1:  # -1: the consumer sees to the order itself
             self.device.let_wait(1 if stream is None else stream)
         return to_dlpack(lent)
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    def method(self: DeviceArray, *_: Any) -> NoReturn:
+        self._computes_nothing(name)
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "matmul", "and",
+              "or", "xor", "lshift", "rshift"):  # fmt: skip
+    for _prefix in ("", "r") if _name != "divmod" else ("",):
+        setattr(DeviceArray, f"__{_prefix}{_name}__", _refused(_name))
+for _name in ("lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"):
+    setattr(DeviceArray, f"__{_name}__", _refused(_name))
 
 
 def contiguous(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:

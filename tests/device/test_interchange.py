@@ -59,6 +59,22 @@ def test_several_elements_are_none(kind: Any) -> None:
         kind(device_put(numbers(2, 3)))
 
 
+@pytest.mark.parametrize(
+    "compute",
+    (lambda x, y: y + x, lambda x, y: y @ x, lambda x, y: y < x, lambda x, y: y == x,
+     lambda x, y: x == y, lambda x, y: 2 - x, lambda x, y: -x, lambda x, y: abs(x)),
+)  # fmt: skip
+def test_nothing_is_computed_on_the_host(compute: Any) -> None:
+    x = device_put(numbers(3))
+    for y in (numbers(3), 1.0, device_put(numbers(3))):
+        with pytest.raises(TypeError, match=r"pass the array to a graphc\.jit\(device=.cuda"):
+            compute(x, y)
+    # nor is it a constant of a program
+    with pytest.raises(TypeError, match=r"x\.numpy\(\)"):
+        graphc.jit(lambda y: compute(x, y), device="cuda")(x)
+    assert x == x and x != None and x != "x" and len({x, device_put(numbers(3))}) == 2  # noqa: E711
+
+
 def test_copies_are_arrays_of_their_own() -> None:
     step = graphc.jit(lambda w: w + 1, device="cuda", donate="w")
     x = device_put(numbers(3, 4))
