@@ -8,6 +8,8 @@ What the loops of graphc/loops/schedule_cuda.py mean here, and in a sequential e
 - `thread` loops have constant extents; the innermost is threadIdx.x. What stands outside a thread
   loop is done by all threads alike, but stores to global and shared memory are done by one of them.
   A register or local buffer is a copy per thread, so outside thread loops all copies are equal.
+  Of a private buffer a thread has the part of its own number, which lasts from one thread loop to
+  the next.
 - An Accumulate inside thread loops whose buffer and place lie outside them reduces across the
   threads: partial results per thread, a warp's shuffle tree, then the warps in order. The order is
   fixed.
@@ -292,6 +294,12 @@ class _Kernel:
             raise LoweringError(
                 f"{self.func.name}: buffer {buffer.name} is neither a parameter nor allocated"
             )
+        if buffer.space == "private":
+            if not self.thread_vars or index[0] != ty.Dim.symbol(self.thread_vars[-1]):
+                raise LoweringError(
+                    f"{self.func.name}: a thread uses what {buffer.name} holds for others"
+                )
+            index = (0, *index[1:])
         return f"{self.name(buffer.name)}[{self.index(self.offset(buffer, index))}]"
 
     def expr(self, expr: Expr) -> str:
@@ -397,7 +405,7 @@ class _Kernel:
         if buffer.name in self.global_names or buffer.space == "shared":
             self.stored.add(buffer.name)
             self.once(text)
-        elif self.alloc_level[buffer.name] != self.bound:
+        elif buffer.space != "private" and self.alloc_level[buffer.name] != self.bound:
             raise LoweringError(
                 f"{self.func.name}: the {buffer.space} buffer {buffer.name} is stored to inside a "
                 f"thread loop that it lies outside of"
@@ -424,7 +432,8 @@ class _Kernel:
         self.emit(f"{place} = {_bare(value)};")
 
     def alloc(self, buffer: Buffer) -> None:
-        size = ty.product(buffer.shape)
+        shape = buffer.shape[1:] if buffer.space == "private" else buffer.shape
+        size = ty.product(shape)
         if not isinstance(size, int):
             raise LoweringError(
                 f"{buffer.space} buffer {buffer.name} needs constant extents, not {buffer.shape}"

@@ -242,10 +242,39 @@ template <class From> GC_DEVICE unsigned long long gc_to_uint64(From a) {
 #define GC_HALF_FLOAT(H)                                                                         \
   GC_DEVICE H gc_add(H a, H b) { return (H)((float)a + (float)b); }                              \
   GC_DEVICE H gc_mul(H a, H b) { return (H)((float)a * (float)b); }                              \
-  GC_DEVICE H gc_min(H a, H b) { return (H)gc_min((float)a, (float)b); }                         \
-  GC_DEVICE H gc_max(H a, H b) { return (H)gc_max((float)a, (float)b); }
+  GC_HALF_CHOICE(H, min)                                                                         \
+  GC_HALF_CHOICE(H, max)
+#ifdef CUDA_CPU
+#define GC_HALF_CHOICE(H, NAME)                                                                  \
+  GC_DEVICE H gc_##NAME(H a, H b) { return (H)gc_##NAME((float)a, (float)b); }
+#else
+#define GC_HALF_CHOICE(H, NAME)                                                                  \
+  GC_DEVICE H gc_##NAME(H a, H b) { return __h##NAME##_nan(a, b); }
+#endif
 GC_HALF_FLOAT(__half)
 GC_HALF_FLOAT(__nv_bfloat16)
+
+// 1 / b of a __half, a unit of the last place too large or too small at most.
+GC_DEVICE float gc_estimate_inverse(float b) {
+#ifdef CUDA_CPU
+  float inverse = 1 / b;
+  return gc_isfinite(inverse) ? nextafterf(inverse, 0) : inverse;
+#else
+  float inverse;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(b));
+  return inverse;
+#endif
+}
+
+// The quotient, rounded once. A first estimate q from the reciprocal is wrong by a few units of a
+// float, and its rest a - q b is exact, as b has 11 bits. The sum is the float nearest to a / b or
+// next to it, and never on the other side of the middle m of two __halfs: a / b is m, exactly, or
+// differs by 2^-23 of it, for m has 12 bits. Where the rest is 0 or no number, q is all there is.
+GC_DEVICE __half gc_div(__half x, __half y) {
+  float a = (float)x, b = (float)y, inverse = gc_estimate_inverse(b), q = a * inverse;
+  float rest = fmaf(-q, b, a);
+  return (__half)(fabsf(rest) > 0 ? fmaf(rest, inverse, q) : q);
+}
 
 // The neighbour of a towards b, as bits of one 16-bit float type; so is `infinity`.
 GC_DEVICE unsigned short gc_next16(unsigned short a, unsigned short b, int infinity) {

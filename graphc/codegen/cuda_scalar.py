@@ -211,8 +211,8 @@ def _float_operation(op: str, args: list[str], dtype: DType) -> str | None:
 
 
 def _narrow_operation(op: str, args: list[str], dtype: DType) -> str | None:
-    if op == "nextafter":  # the neighbour in the type itself
-        return _call("gc_nextafter", args)
+    if op == "nextafter" or op in ("min", "max") or (op == "div" and dtype is ty.F16):
+        return _call(f"gc_{op}", args)  # in the type itself
     wide = _operation(op, [f"(float)({a})" for a in args], ty.F32)
     if wide is None or op in _INFIX or op in ("isnan", "isinf", "isfinite", "signbit"):
         return wide

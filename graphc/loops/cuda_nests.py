@@ -17,6 +17,7 @@ from ..types import Dim
 from . import cuda_access as A
 from . import ir as L
 from .cuda_access import linear, merge, neutral_value
+from .cuda_held import hold_values
 from .ir import Accumulate, Alloc, Buffer, For, Index, Load, Stmt, Store
 
 THREADS = 256
@@ -434,7 +435,9 @@ def rows(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | No
         row = symbol(block)
         body = share_arrays(names, at(loops, core, row), 1, row, count)
         made = row_statements(names, body, THREADS)
-        return None if made is None else For(block, count, "block", made)
+        if made is None:
+            return None
+        return For(block, count, "block", hold_values(names.taken, made))
     warp = names.fresh("warp")
     warps = THREADS // WARP
     row = warps * symbol(block) + symbol(warp)
@@ -445,7 +448,7 @@ def rows(names: Names, loops: Sequence[For], core: tuple[Stmt, ...]) -> For | No
     known = {warp: warps}
     if isinstance(count, int):
         known[block] = max(1, ceil_div(count, warps))
-    inside = guarded(row, count, known, made)
+    inside = guarded(row, count, known, hold_values(names.taken, made))
     return For(block, ceil_div(count, warps), "block", (For(warp, warps, "thread", inside),))
 
 

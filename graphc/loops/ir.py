@@ -4,7 +4,7 @@ Immutable. One screen of grammar:
 
     LoopFunc = (name, params: Buffer*, symbols: name*, body: Stmt*)
     Buffer   = (name, dtype, shape: Index*, strides: Index*?, space, access)
-                                            space: global|shared|local|register
+                                            space: global|shared|local|register|private
     Stmt     = For(var, extent: Index, kind, body)
                                             kind: serial|parallel|vector|unroll|block|thread
              | Let(name, value)             name holds the value until the end of the block
@@ -51,7 +51,7 @@ from ..types import BOOL, I64, Dim, DType, Extent
 
 Index = Extent
 FOR_KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
-SPACES = ("global", "shared", "local", "register")
+SPACES = ("global", "shared", "local", "register", "private")
 ACCUMULATE_OPS = ("add", "mul", "min", "max", "and", "or", "xor")
 
 
@@ -60,7 +60,8 @@ class Buffer:
     """A typed array in memory. Compared by value; names are unique within a function.
 
     `access` is "in", "out", "inout" or "temp". `align` is the alignment in bytes that the data is
-    known to have.
+    known to have. Of a "private" buffer each thread has the part that is named by its number, the
+    first index, and uses no other.
     """
 
     name: str

@@ -11,7 +11,7 @@ Only rows of a fixed size that stay in the first cache; dead Lets go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from .cost import expr_cost
 WORTH = 10
 """Instructions from which a value is worth a store and a load."""
 ROW_BYTES = 32 << 10
+ANY = Dim.symbol("_")
+"""The variable of a loop, whichever it is."""
 
 
 def cache_rows(func: L.LoopFunc) -> L.LoopFunc:
@@ -60,8 +62,11 @@ def _share(out: list[L.Stmt], loops: list[int], counter: list[int]) -> None:
     first: dict[Any, tuple[int, str]] = {}
     rows: dict[Any, L.Buffer] = {}
     stored: dict[int, list[tuple[str, L.Buffer]]] = {}
-    for k in loops:
-        loop = out[k]
+    versions = Versions()
+    for k, loop in enumerate(out):
+        current = versions.of(loop)
+        if k not in loops:
+            continue
         assert isinstance(loop, L.For)
         keys: dict[str, Any] = {}
         costs: dict[str, int] = {}
@@ -69,7 +74,7 @@ def _share(out: list[L.Stmt], loops: list[int], counter: list[int]) -> None:
         changed = False
         for stmt in loop.body:
             if isinstance(stmt, L.Let):
-                key, cost = _key(stmt.value, loop.var, keys, costs)
+                key, cost = value_key(stmt.value, {loop.var: ANY}, keys, costs, current)
                 keys[stmt.name], costs[stmt.name] = key, cost
                 place = (loop.extent, key)
                 if place in first and first[place][0] != k:
@@ -108,10 +113,35 @@ def _fits(extent: L.Index, value: L.Expr) -> bool:
     return isinstance(extent, int) and 16 <= extent and extent * value.dtype.nbytes <= ROW_BYTES
 
 
-def _key(expr: L.Expr, var: str, keys: dict[str, Any], costs: dict[str, int]) -> tuple[Any, int]:
-    """A key that is equal for expressions
-    that mean the same in loops of different variables; and the whole cost.
-    """
+class Versions:
+    """How often each buffer was written before a statement, so that equal loads read equal
+    values."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def of(self, stmt: L.Stmt) -> dict[str, object]:
+        """For the loads of the statement, which is the next one; what it writes itself is like
+        nothing else."""
+        written = {
+            s.buffer.name for s in L.statements((stmt,)) if isinstance(s, (L.Store, L.Accumulate))
+        }
+        found: dict[str, object] = {**self.counts, **{name: object() for name in written}}
+        for name in written:
+            self.counts[name] = self.counts.get(name, 0) + 1
+        return found
+
+
+def value_key(
+    expr: L.Expr,
+    env: Mapping[str, L.Index],
+    keys: dict[str, Any],
+    costs: dict[str, int],
+    versions: Mapping[str, object],
+) -> tuple[Any, int]:
+    """A key that is equal for expressions that mean the same in loops of different variables, which
+    `env` renames; and the whole cost. `keys` and `costs` are those of the names in the
+    expression."""
     cost = expr_cost(expr)
     total = cost + sum(costs.get(e.name, 0) for e in L.walk(expr) if isinstance(e, L.Name))
 
@@ -120,9 +150,10 @@ def _key(expr: L.Expr, var: str, keys: dict[str, Any], costs: dict[str, int]) ->
             return keys.get(e.name, ("outer", e.name))
         if isinstance(e, L.Load):
             guard = None if e.guard is None else text(e.guard)
-            return ("load", e.buffer.name, tuple(_index(i, var, keys) for i in e.index), guard)
+            place = tuple(_index(i, env, keys) for i in e.index)
+            return ("load", e.buffer.name, versions.get(e.buffer.name), place, guard)
         if isinstance(e, L.Idx):
-            return ("idx", _index(e.index, var, keys))
+            return ("idx", _index(e.index, env, keys))
         head: Any = (
             e.op if isinstance(e, L.Scalar) else (e.value if isinstance(e, L.Const) else None)
         )
@@ -131,11 +162,11 @@ def _key(expr: L.Expr, var: str, keys: dict[str, Any], costs: dict[str, int]) ->
     return text(expr), total
 
 
-def _index(index: L.Index, var: str, keys: dict[str, Any]) -> Any:
+def _index(index: L.Index, env: Mapping[str, L.Index], keys: dict[str, Any]) -> Any:
     if not isinstance(index, Dim):
         return index
     local = tuple((n, keys[n]) for n in sorted(ty.symbols(index)) if n in keys)
-    return ty.substitute(index, {var: Dim.symbol("_")}), tuple(k for _, k in local)
+    return ty.substitute(index, env), tuple(k for _, k in local)
 
 
 def without_dead(body: Sequence[L.Stmt]) -> tuple[L.Stmt, ...]:
