@@ -26,7 +26,7 @@ import graphc
 from . import compile as road
 from . import environment
 from .cache import Cache
-from .codegen import nvcc
+from .codegen import nvcc, nvrtc
 from .codegen.target import host_l2_bytes, host_target
 from .device import cublas
 from .device.conditional import decisions
@@ -202,14 +202,24 @@ def _cache() -> Iterator[Check]:
         yield Check("cache", "ok", size, f"at most {readable_bytes(store.limit_bytes)}")
 
 
-def _cuda() -> Iterator[Check]:
-    found = nvcc.find_nvcc()
+def _cuda_compilers() -> Iterator[Check]:
+    """NVRTC is used where it is there, else nvcc."""
+    found, in_process = nvcc.find_nvcc(), nvrtc.available()
+    without = "CUDA C can be shown, not built" if found is None else "nvcc builds, more slowly"
+    if in_process:
+        yield Check("nvrtc", "ok", f"{nvrtc.version()}, which builds CUDA C")
+    else:
+        lacking = "pip install nvidia-cuda-nvrtc nvidia-cuda-runtime (library and cuda_fp16.h)"
+        yield Check("nvrtc", "missing", lacking, without)
     if found is None:
-        yield Check(
-            "nvcc", "missing", "not on PATH nor in CUDA_HOME", "CUDA C can be shown, not built"
-        )
+        meaning = "NVRTC builds CUDA C" if in_process else without
+        yield Check("nvcc", "missing", "not on PATH nor in CUDA_HOME", meaning)
     else:
         yield Check("nvcc", "ok", f"{_first_release(found)} ({found})")
+
+
+def _cuda() -> Iterator[Check]:
+    yield from _cuda_compilers()
     switched = "on" if environment.wgmma() else "off"
     yield Check(
         "wgmma", "ok", f"{switched} (GRAPHC_WGMMA)",

@@ -67,7 +67,8 @@ class Device:
         device = driver.Device(number)
         self._context = device.retain_primary_context()
         self._active = _Active(driver, self._context)
-        self._closed = False
+        self.closed = False
+        """Has the process begun to end, so that the driver is no longer asked?"""
         self.name: str = device.name()
         major, minor = device.compute_capability()
         self.arch = f"sm_{major}{minor}"
@@ -80,6 +81,7 @@ class Device:
         self._spare: list[Any] = []
         """Streams that nothing runs on: they are captured."""
         with self.active():
+            self._number_of_context = self._calls.context()
             self.stream = driver.Stream()
             self.pool = DeviceMemoryPool()
         atexit.register(self._leave)
@@ -88,7 +90,7 @@ class Device:
         """What is freed later goes to the driver, which no longer knows it, and not to the pool."""
         with self.active():
             self.pool.stop_holding()
-        self._closed = True
+        self.closed = True
         self._context.detach()
 
     def active(self) -> _Active:
@@ -102,13 +104,20 @@ class Device:
 
     # -- memory
     def allocate(self, nbytes: int) -> Held:
-        """Memory that is free again when the object is gone; `int()` of it is the address."""
+        """Memory that is free again when the object is gone; `int()` of it is the address.
+
+        Raises:
+            OutOfDeviceMemory: with what is there. The pool has given back before what it can.
+        """
         with self.active():
             try:
                 made = self.pool.allocate(max(nbytes, 1))
             except self._driver.MemoryError:
-                self.pool.free_held()
-                made = self.pool.allocate(max(nbytes, 1))
+                free, total = self._driver.mem_get_info()
+                raise OutOfDeviceMemory(
+                    f"{nbytes} bytes are not free: the device has {total}, of which {free} are, "
+                    f"and arrays and programs of this process have {self.pool.active_bytes}"
+                ) from None
         self.peak_bytes = max(self.peak_bytes, self.pool.active_bytes)
         return Held(self, made)
 
@@ -147,6 +156,23 @@ class Device:
         """Waits for the stream."""
         with self.active():
             self.stream.synchronize()
+
+    def cannot_read(self, pointer: int) -> str:
+        """Why kernels of this device cannot read an address; empty where they can."""
+        with self.active():
+            number = self._calls.of_pointer(_ORDINAL, pointer)
+            context = self._calls.of_pointer(_CONTEXT, pointer)
+        if number is None:
+            return f"has no memory of a CUDA device at address {pointer:#x}"
+        if number != self.number:
+            return f"is on CUDA device {number}; programs run on device {self.number}"
+        if context and context != self._number_of_context:
+            return (
+                "belongs to another context than the device's primary one, where programs run and "
+                "torch and CuPy have their arrays; with pycuda, import pycuda.autoprimaryctx "
+                "instead of pycuda.autoinit"
+            )
+        return ""
 
     # -- kernels
     def load(self, cubin: bytes) -> Held:
@@ -270,12 +296,14 @@ class Held:
         return int(self.held)
 
     def __del__(self) -> None:
-        if not self._device._closed:
+        if not self._device.closed:
             with self._device.active():
                 del self.held
 
 
 _NON_BLOCKING = 1
+_CONTEXT, _ORDINAL = 1, 9
+"""CU_POINTER_ATTRIBUTE_CONTEXT (0 where memory is no context's), _DEVICE_ORDINAL"""
 _devices: dict[int, Device] = {}
 _lock = threading.Lock()
 

@@ -85,6 +85,20 @@ class Calls:
             self.library.cuGetErrorString(code, ctypes.byref(text))
             raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
 
+    def context(self) -> int:
+        """The number of the thread's current context."""
+        context = ctypes.c_void_p()
+        self.call("cuCtxGetCurrent", ctypes.byref(context))
+        return context.value or 0
+
+    def of_pointer(self, attribute: int, pointer: int) -> int | None:
+        """What the driver knows of an address; None where it knows none."""
+        found = ctypes.c_uint64()
+        code = self.library.cuPointerGetAttribute(
+            ctypes.byref(found), attribute, ctypes.c_uint64(pointer)
+        )
+        return None if code else found.value
+
     def cannot_decide(self, version: int) -> str:
         """Why a driver of this version makes no conditional nodes; empty if it does."""
         if version < DECIDING_VERSION:

@@ -100,6 +100,12 @@ def test_show_prints_every_stage(
     assert part in out
 
 
+def test_text_is_another_name_of_stage(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    for name in ("--stage", "--text"):
+        code, out, _ = run(capsys, "show", f"{model}:softmax", "--arg", "f32[8, 64]", name, "cuda")
+        assert code == 0 and "__global__" in out
+
+
 def test_show_takes_scalars_numbers_and_statics(
     capsys: pytest.CaptureFixture[str], model: str
 ) -> None:
@@ -222,6 +228,21 @@ def test_doctor_for_programs(capsys: pytest.CaptureFixture[str], cache_folder: P
     assert found["numpy"]["value"] == np.__version__
     assert str(cache_folder) in found["cache"]["value"]
     assert set(found["numpy"]) == {"name", "state", "value", "meaning"}
+
+
+@pytest.mark.parametrize("wheel", (True, False))
+@pytest.mark.parametrize("toolkit", (True, False))
+def test_doctor_says_what_builds_cuda(
+    wheel: bool, toolkit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphc.codegen.nvrtc.available", lambda: wheel)
+    monkeypatch.setattr("graphc.codegen.nvrtc.version", lambda: "NVRTC 13.5")
+    monkeypatch.setattr("graphc.codegen.nvcc.find_nvcc", lambda: "nvcc" if toolkit else None)
+    monkeypatch.setattr("graphc.doctor._first_release", lambda _: "13.0")
+    found = {one.name: one for one in doctor._cuda_compilers()}
+    assert (found["nvrtc"].state == "ok", found["nvcc"].state == "ok") == (wheel, toolkit)
+    not_built = [one.name for one in found.values() if "not built" in one.meaning]
+    assert not_built == ([] if wheel or toolkit else ["nvrtc", "nvcc"])
 
 
 def test_doctor_fails_where_the_compiler_does(

@@ -99,8 +99,27 @@ def compile_cubin(source: str, arch: str = "sm_80") -> bytes:
     return _run(source, arch)[0]
 
 
+def check(source: str, architectures: Sequence[str] = ARCHITECTURES) -> None:
+    """Compiles a translation unit for several architectures with little optimization, which is
+    many times faster: by the front end once, for the first, and by ptxas for each.
+
+    Raises:
+        BuildError: as `compile_cubin`.
+    """
+    first = architectures[0].replace("sm_", "compute_")
+    _compile(
+        source, " and ".join(architectures),
+        ("-fatbin", f"-gencode=arch={first},code=[{','.join(architectures)}]", "-Xcicc", "-O1",
+         "-Xptxas", "-O0"),
+    )  # fmt: skip
+
+
 def _run(source: str, arch: str, flags: Sequence[str] = ()) -> tuple[bytes, str]:
     """The cubin, and what nvcc said."""
+    return _compile(source, arch, ("-cubin", f"-arch={arch}", "-O3", *flags))
+
+
+def _compile(source: str, arch: str, flags: Sequence[str]) -> tuple[bytes, str]:
     nvcc = find_nvcc()
     if nvcc is None:
         raise BuildError(
@@ -113,10 +132,7 @@ def _run(source: str, arch: str, flags: Sequence[str] = ()) -> tuple[bytes, str]
         # full-precision division and square root, subnormals kept: nvcc's defaults
         command = [
             nvcc,
-            "-cubin",
-            f"-arch={arch}",
             "-std=c++17",
-            "-O3",
             "-w",  # what is printed has unused helpers; errors alone are of use
             *flags,
             "-o",

@@ -54,8 +54,10 @@ def add(commands: Any) -> None:
         "--static", action="append", default=[], metavar="NAME=VALUE",
         help="an argument that is known while tracing; VALUE is a Python literal",
     )  # fmt: skip
-    parser.add_argument("--stage", default="graph", choices=(*STAGES, *PICTURES), metavar="STAGE",
-                        help="one of the stages below (default: graph)")  # fmt: skip
+    parser.add_argument(
+        "--stage", "--text", default="graph", choices=(*STAGES, *PICTURES), metavar="STAGE",
+        help="one of the stages below (default: graph)",
+    )  # fmt: skip
     parser.add_argument("--output", metavar="FILE", help="write there instead of printing")
 
 

@@ -7,14 +7,14 @@ no arithmetic: programs compute. Other libraries read it without a copy (`__cuda
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from graphc_runtime import cuda
 
 from .. import types as ty
-from ..errors import DeviceError, OutOfDeviceMemory
+from ..errors import DeviceError, OutOfDeviceMemory, TypeMismatch
 
 
 class Watch(Protocol):
@@ -29,24 +29,25 @@ class DeviceArray:
     """An array in the memory of a device.
 
     `strides` are in bytes. `owner` keeps the memory alive. `watches` are asked before the host gets
-    to see the elements.
+    to see the elements. Other libraries may lend arrays that are `read_only`.
     """
 
     __slots__ = (
-        "__weakref__", "device", "donated", "dtype", "owner", "pointer", "shape", "strides",
-        "watches",
+        "__weakref__", "device", "donated", "dtype", "owner", "pointer", "read_only", "shape",
+        "strides", "watches",
     )  # fmt: skip
     __array_ufunc__ = None  # NumPy's operators answer NotImplemented instead of fetching elements
 
     def __init__(
         self, device: cuda.Device, owner: Any, pointer: int, dtype: ty.DType,
         shape: tuple[int, ...], strides: tuple[int, ...] | None = None,
-        watches: frozenset[Watch] = frozenset(),
+        watches: frozenset[Watch] = frozenset(), read_only: bool = False,
     ):  # fmt: skip
         self.device, self.owner, self.pointer = device, owner, pointer
         self.dtype, self.shape = dtype.numpy, shape
         self.strides = contiguous(shape, dtype.nbytes) if strides is None else strides
         self.watches = watches
+        self.read_only = read_only
         self.donated = False
 
     # -- looks
@@ -111,16 +112,96 @@ class DeviceArray:
 
     def _strided(self) -> np.ndarray:
         """The elements through a copy of all bytes between the first and the last."""
-        steps = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
-        low, high = sum(min(s, 0) for s in steps), sum(max(s, 0) for s in steps)
-        raw = np.empty(high - low + self.itemsize, np.uint8)
+        low, nbytes = self._span()
+        raw = np.empty(nbytes, np.uint8)
         self.device.download(raw, self.pointer + low)
         view = np.ndarray(self.shape, self.dtype, raw, -low, self.strides)
         return np.ascontiguousarray(view)
 
+    def _span(self) -> tuple[int, int]:
+        """Where the bytes begin that have elements, from `pointer` on, and how many there are."""
+        if not self.size:
+            return 0, 0
+        steps = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
+        low, high = sum(min(s, 0) for s in steps), sum(max(s, 0) for s in steps)
+        return low, high - low + self.itemsize
+
     def item(self) -> Any:
         """The only element, as a Python number. Waits for the device."""
-        return self.numpy().item()
+        return self._only("item()").item()
+
+    def _only(self, what: str) -> np.ndarray:
+        if self.size != 1:
+            raise TypeError(
+                f"{what} of a device array of {self.size} elements; only a single one is a number"
+            )
+        return self.numpy()
+
+    def __bool__(self) -> bool:
+        return bool(self._only("bool()").item())
+
+    def __int__(self) -> int:
+        return int(self._only("int()").item())
+
+    def __float__(self) -> float:
+        return float(self._only("float()").item())
+
+    def __complex__(self) -> complex:
+        return complex(self._only("complex()").item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and not self.shape else format(repr(self), spec)
+
+    def __index__(self) -> int:
+        if self.shape or self.dtype.kind not in "iu":
+            raise TypeError(f"{self!r} is no index; only a 0-d array of integers is one")
+        return int(self)
+
+    # -- no arithmetic
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if hasattr(other, "dtype") or isinstance(other, (int, float, complex)):
+            self._computes_nothing("==")
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def _computes_nothing(self, what: str) -> NoReturn:
+        raise TypeError(
+            f"{what} of a device array on the host or of one from outside a traced function; pass "
+            'the array to a graphc.jit(device="cuda") function as an argument and compute there, '
+            "or take x.numpy()"
+        )
+
+    # -- copies
+    def copy(self) -> DeviceArray:
+        """A copy on the device, made after what the stream has to do before.
+
+        Raises:
+            OutOfDeviceMemory.
+        """
+        self._readable()
+        low, nbytes = self._span()
+        with errors(f"copying {self!r}"):
+            memory = self.device.allocate(nbytes)
+            self.device.copy(int(memory), self.pointer + low, nbytes)
+        return DeviceArray(
+            self.device, memory, int(memory) - low, ty.dtype(self.dtype), self.shape, self.strides,
+            self.watches,
+        )  # fmt: skip
+
+    def __copy__(self) -> DeviceArray:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a device array is not pickled: its memory is that of a device of this process; pickle "
+            "x.numpy(), and graphc.device_put it where it is read"
+        )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise TypeError("a device array becomes a NumPy array by x.numpy(), which copies it")
@@ -138,7 +219,7 @@ class DeviceArray:
             "shape": self.shape,
             "strides": None if self.is_contiguous else self.strides,
             "typestr": "<V2" if name == "bf16" else self.dtype.str,
-            "data": (self.pointer, False),
+            "data": (self.pointer if self.size else 0, self.read_only),
             "version": 3,
             "stream": self.device.stream.handle,
         }
@@ -148,13 +229,45 @@ class DeviceArray:
 
         return CUDA, self.device.number
 
-    def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: int | None = None, max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None, copy: bool | None = None,
+    ) -> Any:  # fmt: skip
+        """A capsule of DLPack before 1.0, which every consumer takes.
+
+        Raises:
+            BufferError: for another device, or for what such a capsule cannot say.
+        """
         from .interchange import to_dlpack
 
         self._readable()
+        here = self.__dlpack_device__()
+        if dl_device is not None and tuple(dl_device) != here:
+            raise BufferError(
+                f"the array is on DLPack device {here} and is not brought to {tuple(dl_device)}; "
+                "x.numpy() copies it to the host"
+            )
+        if self.read_only and not copy:
+            raise BufferError("the array is read-only, and a capsule would not say so; copy it")
+        lent = self.copy() if copy else self
         if stream != -1:  # -1: the consumer sees to the order itself
             self.device.let_wait(1 if stream is None else stream)
-        return to_dlpack(self)
+        return to_dlpack(lent)
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    def method(self: DeviceArray, *_: Any) -> NoReturn:
+        self._computes_nothing(name)
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "matmul", "and",
+              "or", "xor", "lshift", "rshift"):  # fmt: skip
+    for _prefix in ("", "r") if _name != "divmod" else ("",):
+        setattr(DeviceArray, f"__{_prefix}{_name}__", _refused(_name))
+for _name in ("lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"):
+    setattr(DeviceArray, f"__{_name}__", _refused(_name))
 
 
 def contiguous(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
@@ -204,6 +317,7 @@ def device_put(array: Any) -> DeviceArray:
 
     Raises:
         DeviceError: no pycuda, no driver or no device (it says which), or no memory.
+        TypeMismatch: for a container, or an array that is not a plain one.
     """
     from .interchange import is_on_device, view
 
@@ -212,9 +326,23 @@ def device_put(array: Any) -> DeviceArray:
     device = the_device()
     if is_on_device(array):
         return view(device, array)
-    host = np.asarray(array, order="C")
+    host = _of_host(array)
     dtype = ty.dtype(host.dtype)
     with errors(f"device_put of {dtype}{list(host.shape)}"):
         memory = device.allocate(host.nbytes)
         device.upload(int(memory), host)
     return DeviceArray(device, memory, int(memory), dtype, host.shape)
+
+
+def _of_host(array: Any) -> np.ndarray:
+    """An array of the host, or what makes one, in order and in the machine's order of bytes."""
+    if isinstance(array, (np.ma.MaskedArray, np.matrix)):
+        kind = type(array).__name__
+        raise TypeMismatch(f"device_put of a {kind}; pass a plain array: np.asarray(x)")
+    host = np.asarray(array)
+    if host.dtype == object:
+        raise TypeMismatch(
+            f"device_put takes an array or a number, not a {type(array).__name__}; put the arrays "
+            "of a container one by one (optree.tree_map(graphc.device_put, params))"
+        )
+    return np.asarray(host, ty.dtype(host.dtype).numpy, order="C")

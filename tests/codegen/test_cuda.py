@@ -4,7 +4,6 @@ compiled by nvcc."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -538,11 +537,6 @@ def test_refusals() -> None:
 # ------------------------------------------------------------------------------------------- nvcc
 
 
-def chunks(names: Iterable[str], size: int) -> list[list[str]]:
-    names = list(names)
-    return [names[k : k + size] for k in range(0, len(names), size)]
-
-
 @needs_nvcc
 @pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
 def test_nvcc_takes_some(arch: str) -> None:
@@ -554,11 +548,8 @@ def test_nvcc_takes_some(arch: str) -> None:
 
 
 @needs_nvcc
-@pytest.mark.heavy
-@pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
-@pytest.mark.parametrize("names", chunks(CASES, 20), ids=lambda names: names[0])
-def test_nvcc_takes_all_schedules(arch: str, names: list[str]) -> None:
-    nvcc.compile_cubin(translation_unit([k for name in names for k in printed(name)]), arch)
+def test_nvcc_takes_all_schedules() -> None:
+    nvcc.check(translation_unit([k for name in CASES for k in printed(name)]))
 
 
 @needs_nvcc
@@ -577,15 +568,14 @@ def test_nvcc_takes_random_graphs(arch: str) -> None:
 
 
 @needs_nvcc
-@pytest.mark.heavy
-@pytest.mark.parametrize("arch", nvcc.ARCHITECTURES)
-@pytest.mark.parametrize("dtype", REAL, ids=str)
-def test_nvcc_takes_all_scalar_ops(arch: str, dtype: DType) -> None:
-    for arity in (1, 2, 3):
-        func, names = scalar_func(dtype, arity)
-        if names:
-            nvcc.compile_cubin(translation_unit(print_cuda(schedule_cuda(func))), arch)
-    nvcc.compile_cubin(translation_unit(print_cuda(schedule_cuda(cast_func(dtype)))), arch)
+def test_nvcc_takes_all_scalar_ops() -> None:
+    kernels: list[CudaKernel] = []
+    for dtype in REAL:
+        funcs = [scalar_func(dtype, arity) for arity in (1, 2, 3)]
+        for func in (*(one for one, names in funcs if names), cast_func(dtype)):
+            for kernel in print_cuda(schedule_cuda(func)):
+                kernels.append(cuda_graphs.renamed(kernel, f"{kernel.name}_{len(kernels)}"))
+    nvcc.check(translation_unit(kernels))
 
 
 @needs_nvcc

@@ -6,7 +6,7 @@
 // launches, and a graph does them, in order: a node that would not wait for the one before it is an
 // error. Bodies of conditional nodes are refused what the documentation refuses, and calls without
 // a current context what needs one. What tests set: FAKE_CUDA_BYTES, the memory there is;
-// FAKE_CUDA_DRIVER, the version. What tests read: standin_*.
+// FAKE_CUDA_DRIVER, the version; FAKE_CUDA_DEVICES, how many there are. What tests read: standin_*.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -46,8 +46,17 @@ E CUresult cuGetErrorString(CUresult e, const char** p) {
   return 0;
 }
 E CUresult cuGetErrorName(CUresult e, const char** p) { return cuGetErrorString(e, p); }
-E CUresult cuDeviceGetCount(int* n) { *n = 1; return 0; }
-E CUresult cuDeviceGet(int* d, int i) { *d = i; return i ? 101 : 0; }
+E CUresult cuDeviceGetCount(int* n) {
+  const char* text = getenv("FAKE_CUDA_DEVICES");
+  *n = text ? atoi(text) : 1;
+  return 0;
+}
+E CUresult cuDeviceGet(int* d, int i) {
+  int n;
+  cuDeviceGetCount(&n);
+  *d = i;
+  return i < 0 || i >= n ? 101 : 0;
+}
 E CUresult cuDeviceGetName(char* s, int n, int d) { snprintf(s, n, "the processor"); return 0; }
 E CUresult cuDeviceTotalMem_v2(size_t* b, int d) { *b = 4ull << 30; return 0; }
 E CUresult cuDeviceGetAttribute(int* v, int attribute, int d) {
@@ -72,7 +81,8 @@ E CUresult cuDeviceComputeCapability(int* a, int* b, int d) { *a = 9; *b = 0; re
 static __thread Handle stack[64];
 static __thread int depth;
 #define NEED if (!depth) return INVALID_CONTEXT;
-E CUresult cuDevicePrimaryCtxRetain(Handle* c, int d) { *c = (Handle)1; return 0; }
+// A context's number is 1 + its device's for a primary one, and has its device's + 1000 otherwise.
+E CUresult cuDevicePrimaryCtxRetain(Handle* c, int d) { *c = (Handle)(size_t)(1 + d); return 0; }
 E CUresult cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 E CUresult cuCtxPushCurrent_v2(Handle c) { stack[depth++] = c; return 0; }
 E CUresult cuCtxPopCurrent_v2(Handle* c) {
@@ -82,12 +92,29 @@ E CUresult cuCtxPopCurrent_v2(Handle* c) {
   return 0;
 }
 E CUresult cuCtxGetCurrent(Handle* c) { *c = depth ? stack[depth - 1] : 0; return 0; }
-E CUresult cuCtxGetDevice(int* d) { *d = 0; return depth ? 0 : INVALID_CONTEXT; }
+static int device_of(Handle c) { return (size_t)c < 1000 ? (size_t)c - 1 : (size_t)c % 1000; }
+E CUresult cuCtxGetDevice(int* d) {
+  NEED
+  *d = device_of(stack[depth - 1]);
+  return 0;
+}
+E CUresult cuCtxCreate_v4(Handle* c, void* parameters, unsigned flags, int d) {
+  static size_t made;
+  *c = (Handle)(1000 * ++made + d);
+  return cuCtxPushCurrent_v2(*c);
+}
+E CUresult cuCtxDestroy_v2(Handle c) {
+  if (depth && stack[depth - 1] == c) --depth;
+  return 0;
+}
 E CUresult cuCtxSynchronize(void) { return 0; }
+E CUresult cuCtxDetach(Handle c) { return 0; }
 
 // --------------------------------------------------------------------------------------- memory
 
 static size_t used;
+typedef struct Block { size_t bytes; Handle context; struct Block *next, **here; } Block;
+static Block* blocks;  // each before its memory
 static size_t limit(void) {
   const char* text = getenv("FAKE_CUDA_BYTES");
   return text ? strtoull(text, 0, 10) : 4ull << 30;
@@ -96,20 +123,35 @@ E CUresult cuMemGetInfo_v2(size_t* f, size_t* t) { *t = limit(); *f = *t - used;
 E CUresult cuMemAlloc_v2(Address* p, size_t n) {
   NEED
   if (used + n > limit()) return OUT_OF_MEMORY;
-  char* block = aligned_alloc(256, (n + 511) / 256 * 256);
+  Block* block = aligned_alloc(256, (n + 511) / 256 * 256);
   if (!block) return OUT_OF_MEMORY;
-  *(size_t*)block = n;
-  memset(block + 256, 0xA5, n);  // what nobody wrote shows
+  *block = (Block){n, stack[depth - 1], blocks, &blocks};
+  if (blocks) blocks->here = &block->next;
+  blocks = block;
+  memset((char*)block + 256, 0xA5, n);  // what nobody wrote shows
   used += n;
-  *p = (Address)(block + 256);
+  *p = (Address)block + 256;
   return 0;
 }
 E CUresult cuMemFree_v2(Address p) {
   NEED
-  char* block = (char*)p - 256;
-  used -= *(size_t*)block;
+  Block* block = (Block*)(p - 256);
+  used -= block->bytes;
+  *block->here = block->next;
+  if (block->next) block->next->here = block->here;
   free(block);
   return 0;
+}
+E CUresult cuPointerGetAttribute(void* found, int attribute, Address p) {
+  for (Block* b = blocks; b; b = b->next) {
+    Address first = (Address)b + 256;
+    if (p < first || p >= first + b->bytes) continue;
+    if (attribute == 1) *(Handle*)found = b->context;
+    else if (attribute == 9) *(int*)found = device_of(b->context);
+    else return NOT_SUPPORTED;
+    return 0;
+  }
+  return INVALID_VALUE;
 }
 E CUresult cuMemHostAlloc(void** p, size_t n, unsigned f) {
   *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096);
