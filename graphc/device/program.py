@@ -143,6 +143,11 @@ class DeviceExecutable:
         given: list[DeviceArray] = list(arrays)
         strided = tuple(k for k, a in enumerate(given) if not _is_plain(a) and k not in donated)
         for k in donated:
+            if given[k].read_only:
+                raise DeviceError(
+                    f"{self._traced.parameters[k].path} is donated, and the library that lends the "
+                    "array says that it is only to be read; donate a copy: device_put(x).copy()"
+                )
             if not _is_plain(given[k]):
                 raise DeviceError(
                     f"{self._traced.parameters[k].path} is donated, and its elements do not lie in "
