@@ -74,7 +74,7 @@ class Kernels:
                     places[matrix.buffer.name] for matrix in (one.left, one.right, one.result)
                 )
                 matrices = left, right, result
-                steps.append(Product(one, matrices, self.chosen.tf32, _line(node)))
+                steps.append(Product(one, matrices, self.chosen.tf32, line_of(node)))
             else:
                 steps += one
         return steps
@@ -112,7 +112,7 @@ class Kernels:
         for kernel in print_cuda(func):
             buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
             symbols = tuple(p for p in kernel.params if isinstance(p, str))
-            launches.append(Launch(kernel, buffers, symbols, _line(node)))
+            launches.append(Launch(kernel, buffers, symbols, line_of(node)))
         return launches
 
 
@@ -122,8 +122,9 @@ def give(blocks: Sequence[Block], arena: Arena) -> None:
         arena.give(offset, nbytes)
 
 
-def _line(node: Node) -> str:
-    """The user's line of what a fusion computes last."""
-    body: Graph = node.attrs["body"]
-    lines = [one.where for one in (node, *reversed(body.nodes)) if one.where is not None]
+def line_of(node: Node) -> str:
+    """The user's line of a loop or choice, or of what a fusion computes last."""
+    body: Graph | None = node.attrs.get("body")
+    inside = () if body is None else reversed(body.nodes)
+    lines = [one.where for one in (node, *inside) if one.where is not None]
     return str(lines[0]) if lines else ""

@@ -6,7 +6,7 @@ steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .. import types as ty
 from ..errors import DeviceError, GraphcError, NonFiniteError
 from ..evaluate import bind_extents
 from ..loops.ir import NON_FINITE
-from . import cublas
+from . import cublas, memory
 from .array import DeviceArray, device_put, errors
 from .build import build_cubins
 from .conditional import decisions
@@ -90,21 +90,33 @@ class LoadedProgram:
                 shape = tuple(_number(e, env) for e in value.type.shape)
                 if k in aliases:
                     source = arrays[aliases[k]]
-                    source.donated = True
                     owner, pointer = source.owner, source.pointer
                 else:
                     nbytes = int(np.prod(shape, dtype=np.int64)) * value.dtype.nbytes
-                    owner = device.allocate(nbytes)
+                    owner = self._allocated(nbytes, lambda k=k: memory.result(self.plan, k))
                     pointer = int(owner)
                 results.append(
                     DeviceArray(device, owner, pointer, value.dtype, shape, None, watches)
                 )
             arena_bytes = _number(self.plan.arena, env)
-            arena = device.allocate(arena_bytes) if arena_bytes else None
+            arena = None
+            if arena_bytes:
+                arena = self._allocated(arena_bytes, lambda: self._temporaries(env))
             base = 0 if arena is None else int(arena)
             buffers = [a.pointer for a in (*arrays, *results)]
+            for k in aliases.values():  # all memory is there: it is written over from now on
+                arrays[k].donated = True
             self._start(buffers, base, env)
         return results
+
+    def _allocated(self, nbytes: int, what: Callable[[], str]) -> Any:
+        try:
+            return self.device.allocate(nbytes)
+        except cuda.OutOfDeviceMemory as error:
+            raise cuda.OutOfDeviceMemory(f"{what()}: {error}") from None
+
+    def _temporaries(self, env: Mapping[str, int]) -> str:
+        return memory.temporaries(self.plan, lambda extent: _number(extent, env))
 
     def _start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
         self.runner.start(buffers, arena, env)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
 import pytest
+from graphc_runtime import cuda
 
 import graphc
-from graphc import DeviceError, device_put
+from graphc import DeviceError, OutOfDeviceMemory, device_put
 from graphc.errors import LoweringError
+
+from . import standin
 
 
 def random(*shape: int) -> np.ndarray:
@@ -55,3 +59,68 @@ def test_linear_algebra_is_refused_with_the_line() -> None:
     ):
         with pytest.raises(LoweringError, match=match):
             run()
+
+
+# ---------------------------------------------------------------------------------------- memory
+
+
+def line(function: Any, offset: int = 0) -> str:
+    """A line of a function, as messages name it, for a regular expression."""
+    return rf"test_errors\.py:{function.__code__.co_firstlineno + offset}\b"
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device has 1 MiB more than it has given away."""
+    if standin.count("kernels") is None:
+        pytest.skip("needs the stand-in driver, and this is a device")
+    gc.collect()
+    device = cuda.device()
+    device.free_held()
+    with device.active():
+        free, total = device._driver.mem_get_info()
+    monkeypatch.setenv("FAKE_CUDA_BYTES", str(total - free + (1 << 20)))
+
+
+def test_without_memory_nothing_is_donated(little: None) -> None:
+    def step(x: Any) -> Any:
+        y = x + 1
+        return y, np.concatenate([x] * 64)
+
+    program = graphc.jit(step, device="cuda", donate="x")
+    x = random(100, 100)
+    given = device_put(x)
+    match = (
+        rf"step\(f32\[100, 100\]\): result 1 of 2 \(.*{line(step, 2)}.*2560000 bytes are not free"
+    )
+    with pytest.raises(OutOfDeviceMemory, match=match):
+        program(given)
+    np.testing.assert_array_equal(given.numpy(), x)
+    again = graphc.jit(lambda x: x + 1, device="cuda", donate="x")(given)
+    np.testing.assert_array_equal(again.numpy(), x + 1)
+
+
+def test_without_memory_the_largest_temporary_is_named(little: None) -> None:
+    def total(x: Any, w: Any) -> Any:
+        small = np.tanh(x @ w)
+        large = small[:, :, None] @ small[:, None, :]
+        return (large @ large @ large[:, :, 0, None]).sum()
+
+    x, w = random(40, 30), random(30, 80)
+    given = [device_put(a) for a in (x, w)]
+    match = (
+        rf"total\(.*\): temporaries, the largest of 1024000 bytes \(.*{line(total, 2)}.*not free"
+    )
+    with pytest.raises(OutOfDeviceMemory, match=match):
+        graphc.jit(total, device="cuda")(*given)
+    np.testing.assert_array_equal(given[0].numpy(), x)
+
+
+def test_without_memory_the_temporary_of_a_loop_is_named(little: None) -> None:
+    def run(x: Any) -> Any:
+        y = np.sort(x, axis=1)
+        return graphc.scan(lambda s, r: (s @ s, r.sum()), y, y)[1]
+
+    match = rf"run\(.*\): temporaries, the largest of 1000000 bytes \(.*{line(run, 1)}.*not free"
+    with pytest.raises(OutOfDeviceMemory, match=match):
+        graphc.jit(run, device="cuda")(random(500, 500))
