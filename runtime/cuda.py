@@ -20,6 +20,7 @@ import numpy as np
 
 from .cuda_graphs import SWITCH_VERSION, Calls, Capture, Graph
 from .errors import DeviceError, OutOfDeviceMemory
+from .host_words import Words
 
 
 def _driver() -> Any:
@@ -84,6 +85,8 @@ class Device:
             self._number_of_context = self._calls.context()
             self.stream = driver.Stream()
             self.pool = DeviceMemoryPool()
+        self.words = Words(self.page_locked)
+        """Where the device writes what calls report."""
         atexit.register(self._leave)
 
     def _leave(self) -> None:
@@ -140,6 +143,16 @@ class Device:
             if array.nbytes:
                 self._driver.memcpy_dtoh_async(array, source, self.stream)
             self.stream.synchronize()
+
+    def page_locked(self, count: int) -> Held:
+        """So many i32 of the host, which the device writes while the host goes on."""
+        with self.active():
+            return Held(self, self._driver.pagelocked_empty(count, np.int32))
+
+    def download_later(self, array: np.ndarray, source: int) -> None:
+        """Copies an address to page-locked memory, on the stream; does not wait."""
+        with self.active():
+            self._driver.memcpy_dtoh_async(array, source, self.stream)
 
     def copy(self, target: int, source: int, nbytes: int) -> None:
         """Copies on the device, on the stream."""
@@ -285,7 +298,8 @@ class _Active:
 
 class Held:
     """Something of pycuda's that has to go while the context is current, whichever thread lets it
-    go: memory of the pool, whose `int()` is its address, a module, or a kernel."""
+    go: memory of the pool, whose `int()` is its address, page-locked memory, a module, or a kernel.
+    """
 
     __slots__ = ("_device", "held")
 

@@ -7,7 +7,6 @@ out: they are copied to the device and back. Nothing of the compiler is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from . import cuda
 from .cuda_decisions import Decisions, say
 from .errors import ArtifactError, error_of
 from .extents import Extent, number
-from .forking import ForkLock
 from .gpu_plan import GpuCopy, GpuLaunch, Plan
 from .gpu_run import Frame, Loaded, Runner
 from .gpu_steps import Launch
@@ -49,9 +47,7 @@ class GpuProgram:
             device, plan.steps, Loaded(functions, addresses, int(self._kept), int(self._error)),
             number, self._decisions(decisions or {}),
         )  # fmt: skip
-        fails = any(isinstance(one, Launch) and one.kernel.fails for one in work(plan.steps))
-        self._reports = ForkLock() if fails else None
-        """Held from the launch of a call until it has read what was reported."""
+        self._fails = any(isinstance(one, Launch) and one.kernel.fails for one in work(plan.steps))
         if plan.setup:
             scratch = device.allocate(plan.setup_arena)
             with device.active():
@@ -115,22 +111,26 @@ class GpuProgram:
                 for k, o in enumerate(outputs)
             ]
             arena = taken(number(self.plan.arena, env))
-            with self._reports or nullcontext():
-                with device.active():
-                    self._runner.start([*given, *results], arena, env)
-                self._check()
+            with device.active():
+                self._run([*given, *results], arena, env)
             for address, output in zip(results, outputs, strict=True):
                 device.download(output, address)
         finally:
             while held:  # the last one first, so that the next call gets the same addresses
                 held.pop()
 
-    def _check(self) -> None:
-        """Raises what the kernels reported."""
-        code = 0 if self._reports is None else self._runner.reported()
-        if not code:
+    def _run(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
+        """Starts a call; one that may fail is waited for, and what its kernels report is raised."""
+        if not self._fails:
+            self._runner.start(buffers, arena, env)
             return
-        if not 0 < code <= len(self.plan.messages):
+        word = self.device.words.take()
+        self._runner.start_reporting(word, buffers, arena, env)
+        self.device.synchronize()
+        code = word.value
+        if code == 0:
+            return
+        if code is None or not 0 < code <= len(self.plan.messages):
             raise ArtifactError(f"a kernel of {self.name} reported the unknown error {code}")
         raise error_of(self.plan.messages[code - 1])
 

@@ -21,6 +21,7 @@ from . import cuda
 from .cuda_decisions import Decisions, State, loop_nodes, say
 from .forking import ForkLock
 from .gpu_steps import GRID_LIMITS, Copy, Kernel, Launch
+from .host_words import Word
 from .records import dataclass
 from .steps import Branch, E, L, Loop, Place, Step, Until, decides
 
@@ -108,6 +109,24 @@ class Runner(Generic[L, E]):
             else:
                 with self.device.active():
                     self.device.replay(found)
+
+    def start_reporting(
+        self, word: Word, buffers: Sequence[int], arena: int, env: Mapping[str, int]
+    ) -> None:
+        """`start`, behind which the device writes to the word what kernels of this call reported
+        first; 0: nothing.
+
+        Kernels have one place for it, because a graph's addresses are fixed: each call clears it,
+        and takes what is there along, before the next one begins.
+        """
+        with self._lock, self.device.active():
+            try:
+                self.device.clear(self.loaded.error, 4)
+                self.start(buffers, arena, env)
+                self.device.download_later(word.array, self.loaded.error)
+            except BaseException:
+                word.array[0] = 0  # it will not be written
+                raise
 
     def _pays(self, env: Mapping[str, int]) -> bool:
         """Is a graph worth it for one call? Where the last call without one has waited for more
@@ -276,17 +295,6 @@ class Runner(Generic[L, E]):
             return self.loaded.constants[where]  # type: ignore[index]
         base = frame.arena if kind == "arena" else self.loaded.kept
         return base + self._number(where, frame.env)
-
-    # -- errors of the user's program
-    def reported(self) -> int:
-        """The number of what kernels reported first, which is cleared; 0: nothing. Waits for the
-        device."""
-        code = np.zeros(1, np.int32)
-        self.device.download(code, self.loaded.error)
-        number = int(code[0])
-        if number:
-            self.device.clear(self.loaded.error, 4)
-        return number
 
 
 def _turn(loop: Loop[L, E], inside: Frame) -> None:

@@ -18,7 +18,15 @@ from ..errors import DeviceError, OutOfDeviceMemory, TypeMismatch
 
 
 class Watch(Protocol):
-    """Something that may have gone wrong while an array was made."""
+    """Something that may have gone wrong while an array was made; the earlier one has the smaller
+    `number`."""
+
+    number: int
+
+    @property
+    def failed(self) -> bool | None:
+        """Has it? None as long as that is not known; does not wait."""
+        ...
 
     def check(self) -> None:
         """Raises what went wrong; waits for the device."""
@@ -96,7 +104,7 @@ class DeviceArray:
         """A copy on the host. Waits for the device.
 
         Raises:
-            IndexError, NonFiniteError: what a program that made it met.
+            IndexError, NonFiniteError, LinAlgError: what a program that made it met.
             DeviceError: when the device fails.
         """
         self._readable()
@@ -106,7 +114,7 @@ class DeviceArray:
                 self.device.download(found, self.pointer)
             else:
                 found = self._strided()
-        for watch in self.watches:
+        for watch in sorted(self.watches, key=lambda watch: watch.number):
             watch.check()
         return found
 

@@ -16,15 +16,15 @@ from graphc_runtime.gpu_run import Frame, Loaded, Runner
 from graphc_runtime.steps import decides
 
 from .. import types as ty
-from ..errors import DeviceError, GraphcError, NonFiniteError
+from ..errors import DeviceError
 from ..evaluate import bind_extents
-from ..loops.ir import NON_FINITE
 from . import cublas, memory
 from .array import DeviceArray, device_put, errors
 from .build import build_cubins
 from .conditional import decisions
 from .plan import DevicePlan
 from .products import call_of, is_turned
+from .reports import Report, of_all
 from .steps import Product, Work, stride_symbol
 
 
@@ -49,7 +49,6 @@ class LoadedProgram:
             device, plan.steps, Loaded(functions, constants, int(self._kept), int(self._error)),
             _number, made, self._product,
         )  # fmt: skip
-        self._watches: frozenset[Any] = frozenset([self]) if plan.fails else frozenset()
         if plan.setup:
             with errors(f"loading {plan.graph.name}"):
                 scratch = device.allocate(plan.setup_arena)
@@ -83,9 +82,10 @@ class LoadedProgram:
                 if step % array.itemsize:
                     raise DeviceError(f"argument {k} has strides that are no whole elements")
                 env[stride_symbol(k, axis)] = step // array.itemsize
-        watches = self._watches.union(*(a.watches for a in arrays))
         results: list[DeviceArray] = []
         with errors(self._call(arrays)), device.active():
+            report = Report(device, self.plan.messages) if self.plan.fails else None
+            watches = of_all(arrays).union(() if report is None else (report,))
             for k, value in enumerate(graph.results):
                 shape = tuple(_number(e, env) for e in value.type.shape)
                 if k in aliases:
@@ -106,7 +106,7 @@ class LoadedProgram:
             buffers = [a.pointer for a in (*arrays, *results)]
             for k in aliases.values():  # all memory is there: it is written over from now on
                 arrays[k].donated = True
-            self._start(buffers, base, env)
+            self._start(buffers, base, env, report)
         return results
 
     def _allocated(self, nbytes: int, what: Callable[[], str]) -> Any:
@@ -118,8 +118,13 @@ class LoadedProgram:
     def _temporaries(self, env: Mapping[str, int]) -> str:
         return memory.temporaries(self.plan, lambda extent: _number(extent, env))
 
-    def _start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
-        self.runner.start(buffers, arena, env)
+    def _start(
+        self, buffers: Sequence[int], arena: int, env: Mapping[str, int], report: Report | None
+    ) -> None:
+        if report is None:
+            self.runner.start(buffers, arena, env)
+        else:
+            self.runner.start_reporting(report.word, buffers, arena, env)
 
     def _call(self, arrays: Sequence[DeviceArray]) -> str:
         shown = ", ".join(f"{ty.dtype(a.dtype)}{list(a.shape)}" for a in arrays)
@@ -147,21 +152,6 @@ class LoadedProgram:
         except cuda.DeviceError as error:
             at = f" ({step.line})" if step.line else ""
             raise cuda.DeviceError(f"{error}{at}") from None
-
-    # -- errors of the user's program
-    def check(self) -> None:
-        """Raises what the program's kernels reported; waits for the device.
-
-        Raises:
-            IndexError, NonFiniteError: with the message of the first report.
-        """
-        number = self.runner.reported()
-        if not number:
-            return
-        if number > len(self.plan.messages):
-            raise GraphcError(f"a kernel reported the unknown error {number}; a bug of graphc")
-        message = self.plan.messages[number - 1]
-        raise NonFiniteError(message) if NON_FINITE in message else IndexError(message)
 
 
 def _number(extent: ty.Extent, env: Mapping[str, int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,41 @@ def test_a_wrong_index_is_an_error() -> None:
     assert list(out) == [3, 0]
     with pytest.raises(IndexError, match="out of bounds"):
         program([x, np.array([4, 0])], [out], {"n": 4, "m": 2})
+    assert list(out) == [3, 0]
+
+
+def test_each_of_many_threads_gets_its_own_error() -> None:
+    """Calls do not wait for each other: what one reports is not read by another."""
+
+    def take(x: Any, i: Any) -> Any:
+        return np.sort(x)[i]
+
+    plan, code, constants = shipped(take, "f32[n]", "i64[m]")
+    program = gpu_program.GpuProgram("take", plan, code, constants)
+    x = np.arange(4, dtype=np.float32)
+    started = threading.Barrier(4)
+    original, wrong = cuda.Device.synchronize, []
+
+    def together(self: cuda.Device) -> None:
+        started.wait(60)  # all calls have been launched before the first is read
+        original(self)
+
+    def run(last: int) -> None:
+        out = np.empty(2, np.float32)
+        try:
+            program([x, np.array([1, last])], [out], {"n": 4, "m": 2})
+            wrong.extend([last] if last > 3 or list(out) != [1, last] else [])
+        except IndexError:
+            wrong.extend([last] if last <= 3 else [])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda.Device, "synchronize", together)
+        threads = [threading.Thread(target=run, args=(last,)) for last in (2, 9, 3, 4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    assert not wrong and not started.broken
 
 
 def test_code_of_another_architecture_is_refused() -> None:

@@ -124,3 +124,121 @@ def test_without_memory_the_temporary_of_a_loop_is_named(little: None) -> None:
     match = rf"run\(.*\): temporaries, the largest of 1000000 bytes \(.*{line(run, 1)}.*not free"
     with pytest.raises(OutOfDeviceMemory, match=match):
         graphc.jit(run, device="cuda")(random(500, 500))
+
+
+# ------------------------------------------------------------------------------- errors of kernels
+
+
+def pick(x: Any, i: Any) -> Any:
+    return np.tanh(x[i]).sum(axis=0) * 2  # two kernels, or three: a call is replayed
+
+
+@pytest.mark.parametrize("order", ["in order", "the other way round"])
+def test_the_call_is_blamed_whose_error_it_is(order: str) -> None:
+    program = graphc.jit(pick, device="cuda")
+    x = random(10, 3)
+    given = device_put(x)
+    indices = [[1, 11], [1, 2], [-11, 3], [4, 4]]
+    found = [program(given, np.array(i)) for i in indices]
+    pairs = list(zip(found, indices, strict=True))
+    for array, i in pairs if order == "in order" else pairs[::-1]:
+        for _ in range(2):  # it is not forgotten
+            if max(map(abs, i)) > 10:
+                with pytest.raises(IndexError, match="out of bounds for axis 0 with size 10"):
+                    array.numpy()
+            else:
+                np.testing.assert_allclose(array.numpy(), pick(x, i), rtol=1e-5)
+
+
+def test_the_call_is_blamed_where_calls_are_replayed() -> None:
+    program = graphc.jit(lambda x, i: np.tanh(np.sort(x, axis=0)[i]), device="cuda")
+    x, i = device_put(random(10, 3)), device_put(np.array([1, 2]))
+    places = [program(x, i) for _ in range(2)]
+    for k in range(6):  # the results of the call before are read after the next call
+        x.device.upload(i.pointer, np.array([k, 5 + k * 2]))
+        before, places[k % 2] = places[k % 2], None
+        del before
+        places[k % 2] = program(x, i)
+        if k:
+            last = places[(k - 1) % 2]
+            if 5 + (k - 1) * 2 >= 10:
+                with pytest.raises(IndexError):
+                    last.numpy()
+            else:
+                assert last.numpy().shape == (2, 3)
+    (made,) = program.__dict__["_front"]._programs.values()
+    assert any(made.executable._variant(()).runner.graphs.values())
+
+
+def test_what_is_made_of_a_wrong_result_is_wrong() -> None:
+    program, step = (graphc.jit(f, device="cuda") for f in (pick, lambda x: x + 1))
+    x = device_put(random(10, 3))
+    bad, good = program(x, np.array([12])), program(x, np.array([3]))
+    for array in (step(step(bad)), bad.copy(), step(bad)):
+        with pytest.raises(IndexError):
+            array.numpy()
+    assert step(step(good)).numpy().shape == (3,)
+
+
+def test_a_singular_matrix_is_an_error_of_linear_algebra() -> None:
+    program = graphc.jit(np.linalg.solve, device="cuda")
+    x, b = np.stack([np.eye(3)] * 40), random(40, 3, 1).astype(float)
+    bad, good = program(np.concatenate([x[1:], np.ones((1, 3, 3))]), b), program(x, b)
+    np.testing.assert_array_equal(good.numpy(), b)
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        bad.numpy()
+
+
+def test_a_launch_that_is_refused_blames_no_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernels before it reported is nobody's."""
+    program = graphc.jit(lambda x, i: np.sort(np.sort(x[i], axis=0), axis=1), device="cuda")
+    x = random(10, 3)
+    program(x, np.array([1]))
+    original, launched = cuda.Device.launch, []
+
+    def refuse(self: Any, *arguments: Any) -> None:
+        if launched:
+            raise RuntimeError("too many resources requested for launch")
+        launched.append(1)
+        original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda.Device, "launch", refuse)
+        with pytest.raises(DeviceError, match="too many resources"):
+            program(x, np.array([77]))
+    assert launched and program(x, np.array([2])).numpy().shape == (1, 3)
+
+
+def test_states_of_many_steps_remember_no_step_that_went_well() -> None:
+    step = graphc.jit(lambda s, i: s + s[i].sum(), device="cuda")
+    state = device_put(random(4))
+    for k in range(50):
+        state = step(state, np.array([k % 4]))
+        state.device.synchronize()
+        assert len(state.watches) <= 2
+    assert np.isfinite(state.numpy()).all()
+    for k in range(50):
+        state = step(state, np.array([4 + k]))
+        state.device.synchronize()
+        assert len(state.watches) <= 2
+    with pytest.raises(IndexError, match=r"out of bounds for axis 0 with size 4"):
+        state.numpy()
+
+
+def test_words_are_used_again_once_the_device_has_written_them() -> None:
+    words = cuda.device().words
+    first = words.take()
+    assert first.value is None
+    where = first.place
+    del first  # the device may write it still
+    held = [words.take() for _ in range(2000)]
+    assert where not in {one.place for one in held}
+    assert len({one.place for one in held}) == 2000
+    one = held.pop()
+    one.array[0] = 0
+    assert one.value == 0
+    where = one.place
+    del one
+    held += [words.take() for _ in range(4000)]
+    assert len({one.place for one in held}) == len(held)
+    assert where in {one.place for one in held}
