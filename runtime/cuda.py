@@ -11,6 +11,7 @@ work unless told otherwise) and ours wait for each other, in both directions.
 from __future__ import annotations
 
 import atexit
+import itertools
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -67,7 +68,7 @@ class Device:
         self._driver = driver
         device = driver.Device(number)
         self._context = device.retain_primary_context()
-        self._active = _Active(driver, self._context)
+        self._active = _Active(driver, self._context, self._suspects)
         self.closed = False
         """Has the process begun to end, so that the driver is no longer asked?"""
         self.name: str = device.name()
@@ -76,6 +77,9 @@ class Device:
         self.processors: int = device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT)
         self.driver_version: int = driver.get_driver_version()
         self.peak_bytes = 0
+        self._running: dict[str, int] = {}
+        """Calls that began since the device was last waited for, with the number of the last."""
+        self._numbers = itertools.count()
         self._calls = Calls()
         self._here = threading.local()
         """Its `capture`: what this thread captures now."""
@@ -135,14 +139,14 @@ class Device:
         if array.nbytes:
             with self.active():
                 self._driver.memcpy_htod_async(target, array, self.stream)
-                self.stream.synchronize()
+                self._wait()
 
     def download(self, array: np.ndarray, source: int) -> None:
         """Copies an address to a contiguous array, after what the stream has to do before."""
         with self.active():
             if array.nbytes:
                 self._driver.memcpy_dtoh_async(array, source, self.stream)
-            self.stream.synchronize()
+            self._wait()
 
     def page_locked(self, count: int) -> Held:
         """So many i32 of the host, which the device writes while the host goes on."""
@@ -168,7 +172,32 @@ class Device:
     def synchronize(self) -> None:
         """Waits for the stream."""
         with self.active():
+            self._wait()
+
+    # -- what runs
+    def began(self, call: str) -> None:
+        """Remembers what a call is, until the device has been waited for: if a kernel fails, it is
+        one of these."""
+        self._running[call] = next(self._numbers)
+
+    def _wait(self) -> None:
+        ended = dict(self._running)  # what other threads launch meanwhile may go on
+        self.stream.synchronize()
+        for call, number in ended.items():
+            if self._running.get(call) == number:
+                self._running.pop(call, None)
+
+    def _suspects(self) -> str:
+        """Behind an error: whose kernel may have failed; empty where the device is well."""
+        try:
             self.stream.synchronize()
+        except self._driver.Error:
+            calls = "; ".join(self._running) or "none of graphc's"
+            return (
+                f". A kernel has failed, of one of the calls that were running: {calls}. The "
+                "device's context is lost; start the process again"
+            )
+        return ""
 
     def cannot_read(self, pointer: int) -> str:
         """Why kernels of this device cannot read an address; empty where they can."""
@@ -276,10 +305,14 @@ class _Depth(threading.local):
 
 
 class _Active:
-    """What `Device.active` answers; blocks may be nested, and it may be used by many threads."""
+    """What `Device.active` answers; blocks may be nested, and it may be used by many threads.
 
-    def __init__(self, driver: Any, context: Any):
+    `suspects` says what an error that leaves the outermost block has to do with earlier calls.
+    """
+
+    def __init__(self, driver: Any, context: Any, suspects: Callable[[], str]):
         self._driver, self._context, self._depth = driver, context, _Depth()
+        self._suspects = suspects
 
     def __enter__(self) -> None:
         if not self._depth.count:
@@ -287,13 +320,18 @@ class _Active:
         self._depth.count += 1
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        found = error
+        if isinstance(error, self._driver.MemoryError):
+            found = OutOfDeviceMemory(str(error))
+        elif isinstance(error, self._driver.Error):
+            found = DeviceError(str(error))
+        if self._depth.count == 1 and type(found) is DeviceError:
+            found = DeviceError(f"{found}{self._suspects()}")
         self._depth.count -= 1
         if not self._depth.count:
             self._context.pop()
-        if isinstance(error, self._driver.MemoryError):
-            raise OutOfDeviceMemory(str(error)) from None
-        if isinstance(error, self._driver.Error):
-            raise DeviceError(str(error)) from None
+        if found is not error:
+            raise found from None
 
 
 class Held:

@@ -45,7 +45,7 @@ class GpuProgram:
         addresses = [int(memory) for memory in self._constants]
         self._runner: Runner[GpuLaunch | GpuCopy, Extent] = Runner(
             device, plan.steps, Loaded(functions, addresses, int(self._kept), int(self._error)),
-            number, self._decisions(decisions or {}),
+            number, self._decisions(decisions or {}), name=name,
         )  # fmt: skip
         self._fails = any(isinstance(one, Launch) and one.kernel.fails for one in work(plan.steps))
         if plan.setup:

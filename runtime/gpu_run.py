@@ -23,12 +23,14 @@ from .forking import ForkLock
 from .gpu_steps import GRID_LIMITS, Copy, Kernel, Launch
 from .host_words import Word
 from .records import dataclass
-from .steps import Branch, E, L, Loop, Place, Step, Until, decides
+from .steps import Branch, E, L, Loop, Place, Step, Until, decides, work
 
 GRAPHS = 8
 """So many captured graphs are kept for a program, those used last."""
 CAPTURED_LAUNCHES = 20_000
 """A graph of more launches, of a long loop, takes more time to make and memory than it saves."""
+SHOWN = 12
+"""So many kernels of a program are named where one of its kernels has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,18 @@ class Runner(Generic[L, E]):
     """Runs one program, whose steps do not change.
 
     `number` gives an extent's value in a call. `decisions` is None where the host is asked for
-    each. `other` runs what is neither a kernel nor a copy.
+    each. `other` runs what is neither a kernel nor a copy. Errors call the program `name`.
     """
 
     def __init__(
         self, device: cuda.Device, steps: Sequence[Step[L, E]], loaded: Loaded,
         number: Callable[[Any, Mapping[str, int]], int], decisions: Decisions | None,
-        other: Callable[[Any, Frame], None] | None = None,
+        other: Callable[[Any, Frame], None] | None = None, name: str = "a program",
     ):  # fmt: skip
         self.device, self.steps, self.loaded = device, steps, loaded
         self._number, self._other = number, other
         self._decisions = decisions
+        self._call = _described(name, steps)
         self.asks = decisions is None and decides(steps)
         """Is the host asked for decisions, so that there is nothing to replay?"""
         self.graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
@@ -83,6 +86,7 @@ class Runner(Generic[L, E]):
     def start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
         """Replays the graph of these addresses; launches one by one the first time."""
         key = (*buffers, arena, *env.values())
+        self.device.began(self._call)
 
         def work() -> None:
             with self.device.active():
@@ -295,6 +299,17 @@ class Runner(Generic[L, E]):
             return self.loaded.constants[where]  # type: ignore[index]
         base = frame.arena if kind == "arena" else self.loaded.kept
         return base + self._number(where, frame.env)
+
+
+def _described(name: str, steps: Sequence[Step[Any, Any]]) -> str:
+    """A program with its kernels and the user's lines, as errors show it."""
+    parts: dict[str, None] = {}
+    for one in work(steps):
+        if not isinstance(one, Copy):
+            what = one.kernel.name if isinstance(one, Launch) else str(one)
+            parts[f"{what} ({one.line})" if one.line else what] = None
+    more = [f"and {len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
+    return f"{name}: {', '.join([*list(parts)[:SHOWN], *more])}"
 
 
 def _turn(loop: Loop[L, E], inside: Frame) -> None:

@@ -47,7 +47,7 @@ class LoadedProgram:
             say(why)
         self.runner: Runner[Work, ty.Extent] = Runner(
             device, plan.steps, Loaded(functions, constants, int(self._kept), int(self._error)),
-            _number, made, self._product,
+            _number, made, self._product, plan.graph.name,
         )  # fmt: skip
         if plan.setup:
             with errors(f"loading {plan.graph.name}"):

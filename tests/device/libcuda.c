@@ -6,7 +6,8 @@
 // launches, and a graph does them, in order: a node that would not wait for the one before it is an
 // error. Bodies of conditional nodes are refused what the documentation refuses, and calls without
 // a current context what needs one. What tests set: FAKE_CUDA_BYTES, the memory there is;
-// FAKE_CUDA_DRIVER, the version; FAKE_CUDA_DEVICES, how many there are. What tests read: standin_*.
+// FAKE_CUDA_DRIVER, the version; FAKE_CUDA_DEVICES, how many there are; FAKE_CUDA_FAULT, where a
+// kernel failed: streams, launches and copies answer that. What tests read: standin_*.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -81,6 +82,8 @@ E CUresult cuDeviceComputeCapability(int* a, int* b, int d) { *a = 9; *b = 0; re
 static __thread Handle stack[64];
 static __thread int depth;
 #define NEED if (!depth) return INVALID_CONTEXT;
+static CUresult broken(void) { return getenv("FAKE_CUDA_FAULT") ? ILLEGAL_ADDRESS : 0; }
+#define WELL if (broken()) return broken();
 // A context's number is 1 + its device's for a primary one, and has its device's + 1000 otherwise.
 E CUresult cuDevicePrimaryCtxRetain(Handle* c, int d) { *c = (Handle)(size_t)(1 + d); return 0; }
 E CUresult cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
@@ -236,7 +239,7 @@ E CUresult cuStreamCreate(Handle* s, unsigned f) {
   return 0;
 }
 E CUresult cuStreamDestroy_v2(Handle s) { free(s); return 0; }
-E CUresult cuStreamSynchronize(Stream* s) { return is_captured(s) ? CAPTURE_UNSUPPORTED : 0; }
+E CUresult cuStreamSynchronize(Stream* s) { return is_captured(s) ? CAPTURE_UNSUPPORTED : broken(); }
 E CUresult cuStreamQuery(Handle s) { return 0; }
 E CUresult cuStreamWaitEvent(Handle s, Handle e, unsigned f) { return 0; }
 
@@ -457,6 +460,7 @@ static int belongs(Graph* g, Graph* root) {
 }
 E CUresult cuGraphLaunch(Exec* e, Stream* s) {
   NEED
+  WELL
   if (is_captured(s)) return NOT_SUPPORTED;
   for (Condition* c = conditions; c; c = c->next)
     if (belongs(c->graph, e->graph)) c->value = c->flags & 1 ? c->initial : 0xA5A5;
@@ -475,6 +479,7 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
                           void** extra) {
   Node l = {KERNEL, f, {gx, gy, gz}, {bx, by, bz}};
   NEED
+  WELL
   if (!extra || pointers) return NOT_SUPPORTED;  // pycuda passes one buffer
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || (size_t)bx * by * bz > 1024)
     return INVALID_VALUE;
@@ -499,6 +504,7 @@ static void copy(const unsigned* grid, const unsigned* block, const void* argume
 }
 E CUresult cuMemcpyDtoD_v2(Address to, Address from, size_t n) {
   NEED
+  WELL
   memmove((void*)to, (void*)from, n);
   return 0;
 }
@@ -511,6 +517,7 @@ E CUresult cuMemcpyDtoDAsync_v2(Address to, Address from, size_t n, Stream* s) {
 #define COPY(name, to, from, count)                                             \
   E CUresult name##_v2(to d, from s, size_t n) {                                \
     NEED                                                                        \
+    WELL                                                                        \
     count;                                                                      \
     memmove((void*)d, (void*)s, n);                                             \
     return 0;                                                                   \

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import cuda
+from graphc_runtime import cuda, gpu_program
 
 import graphc
 from graphc import DeviceError, OutOfDeviceMemory, device_put
 from graphc.errors import LoweringError
+from tests.aot.test_gpu_program import shipped
 
 from . import standin
 
@@ -242,3 +245,98 @@ def test_words_are_used_again_once_the_device_has_written_them() -> None:
     held += [words.take() for _ in range(4000)]
     assert len({one.place for one in held}) == len(held)
     assert where in {one.place for one in held}
+
+
+# ------------------------------------------------------------------------- a device that fails
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, a kernel that was launched before has failed."""
+    if standin.count("kernels") is None:
+        pytest.skip("needs the stand-in driver, and this is a device")
+    cuda.device().synchronize()
+    return lambda: monkeypatch.setenv("FAKE_CUDA_FAULT", "1")
+
+
+def first(x: Any) -> Any:
+    return np.sort(x, axis=0)
+
+
+def second(x: Any) -> Any:
+    y = np.sort(x, axis=1)
+    return np.tanh(y @ y.T)
+
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "read": lambda x: x.numpy(),
+    "copied": lambda x: x.copy(),
+    "a launch": graphc.jit(lambda x: x + 1, device="cuda"),
+    "an upload": lambda x: device_put(np.ones(3)),
+}
+
+
+@pytest.mark.parametrize("how", READS)
+def test_a_failure_names_the_calls_that_ran(
+    how: str, fault: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (graphc.jit(f, device="cuda") for f in (first, second))
+    x = device_put(random(8, 8))
+    READS[how](x)
+    before, done = one(x), two(x)
+    done.numpy()  # waits: both have gone well
+    for _ in range(3):
+        made = two(x)
+    fault()
+    with pytest.raises(DeviceError, match="illegal memory access") as caught:
+        READS[how](made)
+    text = str(caught.value)
+    assert "one of the calls" in text and "sort" in text and "tanh" in text
+    assert re.search(line(second, 1), text) and re.search(line(second, 2), text), text
+    assert not re.search(line(first, 1), text), "it went well before"
+    assert before.shape == x.shape
+    monkeypatch.delenv("FAKE_CUDA_FAULT")  # a real device stays as it is
+    np.testing.assert_allclose(one(x).numpy(), first(x.numpy()))
+
+
+def test_a_refusal_blames_no_call_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = device_put(random(8, 8))
+    two = graphc.jit(second, device="cuda")
+    two(x)
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("too many resources requested for launch")
+
+    monkeypatch.setattr(cuda.Device, "launch", refuse)
+    with pytest.raises(DeviceError, match=r"too many resources requested for launch$"):
+        graphc.jit(first, device="cuda")(x)
+
+
+def test_the_calls_that_run_are_few_to_remember() -> None:
+    device = cuda.device()
+    device.synchronize()
+    programs = [graphc.jit(f, device="cuda") for f in (first, second)]
+    x = device_put(random(8, 8))
+    for _ in range(20):
+        for program in programs:
+            program(x)
+    assert len(device._running) == 2
+    device.synchronize()
+    assert not device._running
+
+
+def test_an_artifact_names_its_calls(fault: Callable[[], None]) -> None:
+    plan, code, constants = shipped(second, "f32[8, 8]")
+    program = gpu_program.GpuProgram("second", plan, code, constants)
+    x, out = random(8, 8), np.empty((8, 8), np.float32)
+    program([x], [out], {})
+    original = cuda.Device.download
+
+    def download(*arguments: Any) -> None:
+        fault()
+        original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda.Device, "download", download)
+        with pytest.raises(cuda.DeviceError, match=rf"second: .*sort.*{line(second, 1)}"):
+            program([x], [out], {})
