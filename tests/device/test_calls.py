@@ -134,6 +134,24 @@ def test_few_graphs_are_kept() -> None:
     assert len(loaded.runner.graphs) <= 8
 
 
+def test_equal_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    cubin = build._cubin
+
+    def compiled(source: str, arch: str, driver: int) -> bytes:
+        built.append(source)
+        return cubin(source, arch, driver)
+
+    monkeypatch.setattr(build, "_cubin", compiled)
+    xs = [random(7) + np.float32(k) for k in range(12)]
+    program = graphc.jit(
+        lambda xs: [x * 2 if k % 3 else x * 3 for k, x in enumerate(xs)], device="cuda"
+    )
+    for k, found in enumerate(program(xs)):
+        np.testing.assert_array_equal(found.numpy(), xs[k] * (2 if k % 3 else 3))
+    assert len(built) == len(set(built)) == 2
+
+
 # ---------------------------------------------------------------------------------------- errors
 
 
