@@ -86,6 +86,10 @@ class LoadedProgram:
         watches = self._watches.union(*(a.watches for a in arrays))
         results: list[DeviceArray] = []
         with errors(self._call(arrays)), device.active():
+            # the first, so that the next call finds it at the same place, also if results are kept
+            arena_bytes = _number(self.plan.arena, env)
+            arena = device.allocate(arena_bytes) if arena_bytes else None
+            base = 0 if arena is None else int(arena)
             for k, value in enumerate(graph.results):
                 shape = tuple(_number(e, env) for e in value.type.shape)
                 if k in aliases:
@@ -99,9 +103,6 @@ class LoadedProgram:
                 results.append(
                     DeviceArray(device, owner, pointer, value.dtype, shape, None, watches)
                 )
-            arena_bytes = _number(self.plan.arena, env)
-            arena = device.allocate(arena_bytes) if arena_bytes else None
-            base = 0 if arena is None else int(arena)
             buffers = [a.pointer for a in (*arrays, *results)]
             self._start(buffers, base, env)
         return results
@@ -113,7 +114,8 @@ class LoadedProgram:
         shown = ", ".join(f"{ty.dtype(a.dtype)}{list(a.shape)}" for a in arrays)
         return f"{self.plan.graph.name}({shown})"
 
-    def _product(self, step: Product, frame: Frame) -> None:
+    def _product(self, step: Product, frame: Frame) -> tuple[int, ...]:
+        """Computes it, and says at which addresses."""
         shape, env = step.shape, frame.env
         key = id(step), tuple(env.values())
         if key not in self._calls:
@@ -127,7 +129,7 @@ class LoadedProgram:
             nbytes = ty.product((shape.batch, shape.m, shape.n)) * shape.result.buffer.dtype.nbytes
             if _number(nbytes, env):
                 self.device.clear(result, _number(nbytes, env))
-            return
+            return (result,)
         a, b = (left, right) if is_turned(shape) else (right, left)
         assert self._library is not None
         try:
@@ -135,6 +137,7 @@ class LoadedProgram:
         except cuda.DeviceError as error:
             at = f" ({step.line})" if step.line else ""
             raise cuda.DeviceError(f"{error}{at}") from None
+        return a, b, result
 
     # -- errors of the user's program
     def check(self) -> None:
