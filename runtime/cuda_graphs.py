@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from .cuda_moves import MOVING_CALLS, Moves, Node, bases
-from .errors import DeviceError
+from .errors import DeviceError, OutOfDeviceMemory
 
 IF, WHILE, SWITCH = 0, 1, 2
 """Kinds of conditional nodes: CU_GRAPH_COND_TYPE_IF, _WHILE, _SWITCH."""
@@ -32,6 +32,8 @@ _CAPTURE_RELAXED = 2
 """A collection may free modules and memory of others at any time. That is allowed in this mode; in
 the others it ends the capture, and drivers up to now crash where a body's capture ends so."""
 _DISABLE_TIMING = 2
+_OUT_OF_MEMORY = 2
+"""CUDA_ERROR_OUT_OF_MEMORY"""
 
 
 class _Conditional(ctypes.Structure):
@@ -98,12 +100,13 @@ class Calls:
         self.library = ctypes.CDLL("libcuda.so.1")
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Raises DeviceError unless a call answers CUDA_SUCCESS."""
+        """Raises DeviceError, or OutOfDeviceMemory, unless a call answers CUDA_SUCCESS."""
         code = getattr(self.library, name)(*arguments)
         if code:
             text = ctypes.c_char_p()
             self.library.cuGetErrorString(code, ctypes.byref(text))
-            raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
+            kind = OutOfDeviceMemory if code == _OUT_OF_MEMORY else DeviceError
+            raise kind(f"{name} failed: {(text.value or b'').decode()} (error {code})")
 
     def context(self) -> int:
         """The number of the thread's current context."""

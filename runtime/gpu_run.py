@@ -165,10 +165,12 @@ class Runner(Generic[L, E]):
             self.run(self.steps, Frame(buffers, arena, env, {}))
 
         try:
-            return self.device.capture(work)
+            try:
+                return self.device.capture(work)
+            except cuda.OutOfDeviceMemory:
+                self.device.free_held()
+                return self.device.capture(work)
         except cuda.DeviceError as error:
-            if not self._waits:
-                raise
             # the same without a graph may do, or raises what is wrong with a kernel
             self._gives_up(error)
             return None

@@ -232,6 +232,39 @@ def called(program: Callable[..., Any], times: int) -> None:
         np.testing.assert_allclose(one.numpy(), layers(x.numpy(), w.numpy()), rtol=1e-4, atol=1e-5)
 
 
+def test_a_graph_without_memory_is_launched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = cuda.OutOfDeviceMemory("cuGraphInstantiateWithFlags failed: out of memory (error 2)")
+    seen = refusing(monkeypatch, "cuGraphInstantiateWithFlags", error)
+    program = graphc.jit(layers, device="cuda")
+    with pytest.warns(UserWarning, match="one by one, without a CUDA graph: .* out of memory"):
+        called(program, 3)
+    called(program, 3)
+    assert len(seen) == 2  # with what the pool held, and without
+
+
+def test_what_the_pool_holds_is_freed_for_a_graph(
+    monkeypatch: pytest.MonkeyPatch, counts: Counts
+) -> None:
+    error = cuda.OutOfDeviceMemory("cuGraphInstantiateWithFlags failed: out of memory (error 2)")
+    seen = refusing(monkeypatch, "cuGraphInstantiateWithFlags", error, 1)
+    called(graphc.jit(layers, device="cuda"), 4)
+    assert len(seen) == 1 and counts.replays == 3
+
+
+def test_the_driver_says_when_memory_is_out() -> None:
+    class Empty:
+        def cuMemAlloc(self) -> int:
+            return 2
+
+        def cuGetErrorString(self, *_: Any) -> int:
+            return 0
+
+    calls = cuda_graphs.Calls()
+    calls.library = Empty()  # type: ignore[assignment]
+    with pytest.raises(cuda.OutOfDeviceMemory, match=r"cuMemAlloc failed: .*\(error 2\)"):
+        calls.call("cuMemAlloc")
+
+
 def test_a_node_that_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     error = cuda.DeviceError("cuGraphExecKernelNodeSetParams_v2 failed: not supported (error 801)")
     seen = refusing(monkeypatch, "cuGraphExecKernelNodeSetParams_v2", error)
