@@ -99,10 +99,14 @@ class Runner(Generic[L, E]):
         addresses, numbers = (*buffers, arena), tuple(env.values())
         with self._lock, self.device.active():
             graph = None if self.asks or self.alone else self._graph((addresses, numbers), env)
-            if graph is None:
-                self.run(self.steps, Frame(buffers, arena, env, {}))
-            else:
-                self.device.replay(graph)
+            if graph is not None:
+                try:
+                    self.device.replay(graph)
+                    return
+                except cuda.OutOfDeviceMemory as error:  # its first launch brings it to the device
+                    self.device.free_held()
+                    self._gives_up(error)
+            self.run(self.steps, Frame(buffers, arena, env, {}))
 
     def _graph(self, key: Key, env: Mapping[str, int]) -> cuda.Graph | None:
         """The graph of a call's addresses and extents; None where none is due."""

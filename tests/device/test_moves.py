@@ -204,6 +204,35 @@ def test_products_of_the_library_stay(counts: Counts) -> None:
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_the_stand_in_refuses_nodes_of_bodies(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So a body's nodes that are told something would show here."""
+    if standin.count("kernels") is None:
+        pytest.skip("needs the stand-in driver, and this is a device")
+    put = cuda_graphs.Capture.put
+
+    def as_if_outside(self: Any, values: Any, is_copy: bool = False) -> None:
+        inside, self._streams = self._streams, self._streams[-1:]
+        try:
+            put(self, values, is_copy)
+        finally:
+            self._streams = inside
+
+    monkeypatch.setattr(cuda_graphs.Capture, "put", as_if_outside)
+    monkeypatch.setattr(cuda_decisions, "_said", set())
+    program = graphc.jit(
+        lambda x: graphc.while_loop(lambda s: s.max() < 9, lambda s: s * 2 + 1, x), device="cuda"
+    )
+    x, kept = device_put(random(4)), []
+    with pytest.warns(UserWarning, match="cuGraphKernelNodeGetParams|SetParams_v2 failed"):
+        for _ in range(2):
+            program(x)
+        for _ in range(3):  # the loop's result is elsewhere
+            kept.append(program(x))
+    assert "it is in a body" in capfd.readouterr().err
+
+
 # ------------------------------------------------------------------------ drivers that do not do it
 
 
@@ -240,6 +269,15 @@ def test_a_graph_without_memory_is_launched_one_by_one(monkeypatch: pytest.Monke
         called(program, 3)
     called(program, 3)
     assert len(seen) == 2  # with what the pool held, and without
+
+
+def test_a_graph_that_is_not_brought_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = cuda.OutOfDeviceMemory("cuGraphLaunch failed: out of memory (error 2)")
+    seen = refusing(monkeypatch, "cuGraphLaunch", error)
+    program = graphc.jit(layers, device="cuda")
+    with pytest.warns(UserWarning, match="one by one, without a CUDA graph: cuGraphLaunch failed"):
+        called(program, 4)
+    assert len(seen) == 1
 
 
 def test_what_the_pool_holds_is_freed_for_a_graph(
