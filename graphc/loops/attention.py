@@ -67,6 +67,8 @@ class Attention:
     """The head's place in the result."""
     rows: tuple[Buffer, ...] = ()
     """Where the greatest score and the logarithm of the sum of a query go."""
+    hidden: Index | None = None
+    """Keys after query + this have the score -inf, whatever they are."""
 
     @property
     def reads(self) -> bool:
@@ -151,7 +153,9 @@ class _Parser:
         rows: tuple[Buffer, ...] = ()
         if nests and not any(isinstance(s, For) for s in nests[-1].body):
             rows = tuple(s.buffer for s in nests.pop().body if isinstance(s, Store))
+        last: Index | None = None
         if self.poison:
+            last = self.last_seen(next(s for s in nests if _writes(s, self.scores)))
             fills = [s for s in nests if _writes(s, self.poison[0]) and not _writes(s, self.scores)]
             nests = [self.seen(s) for s in nests if s not in fills]
         if not 5 <= len(nests) <= 6 or len(rows) not in (0, 2):
@@ -173,6 +177,7 @@ class _Parser:
         env: dict[str, Index] = {self.loop.var: count * Dim.symbol(HEAD)}
         lets, known = self.heads(env)
         fixed = known | {blocks[0].var: 0}
+        hidden = None if last is None else ty.substitute(last, fixed) - (self.size - 1)
         at = tuple(_at(i, fixed) for i in write.index[:-2])
         used: set[str] = set().union(*(ty.symbols(i) for i in at))
         parts = [_substituted(e, fixed) for e in (q, k, v, value)]
@@ -188,8 +193,15 @@ class _Parser:
         return Attention(
             ty.product(batch), queries, merge(keys), self.depth, self.width, tuple(kept),
             QUERY, KEY, PLACE, parts[0], parts[1], parts[2], score, parts[3], product,
-            product.dtype, self.scores.dtype, out, at, rows,
+            product.dtype, self.scores.dtype, out, at, rows, hidden,
         )  # fmt: skip
+
+    def last_seen(self, nest: For) -> Index | None:
+        """The last key that a query of the block may see; None where scores say that too."""
+        cond = next((s.value for s in nest.body if isinstance(s, Let)), None)
+        if isinstance(cond, L.Scalar) and cond.op == "le" and isinstance(cond.args[1], L.Idx):
+            return cond.args[1].index
+        return None
 
     def seen(self, nest: For) -> For:
         """A block of keys without the question whether a query sees one of them."""

@@ -59,7 +59,10 @@ class Writer:
         self.total = total
         self.place = Place(self.warp, self.lane, known, warps)
         count = 1 if self.count == 0 else self.count
-        self.start: Index = size * (symbol(self.block) % count)
+        block = symbol(self.block) % count
+        if nest.hidden is not None:  # those with the most keys first: they end last
+            block = count - 1 - block
+        self.start: Index = size * block
         self.head: Index = symbol(self.block) // count
         self.top, self.sum, self.factor, self.best = (
             self.held(stem, nest.outer, self.lines) for stem in ("top", "sum", "factor", "best")
@@ -102,6 +105,70 @@ class Writer:
         raise NotImplementedError
 
     # -- what they share
+    def count_seen(self) -> list[Stmt]:
+        """Only blocks of keys that a query sees are walked over."""
+        hidden = self.nest.hidden
+        if hidden is None:
+            return []
+        seen = self.names.fresh("seen")
+        last = L.scalar("max", L.Idx(self.start + (self.size - 1 + hidden)), L.const(-1, ty.I64))
+        end = self.names.fresh("end")
+        blocks = L.scalar("min", L.Idx(ceil_div(symbol(end) + 1, self.step)), L.Idx(self.blocks))
+        self.blocks = symbol(seen)
+        return [L.Let(end, last), L.Let(seen, blocks)]
+
+    def poison(self) -> list[Buffer]:
+        """Shared memory for what hidden rows add, where there are any."""
+        if self.nest.hidden is None:
+            return []
+        width = self.nest.width
+        groups = max(1, WARP * self.place.warps // width)
+        name = self.names.fresh("poison")
+        return [Buffer(name, self.nest.outer, (groups, width), None, "shared", "temp", 16)]
+
+    def pass_by(self, poison: Buffer) -> list[Stmt]:
+        """What hidden rows of v add to a result: 0 times each, which is 0, or NaN. Each thread
+        has a column, or a part of one."""
+        nest, outer = self.nest, self.nest.outer
+        groups, width = poison.shape
+        assert isinstance(groups, int) and isinstance(width, int)
+        threads = WARP * self.place.warps
+        thread, j, turn, g = (self.names.fresh(n) for n in ("thread", "j", "turn", "g"))
+        each = min(width, threads)
+        column = each * symbol(turn) + symbol(thread) % each
+        group = symbol(thread) // each
+        key = self.step * self.blocks + groups * symbol(j) + group
+        part = self.held("part", outer, 1)
+        term = L.scalar("mul", L.const(0, outer), L.cast(nest.v, outer))
+        add = L.substitute(
+            Accumulate(part, (0,), "add", term), {attention.KEY: key, attention.PLACE: column}
+        )
+        walk: tuple[Stmt, ...] = (
+            Alloc(part),
+            Store(part, (0,), L.const(0, outer)),
+            For(j, ceil_div(nest.keys - self.step * self.blocks, groups), "serial", (
+                If(L.less(key, nest.keys), (add,)),
+            )),
+            Store(poison, (group, column), Load(part, (0,))),
+        )  # fmt: skip
+        inside = L.both(
+            None if threads % each == 0 else L.less(symbol(thread), groups * each),
+            None if width % each == 0 else L.less(column, width),
+        )
+        flat = WARP * symbol(self.warp) + symbol(self.lane)
+        fill = For(turn, ceil_div(width, each), "serial", walk if inside is None else (
+            If(inside, walk),
+        ))  # fmt: skip
+        tile = self.result_tile
+        known = self.place.known | dict(tile.loops)
+        more = Accumulate(self.results, (tile.at,), "add", Load(poison, (symbol(g), tile.column)))
+        body = guarded(tile.column, width, known, (For(g, groups, "serial", (more,)),))
+        return [
+            L.substitute(fill, {thread: flat}),
+            L.Barrier(),
+            *self.over(tile.loops, body),
+        ]
+
     @property
     def shared_bytes(self) -> int:
         sizes = (ty.product(tile.shape) * tile.dtype.nbytes for tile in self.tiles)
@@ -117,6 +184,8 @@ class Writer:
             self.each(i, self.sum, L.const(0, outer)),
             self.each(i, self.results, L.const(0, outer)),
         ]
+        seen = self.count_seen()
+        poison = self.poison()
         walk = For(self.b, self.blocks, "serial", (
             self.each(i, self.scores, L.const(0, self.scores.dtype)),
             *self.multiply_keys(),
@@ -125,11 +194,12 @@ class Writer:
         ))  # fmt: skip
         lets = tuple(L.substitute(s, {attention.HEAD: self.head}) for s in self.nest.lets)
         body: tuple[Stmt, ...] = (
-            *lets, *(Alloc(b) for b in own), *fill, *self.begin(), walk, *self.end(),
+            *lets, *seen, *(Alloc(b) for b in own), *fill, *self.begin(), walk,
+            *(stmt for one in poison for stmt in self.pass_by(one)), *self.end(),
         )  # fmt: skip
         body = self.place.shortened(body, {})
         return For(self.block, self.total, "block", (
-            *(Alloc(tile) for tile in self.tiles),
+            *(Alloc(tile) for tile in (*self.tiles, *poison)),
             For(self.warp, self.place.warps, "thread", (For(self.lane, WARP, "thread", body),)),
         ))  # fmt: skip
 

@@ -95,9 +95,18 @@ class _Writer:
     def statements(self, stmts: Sequence[Stmt], known: frozenset[str]) -> tuple[Stmt, ...]:
         """What all threads do: `known` are the names that are the same for all."""
         out: list[Stmt] = []
+        own: set[str] = set()
+        """Registers, in which every thread has the same."""
         for stmt in stmts:
             if isinstance(stmt, Alloc) and stmt.buffer.space == "local":
                 self.arrays.append(stmt.buffer)
+            elif isinstance(stmt, Alloc) and stmt.buffer.space == "register":
+                own.add(stmt.buffer.name)
+                out.append(stmt)
+            elif own and {w.buffer.name for w in A.writes((stmt,))} & own:
+                if not {w.buffer.name for w in A.writes((stmt,))} <= own:
+                    raise _Strange
+                out.append(stmt)
             elif isinstance(stmt, Let):
                 known |= {stmt.name}
                 out.append(stmt)

@@ -91,7 +91,7 @@ def programs() -> dict[str, Graph]:
     for dtype in (F16, BF16, F32, F64):
         name = dtype.name
         found[f"plain_{name}"] = traced(plain, dtype, *rows(70, 90, 16, None, 2))
-        found[f"causal_{name}"] = traced(causal, dtype, *rows(80, 80, 64))
+        found[f"causal_{name}"] = traced(causal, dtype, *rows(150, 170, 64))
     for dtype in (F16, F32):
         name = dtype.name
         found |= {
@@ -156,6 +156,24 @@ def test_values(name: str) -> None:
 @pytest.mark.parametrize("dtype", ("f16", "f32"))
 def test_symbolic_extents(dtype: str, env: dict[str, int]) -> None:
     check(f"symbols_{dtype}", arrays(PROGRAMS[f"symbols_{dtype}"], env))
+
+
+@needs_gcc
+@pytest.mark.parametrize("dtype", ("f16", "f32"))
+def test_hidden_keys_are_passed_by_but_for_nan(dtype: str) -> None:
+    """Columns of v with a NaN or an infinity, whichever queries see it, are NaN."""
+    name = f"causal_{dtype}"
+    one, programs = built()[name]
+    (kernel,) = one.kernels[0]
+    assert "block" in kernel.source and "< seen" in kernel.source
+    q, k, v = arrays(PROGRAMS[name])
+    v[169, 3], v[100, 63], v[2, 9] = np.nan, -np.inf, np.inf
+    (found,) = cuda_graphs.run(one, programs, [q, k, v])
+    with np.errstate(all="ignore"):
+        (wanted,) = graph_evaluate(one.graph, [q, k, v])
+    wide, right = found.astype("f8"), wanted.astype("f8")
+    assert np.isnan(right[:, 3]).all() and np.isnan(right[:100, 63]).all()
+    np.testing.assert_allclose(wide, right, rtol=0, atol=RTOL[dtype])
 
 
 @needs_gcc
