@@ -163,11 +163,15 @@ class Device:
         if nbytes:
             with self.active():
                 self._driver.memcpy_dtod_async(target, source, nbytes, self._target())
+                if self.capturing is not None:
+                    self.capturing.put([target, source, nbytes], is_copy=True)
 
     def clear(self, target: int, nbytes: int) -> None:
         """Sets bytes to 0, on the stream."""
         with self.active():
             self._driver.memset_d8_async(target, 0, nbytes, self._target())
+            if self.capturing is not None:
+                self.capturing.fix([target])
 
     def synchronize(self) -> None:
         """Waits for the stream."""
@@ -232,12 +236,15 @@ class Device:
             return Held(self, function)  # which keeps the module
 
     def launch(
-        self, function: Held, grid: tuple[int, ...], block: tuple[int, ...], arguments: bytes,
+        self, function: Held, grid: tuple[int, ...], block: tuple[int, ...], values: Sequence[int],
         shared: int = 0,
     ) -> None:  # fmt: skip
-        """Launches on the stream. `arguments` as the kernel's parameters lie in memory; `shared` as
-        `function` was told."""
+        """Launches on the stream. `values` are the arguments, of eight bytes each: addresses and
+        i64; `shared` as `function` was told."""
+        arguments = np.array(values, np.int64).tobytes()
         function.held._launch_kernel(grid, block, arguments, shared, self._target())
+        if self.capturing is not None:
+            self.capturing.put(values)
 
     # -- other streams
     @property
@@ -373,11 +380,6 @@ def device(number: int = 0) -> Device:
         return found
 
 
-def pack(values: Sequence[int]) -> bytes:
-    """Kernel arguments of eight bytes each, as they lie in memory: addresses and i64."""
-    return np.array(values, np.int64).tobytes()
-
-
 __all__ = [
     "Capture",
     "Device",
@@ -386,5 +388,4 @@ __all__ = [
     "OutOfDeviceMemory",
     "available",
     "device",
-    "pack",
 ]

@@ -211,7 +211,7 @@ class Decisions:
     def _launch(self, name: str, blocks: int, threads: int, values: Sequence[int]) -> None:
         function = self._functions[name]
         try:
-            self._device.launch(function, (blocks, 1, 1), (threads, 1, 1), cuda.pack(values))
+            self._device.launch(function, (blocks, 1, 1), (threads, 1, 1), values)
         except Exception as error:
             raise cuda.DeviceError(f"kernel {name}: {error}") from None
 
@@ -236,13 +236,12 @@ _said: set[str] = set()
 _lock = ForkLock()
 
 
-def say(why: str) -> None:
-    """Warns, once for each reason, that decisions are the host's."""
+def say(
+    why: str, what: str = "waits for each decision of a while_loop, cond or switch on the GPU"
+) -> None:
+    """Warns, once for each reason, that decisions are the host's, or what else takes longer."""
     with _lock:
         if why in _said:
             return
         _said.add(why)
-    warnings.warn(
-        f"graphc waits for each decision of a while_loop, cond or switch on the GPU: {why}",
-        stacklevel=2,
-    )
+    warnings.warn(f"graphc {what}: {why}", stacklevel=2)

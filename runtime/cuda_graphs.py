@@ -8,10 +8,11 @@ Management"; cuda.h of CUDA 12.4 and 13.0.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
-from .errors import DeviceError
+from .cuda_moves import MOVING_CALLS, Moves, Node, bases
+from .errors import DeviceError, OutOfDeviceMemory
 
 IF, WHILE, SWITCH = 0, 1, 2
 """Kinds of conditional nodes: CU_GRAPH_COND_TYPE_IF, _WHILE, _SWITCH."""
@@ -31,6 +32,8 @@ _CAPTURE_RELAXED = 2
 """A collection may free modules and memory of others at any time. That is allowed in this mode; in
 the others it ends the capture, and drivers up to now crash where a body's capture ends so."""
 _DISABLE_TIMING = 2
+_OUT_OF_MEMORY = 2
+"""CUDA_ERROR_OUT_OF_MEMORY"""
 
 
 class _Conditional(ctypes.Structure):
@@ -56,14 +59,33 @@ class Graph:
     """A captured graph, ready to run.
 
     `template` is what it was made of where that has to live on: bodies of conditional nodes and the
-    values of their conditions are the template's.
+    values of their conditions are the template's, and its nodes are the names of those that move.
+    `fixed` are the numbers of what cannot lie elsewhere: nodes count from it that are not known
+    (a library's), or are in the body of a conditional node. Without `moves` all is fixed.
     """
 
-    def __init__(self, calls: Calls, handle: ctypes.c_void_p, template: ctypes.c_void_p | None):
+    def __init__(
+        self, calls: Calls, handle: ctypes.c_void_p, template: ctypes.c_void_p | None,
+        moves: Moves | None, fixed: Set[int],
+    ):  # fmt: skip
         self._calls, self._handle, self._template = calls, handle, template
+        self._moves, self._fixed = moves, fixed
 
     def launch(self, stream: int) -> None:
         self._calls.call("cuGraphLaunch", self._handle, ctypes.c_void_p(stream))
+
+    def can_move(self, steps: Mapping[int, int]) -> bool:
+        """May it run where the addresses of these numbers lie elsewhere?"""
+        return self._moves is not None and self._fixed.isdisjoint(steps)
+
+    def move(self, steps: Mapping[int, int]) -> None:
+        """The addresses of these numbers lie so many bytes further now.
+
+        Raises:
+            DeviceError: the driver refused, and the graph is not to be run again.
+        """
+        assert self._moves is not None
+        self._moves.move(steps)
 
     def __del__(self) -> None:  # nobody to tell if it fails
         self._calls.library.cuGraphExecDestroy(self._handle)
@@ -78,12 +100,13 @@ class Calls:
         self.library = ctypes.CDLL("libcuda.so.1")
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Raises DeviceError unless a call answers CUDA_SUCCESS."""
+        """Raises DeviceError, or OutOfDeviceMemory, unless a call answers CUDA_SUCCESS."""
         code = getattr(self.library, name)(*arguments)
         if code:
             text = ctypes.c_char_p()
             self.library.cuGetErrorString(code, ctypes.byref(text))
-            raise DeviceError(f"{name} failed: {(text.value or b'').decode()} (error {code})")
+            kind = OutOfDeviceMemory if code == _OUT_OF_MEMORY else DeviceError
+            raise kind(f"{name} failed: {(text.value or b'').decode()} (error {code})")
 
     def context(self) -> int:
         """The number of the thread's current context."""
@@ -106,6 +129,11 @@ class Calls:
             return f"the driver is one of CUDA {shown}; conditional nodes came with {least}"
         lacking = [name for name in _DECIDING_CALLS if not hasattr(self.library, name)]
         return f"the driver has no {', '.join(lacking)}" if lacking else ""
+
+    @property
+    def can_move(self) -> bool:
+        """Can graphs run at other addresses than those of their capture?"""
+        return all(hasattr(self.library, name) for name in MOVING_CALLS)
 
     def order(self, first: int, second: int) -> None:
         """What `second` gets from now on waits for what `first` has."""
@@ -133,6 +161,8 @@ class Capture:
         self._calls, self._spare, self._make_stream = calls, spare, make_stream
         self._streams: list[Any] = []
         self._decides = False
+        self._moving: list[Node] | None = [] if calls.can_move else None
+        self._fixed: set[int] = set()
 
     @property
     def stream(self) -> Any:
@@ -156,10 +186,31 @@ class Capture:
         except DeviceError:
             self._calls.library.cuGraphDestroy(template)
             raise
-        if self._decides:
-            return Graph(self._calls, made, template)
-        self._calls.library.cuGraphDestroy(template)
-        return Graph(self._calls, made, None)
+        moves = None if self._moving is None else Moves(self._calls.call, made, self._moving)
+        if not self._decides and not self._moving:
+            self._calls.library.cuGraphDestroy(template)
+            template = None
+        return Graph(self._calls, made, template, moves, self._fixed)
+
+    # -- what moves
+    def put(self, values: Sequence[int], is_copy: bool = False) -> None:
+        """A kernel with these arguments, or a copy (target, source, bytes), was put on the stream
+        just now."""
+        if not bases(values):
+            return
+        if self._moving is None or len(self._streams) > 1:
+            self.fix(values)
+            return
+        _, nodes, count = self._state()
+        assert count.value == 1, "the stream has one node last"
+        handle = ctypes.cast(nodes, ctypes.POINTER(ctypes.c_void_p))[0]
+        assert handle is not None
+        self._moving.append(Node(handle, tuple(values), is_copy))
+
+    def fix(self, values: Sequence[int]) -> None:
+        """What was put on the stream reads or writes at these addresses, and cannot be told
+        others."""
+        self._fixed |= bases(values)
 
     def _captured(
         self, work: Callable[[], None], begin: Callable[[ctypes.c_void_p], None]

@@ -1,11 +1,11 @@
 """Runs the steps of a program on a device: launches, copies, loops, choices, and graphs of them.
 
 Who calls it: gpu_program.py for artifacts, graphc/device/loaded.py for `jit(device="cuda")`. A call
-launches everything on the device's stream and returns: nothing waits. Calls that find the same
-addresses again (a loop does, because the pool gives back what was freed) replay a captured CUDA
-graph from the second time on. What a loop or choice decides is read by the graph itself
-(cuda_decisions.py); a call without a graph waits for each decision, so that a loop of many
-iterations gets one at once.
+launches everything on the device's stream and returns: nothing waits. The second call of the same
+extents captures a CUDA graph, which later ones replay: at once where they find the same addresses
+(a loop does, because the pool gives back what was freed), else after its nodes were told the others
+(cuda_moves.py). What a loop or choice decides is read by the graph itself (cuda_decisions.py); a
+call without a graph waits for each decision, so that a loop of many iterations gets one at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from . import cuda
 from .cuda_decisions import Decisions, State, loop_nodes, say
+from .cuda_moves import Address
 from .forking import ForkLock
 from .gpu_steps import GRID_LIMITS, Copy, Kernel, Launch
 from .host_words import Word
@@ -26,11 +27,19 @@ from .records import dataclass
 from .steps import Branch, E, L, Loop, Place, Step, Until, decides, work
 
 GRAPHS = 8
-"""So many captured graphs are kept for a program, those used last."""
+"""So many captured graphs are kept for a program, those used last; and so many addresses of calls
+are remembered."""
+PLACES = 4
+"""So many graphs of the same extents stay where they are: where results take the place of arguments
+(`x = f(x)`), these, results and the arena change places in turn."""
 CAPTURED_LAUNCHES = 20_000
 """A graph of more launches, of a long loop, takes more time to make and memory than it saves."""
 SHOWN = 12
 """So many kernels of a program are named where one of its kernels has failed."""
+
+
+Key = tuple[tuple[int, ...], tuple[int, ...]]
+"""The addresses of a call's buffers and arena, and its symbols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,56 +72,82 @@ class Runner(Generic[L, E]):
     """Runs one program, whose steps do not change.
 
     `number` gives an extent's value in a call. `decisions` is None where the host is asked for
-    each. `other` runs what is neither a kernel nor a copy. Errors call the program `name`.
+    each. `other` runs what is neither a kernel nor a copy, and says at which addresses. Errors call
+    the program `name`.
     """
 
     def __init__(
         self, device: cuda.Device, steps: Sequence[Step[L, E]], loaded: Loaded,
         number: Callable[[Any, Mapping[str, int]], int], decisions: Decisions | None,
-        other: Callable[[Any, Frame], None] | None = None, name: str = "a program",
+        other: Callable[[Any, Frame], Sequence[int]] | None = None, name: str = "a program",
     ):  # fmt: skip
         self.device, self.steps, self.loaded = device, steps, loaded
         self._number, self._other = number, other
         self._decisions = decisions
         self._call = _described(name, steps)
-        self.asks = decisions is None and decides(steps)
+        self._waits = decides(steps)
+        """Does a call without a graph wait?"""
+        self.asks = decisions is None and self._waits
         """Is the host asked for decisions, so that there is nothing to replay?"""
-        self.graphs: OrderedDict[tuple[int, ...], cuda.Graph | None] = OrderedDict()
-        """By the addresses of a call; None where one was not replayed yet, or has no graph."""
+        self.alone = False
+        """Has the driver refused a graph, so that none is made any more?"""
+        self.graphs: OrderedDict[Key, cuda.Graph] = OrderedDict()
+        """By the addresses and extents of a call."""
+        self._seen: OrderedDict[Key, None] = OrderedDict()
+        """Those of calls that found no graph there."""
         self._reads = 0
         """Decisions that the last call waited for."""
         self._lock = ForkLock()
 
     def start(self, buffers: Sequence[int], arena: int, env: Mapping[str, int]) -> None:
-        """Replays the graph of these addresses; launches one by one the first time."""
-        key = (*buffers, arena, *env.values())
+        """Replays a graph, if there is one; launches one by one else."""
+        addresses, numbers = (*buffers, arena), tuple(env.values())
         self.device.began(self._call)
-
-        def work() -> None:
-            with self.device.active():
-                self.run(self.steps, Frame(buffers, arena, env, {}))
-
-        with self._lock:
-            if self.asks:
-                work()
-                return
-            if key not in self.graphs:
-                self.graphs[key] = None
-                if len(self.graphs) > GRAPHS:
-                    self.graphs.popitem(last=False)
-                if not self._pays(env):
-                    self._reads = 0
-                    work()
+        with self._lock, self.device.active():
+            graph = None if self.asks or self.alone else self._graph((addresses, numbers), env)
+            if graph is not None:
+                try:
+                    self.device.replay(graph)
                     return
-            found = self.graphs[key]
+                except cuda.OutOfDeviceMemory as error:  # its first launch brings it to the device
+                    self.device.free_held()
+                    self._gives_up(error)
+            self.run(self.steps, Frame(buffers, arena, env, {}))
+
+    def _graph(self, key: Key, env: Mapping[str, int]) -> cuda.Graph | None:
+        """The graph of a call's addresses and extents; None where none is due."""
+        found = self.graphs.get(key)
+        if found is None:
+            found = self._other_graph(key, env)
+            self._seen[key] = None
+            if len(self._seen) > GRAPHS:
+                self._seen.popitem(last=False)
             if found is None:
-                found = self.graphs[key] = self._captured(work, env)
-            self.graphs.move_to_end(key)
-            if found is None:
-                work()
-            else:
-                with self.device.active():
-                    self.device.replay(found)
+                return None
+            self.graphs[key] = found
+            if len(self.graphs) > GRAPHS:
+                self.graphs.popitem(last=False)
+        self.graphs.move_to_end(key)
+        return found
+
+    def _other_graph(self, key: Key, env: Mapping[str, int]) -> cuda.Graph | None:
+        """A graph of the same extents, the one used least recently, that is told these addresses;
+        or a new one."""
+        again = key in self._seen
+        alike = [(known[0], graph) for known, graph in self.graphs.items() if known[1] == key[1]]
+        if len(alike) >= PLACES or not again:
+            for known, graph in alike:
+                pairs = enumerate(zip(key[0], known, strict=True))
+                steps = {k: new - old for k, (new, old) in pairs if new != old}
+                if graph.can_move(steps):
+                    del self.graphs[known, key[1]]
+                    return self._moved(graph, steps)
+        if not (again or alike or self._waits):  # the second one of these extents?
+            again = any(known[1] == key[1] for known in self._seen)
+        if again or self._pays(env):
+            return self._captured(key[0], env)
+        self._reads = 0
+        return None
 
     def start_reporting(
         self, word: Word, buffers: Sequence[int], arena: int, env: Mapping[str, int]
@@ -137,20 +172,45 @@ class Runner(Generic[L, E]):
         decisions than it has nodes."""
         return self._reads > 0 and self._reads > self._nodes(self.steps, env)
 
-    def _captured(self, work: Callable[[], None], env: Mapping[str, int]) -> cuda.Graph | None:
-        """The graph of what `work` launches; None where it would save nothing, or be too long, or
-        the driver does not make it."""
+    def _moved(self, graph: cuda.Graph, steps: Mapping[int, int]) -> cuda.Graph | None:
+        """The graph at other addresses; None where the driver refuses."""
+        try:
+            with self.device.active():
+                graph.move(steps)
+        except cuda.DeviceError as error:
+            self._gives_up(error)
+            return None
+        return graph
+
+    def _captured(self, addresses: Sequence[int], env: Mapping[str, int]) -> cuda.Graph | None:
+        """The graph of a call; None where it would save nothing, or be too long, or the driver does
+        not make it."""
         if not 1 < self._nodes(self.steps, env) <= CAPTURED_LAUNCHES:
             return None
+        *buffers, arena = (Address.at(one, k) for k, one in enumerate(addresses))
+
+        def work() -> None:
+            self.run(self.steps, Frame(buffers, arena, env, {}))
+
         try:
-            return self.device.capture(work)
+            try:
+                return self.device.capture(work)
+            except cuda.OutOfDeviceMemory:
+                self.device.free_held()
+                return self.device.capture(work)
         except cuda.DeviceError as error:
-            if self._decisions is None:
-                raise
             # the same without a graph may do, or raises what is wrong with a kernel
-            say(str(error))
-            self.asks = True
+            self._gives_up(error)
             return None
+
+    def _gives_up(self, error: cuda.DeviceError) -> None:
+        """There are no graphs of this program any more."""
+        self.alone = True
+        self.graphs.clear()
+        if self._waits:
+            say(str(error))
+        else:
+            say(str(error), "launches the kernels of a program one by one, without a CUDA graph")
 
     def _nodes(self, steps: Sequence[Step[L, E]], env: Mapping[str, int]) -> int:
         """How many nodes a graph of the steps has; of a step that decides, all that may run."""
@@ -186,7 +246,9 @@ class Runner(Generic[L, E]):
                 self.device.copy(target, source, self._number(step.nbytes, frame.env))
             else:
                 assert self._other is not None
-                self._other(step, frame)
+                addresses = self._other(step, frame)
+                if self.device.capturing is not None:
+                    self.device.capturing.fix(addresses)
 
     def _loop(self, loop: Loop[L, E], frame: Frame) -> None:
         length = self._length(loop, frame.env)
@@ -281,9 +343,7 @@ class Runner(Generic[L, E]):
             values.append(self.loaded.error)
         function = self.loaded.functions[id(launch)]
         try:
-            self.device.launch(
-                function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes
-            )
+            self.device.launch(function, grid, kernel.block, values, kernel.dynamic_bytes)
         except Exception as error:
             at = f" ({launch.line})" if launch.line else ""
             raise cuda.DeviceError(f"kernel {kernel.name}{at}: {error}") from None

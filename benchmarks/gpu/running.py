@@ -54,7 +54,7 @@ class DeviceProgram:
             if kernel.fails:
                 values.append(int(error))
             with device.active():
-                device.launch(function, grid, kernel.block, cuda.pack(values), kernel.dynamic_bytes)
+                device.launch(function, grid, kernel.block, values, kernel.dynamic_bytes)
         written = {
             p.name
             for kernel in self.kernels

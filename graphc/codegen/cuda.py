@@ -25,7 +25,9 @@ Called by graphc/codegen/build. Never schedules, never compiles.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from graphc_runtime.gpu_steps import GRID_LIMITS
@@ -108,7 +110,7 @@ def print_cuda(func: LoopFunc) -> tuple[CudaKernel, ...]:
                 f"{func.name} is not scheduled for CUDA: {type(phase).__name__} at top level"
             )
         name = func.name if len(phases) == 1 else f"{func.name}_{number}"
-        kernels.append(_Kernel(func, phase).print(name))
+        kernels.append(_Kernel(func, phase, len(phases) > 1).print(name))
     return tuple(kernels)
 
 
@@ -119,12 +121,18 @@ def workspace(func: LoopFunc) -> tuple[Buffer, ...]:
 
 
 def translation_unit(kernels: Iterable[CudaKernel]) -> str:
-    """The complete source of some kernels."""
+    """The complete source of some kernels, equal ones once."""
     kernels = tuple(kernels)
     half = "#define GC_HALF 1\n" if any(k.has_half for k in kernels) else ""
     functions = dict.fromkeys(f for k in kernels for f in k.functions)
-    parts = (*functions, *(k.source for k in kernels))
+    parts = (*functions, *dict.fromkeys(k.source for k in kernels))
     return half + PRELUDE.read_text() + "\n" + "\n".join(parts)
+
+
+def renamed(kernel: CudaKernel, name: str) -> CudaKernel:
+    """The kernel under another name."""
+    source = kernel.source.replace(f" {kernel.name}(", f" {name}(", 1)
+    return replace(kernel, name=name, source=source)
 
 
 def architecture(kernels: Iterable[CudaKernel], arch: str) -> str:
@@ -158,8 +166,11 @@ class _Partial:
 class _Kernel:
     """The state of printing one kernel."""
 
-    def __init__(self, func: LoopFunc, phase: For):
+    def __init__(self, func: LoopFunc, phase: For, counts: bool):
         self.func, self.phase = func, phase
+        self.counts = Counter[str]() if counts else None
+        """Of names by what stands before their numbers, where these are the kernel's own: equal
+        kernels of one function, which numbers its names through, have equal texts then."""
         self.block = block_shape((phase,))
         self.lines: list[str] = []
         self.depth = 1
@@ -266,6 +277,10 @@ class _Kernel:
         found = self.names.get(name)
         if found is None:
             found = re.sub(r"\W", "_", name)
+            if self.counts is not None:
+                stem = found.rstrip("0123456789")
+                found = f"{stem}{self.counts[stem]}"
+                self.counts[stem] += 1
             while found in RESERVED or found.startswith(("gc_", "__")) or found in self.taken:
                 found = "v" + found if found.startswith(("gc_", "__")) else found + "_"
             self.names[name] = found

@@ -1,7 +1,8 @@
 """build: printed kernels -> cubins for a device's architecture, from the disk cache or made anew.
 
-NVRTC where there is one, else nvcc. Each kernel is a unit of its own: equal kernels of two programs
-are one, and several are compiled at once (both compilers run outside the interpreter).
+NVRTC where there is one, else nvcc. Each kernel is a unit of its own: equal kernels of a
+program are one (device/kernels.py gives them one name), and several are compiled at once (both
+compilers run outside the interpreter).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from graphc_runtime.steps import Place
 
 from .. import types as ty
 from ..codegen.arena import Arena, Block
-from ..codegen.cuda import print_cuda, workspace
+from ..codegen.cuda import CudaKernel, print_cuda, renamed, workspace
 from ..codegen.kernels import kernel_name, shifted
 from ..ir import Graph, Node, Value
 from ..loops import ir as L
@@ -38,13 +38,13 @@ class Kernels:
         self.places, self.strides = places, strides
         self.check_finite, self.arch, self.chosen, self.tf32 = check_finite, arch, chosen, tf32
         self.messages: list[str] = []
-        self._count = 0
+        self._numbers: dict[str, dict[str, int]] = {}
+        """Of the texts that were printed so far under one name."""
 
     def lowered(self, node: Node) -> Lowered:
-        body, k = node.attrs["body"], self._count
-        self._count += 1
+        body = node.attrs["body"]
         own = {p: self.strides[v] for p, v in enumerate(node.operands) if v in self.strides}
-        lowered = lower(body, f"k{k}_{kernel_name(body)}", own, self.check_finite)
+        lowered = lower(body, f"k0_{kernel_name(body)}", own, self.check_finite)
         first = len(self.messages)
         self.messages.extend(lowered.messages)
         if not lowered.messages or not first:
@@ -109,11 +109,20 @@ class Kernels:
             held.append((offset, nbytes))
             places[buffer.name] = ("arena", offset)
         launches: list[Launch] = []
-        for kernel in print_cuda(func):
+        for printed in print_cuda(func):
+            kernel = self._numbered(printed, func.name)
             buffers = tuple(places[p.name] for p in kernel.params if not isinstance(p, str))
             symbols = tuple(p for p in kernel.params if isinstance(p, str))
             launches.append(Launch(kernel, buffers, symbols, line_of(node)))
         return launches
+
+    def _numbered(self, kernel: CudaKernel, name: str) -> CudaKernel:
+        """The kernel under a name that no other of the program has; equal kernels have one name, so
+        that they are compiled once. `name` is what the function is called that it is of."""
+        kernel = renamed(kernel, name)
+        known = self._numbers.setdefault(name, {})
+        number = known.setdefault(kernel.source, len(known))
+        return renamed(kernel, f"k{number}{name.removeprefix('k0')}")
 
 
 def give(blocks: Sequence[Block], arena: Arena) -> None:

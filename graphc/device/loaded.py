@@ -86,6 +86,12 @@ class LoadedProgram:
         with errors(self._call(arrays)), device.active():
             report = Report(device, self.plan.messages) if self.plan.fails else None
             watches = of_all(arrays).union(() if report is None else (report,))
+            # the first, so that the next call finds it at the same place, also if results are kept
+            arena_bytes = _number(self.plan.arena, env)
+            arena = None
+            if arena_bytes:
+                arena = self._allocated(arena_bytes, lambda: self._temporaries(env))
+            base = 0 if arena is None else int(arena)
             for k, value in enumerate(graph.results):
                 shape = tuple(_number(e, env) for e in value.type.shape)
                 if k in aliases:
@@ -98,11 +104,6 @@ class LoadedProgram:
                 results.append(
                     DeviceArray(device, owner, pointer, value.dtype, shape, None, watches)
                 )
-            arena_bytes = _number(self.plan.arena, env)
-            arena = None
-            if arena_bytes:
-                arena = self._allocated(arena_bytes, lambda: self._temporaries(env))
-            base = 0 if arena is None else int(arena)
             buffers = [a.pointer for a in (*arrays, *results)]
             for k in aliases.values():  # all memory is there: it is written over from now on
                 arrays[k].donated = True
@@ -130,7 +131,8 @@ class LoadedProgram:
         shown = ", ".join(f"{ty.dtype(a.dtype)}{list(a.shape)}" for a in arrays)
         return f"{self.plan.graph.name}({shown})"
 
-    def _product(self, step: Product, frame: Frame) -> None:
+    def _product(self, step: Product, frame: Frame) -> tuple[int, ...]:
+        """Computes it, and says at which addresses."""
         shape, env = step.shape, frame.env
         key = id(step), tuple(env.values())
         if key not in self._calls:
@@ -144,7 +146,7 @@ class LoadedProgram:
             nbytes = ty.product((shape.batch, shape.m, shape.n)) * shape.result.buffer.dtype.nbytes
             if _number(nbytes, env):
                 self.device.clear(result, _number(nbytes, env))
-            return
+            return (result,)
         a, b = (left, right) if is_turned(shape) else (right, left)
         assert self._library is not None
         try:
@@ -152,6 +154,7 @@ class LoadedProgram:
         except cuda.DeviceError as error:
             at = f" ({step.line})" if step.line else ""
             raise cuda.DeviceError(f"{error}{at}") from None
+        return a, b, result
 
 
 def _number(extent: ty.Extent, env: Mapping[str, int]) -> int:

@@ -13,6 +13,7 @@ from graphc_runtime import cuda, gpu_program
 from graphc_runtime.artifact import open_artifact
 from graphc_runtime.errors import ArtifactError
 from graphc_runtime.gpu_plan import Plan, read_plan
+from graphc_runtime.gpu_steps import Launch
 
 import graphc
 from graphc.aot import gpu
@@ -53,6 +54,23 @@ def test_a_network(b: int) -> None:
     gpu_program.GpuProgram("f", plan, code, constants)([x], outputs, {"b": b})
     for got, wanted in zip(outputs, network(x), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-5)
+
+
+def test_equal_kernels_are_one() -> None:
+    def run(*xs: Any) -> Any:
+        return tuple(x * (2 if k % 3 else 3) for k, x in enumerate(xs))
+
+    plan, code, constants = shipped(run, *["f32[7]"] * 6)
+    names = [one.kernel.name for one in plan.steps if isinstance(one, Launch)]
+    assert len(names) == 6 and len(set(names)) == 2
+    traced = trace_function(run, [graphc.spec("f32[7]")] * 6)
+    source = gpu.make_gpu_program(traced, "f", (), Block()).source
+    assert all(source.count(f" {name}(") == 1 for name in names)
+    xs = [RNG.normal(size=7).astype(np.float32) for _ in names]
+    outputs = [np.empty(7, np.float32) for _ in names]
+    gpu_program.GpuProgram("f", plan, code, constants)(xs, outputs, {})
+    for got, wanted in zip(outputs, run(*xs), strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_products_by_wgmma_are_for_one_architecture(monkeypatch: pytest.MonkeyPatch) -> None:

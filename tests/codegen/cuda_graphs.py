@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.codegen import cuda_cpu
 from graphc.codegen.cuda import CudaKernel, print_cuda
+from graphc.codegen.cuda import renamed as renamed
 from graphc.evaluate import bind_extents
 from graphc.ir import Graph
 from graphc.loops.lower import Lowered, lower
@@ -40,12 +41,6 @@ def graph_kernels(
         print_cuda(verify(schedule_cuda(one.func, arch, tf32), "cuda")) for one in lowered
     )
     return GraphKernels(fused, lowered, kernels)
-
-
-def renamed(kernel: CudaKernel, name: str) -> CudaKernel:
-    """The kernel under another name, so that kernels of several programs can be one unit."""
-    source = kernel.source.replace(f" {kernel.name}(", f" {name}(")
-    return replace(kernel, name=name, source=source)
 
 
 def build(graphs: Sequence[GraphKernels]) -> list[list[cuda_cpu.CpuProgram]]:

@@ -186,7 +186,8 @@ static int is_locked(const void* p) {
 
 // ------------------------------------------------------------- streams, launches, captured graphs
 
-E long standin_downloads, standin_kernels, standin_decisions;  // since the process began
+// Since the process began: kernels run, conditional nodes met, graphs launched, nodes changed.
+E long standin_downloads, standin_kernels, standin_decisions, standin_graphs, standin_updates;
 
 enum { KERNEL, COPY_NODE, HOST_NODE, CONDITIONAL_NODE };
 enum { COND_IF, COND_WHILE, COND_SWITCH };
@@ -197,12 +198,14 @@ typedef struct Node {
   unsigned grid[3], block[3];
   void* arguments;
   size_t bytes;
+  unsigned shared;
   // of a conditional node
   int kind;
   unsigned size;
   struct Condition* condition;
   Graph** bodies;
   struct Node *after, *next;  // whom it waits for; the order of making
+  struct Node* origin;  // of a node of what was instantiated: the given graph's
 } Node;
 struct Graph {
   Node *first, *last;
@@ -426,13 +429,76 @@ E CUresult cuGraphInstantiateWithFlags(Exec** made, Graph* g, unsigned long long
     return 0;
   }
   Graph* own = calloc(1, sizeof *own);
-  *own = *g;
-  g->first = g->last = 0;  // the launches belong to what was made
+  for (Node* n = g->first; n; n = n->next) {
+    Node* copied = add(own, *n, own->last);
+    copied->arguments = memcpy(malloc(n->bytes + 1), n->arguments, n->bytes);
+    copied->origin = n;
+  }
   **made = (Exec){own, 0};
   return 0;
 }
+
+// What is changed is the node of the executable graph, which stands for one of the given graph.
+typedef struct {
+  Kernel function;
+  unsigned grid[3], block[3], shared;
+  void **pointers, **extra;
+  void *kernel, *context;
+} KernelParams;
+typedef struct {
+  size_t x, y, z, level;
+  unsigned type;
+  void* host;
+  Address device;
+  void *array, *reserved;
+  size_t pitch, height;
+} Side;
+typedef struct { Side from, to; size_t width, height, depth; } CopyParams;
+static void copy(const unsigned* grid, const unsigned* block, const void* arguments);
+static Node* instance(Exec* e, Node* given) {
+  for (Node* n = e->graph->first; n; n = n->next)
+    if ((e->template ? n : n->origin) == given) return n;
+  wrong("the executable graph has no such node, or it is in a body");
+  return 0;
+}
+E CUresult cuGraphKernelNodeGetParams_v2(Node* n, KernelParams* p) {
+  static void* some[1];
+  if (n->type != KERNEL) return INVALID_VALUE;
+  *p = (KernelParams){n->kernel, {}, {}, n->shared, some};
+  memcpy(p->grid, n->grid, sizeof n->grid);
+  memcpy(p->block, n->block, sizeof n->block);
+  return 0;
+}
+E CUresult cuGraphExecKernelNodeSetParams_v2(Exec* e, Node* given, const KernelParams* p) {
+  NEED
+  Node* n = instance(e, given);
+  if (!n || n->type != KERNEL) return INVALID_VALUE;
+  if (!p->extra || p->pointers) return wrong("arguments are one buffer here");
+  if (p->function != n->kernel || memcmp(p->grid, n->grid, 12) || memcmp(p->block, n->block, 12) ||
+      p->shared != n->shared)
+    return wrong("another launch than was captured");
+  for (int i = 0; p->extra[i]; i += 2) {
+    if (p->extra[i] == (void*)2 && *(size_t*)p->extra[i + 1] != n->bytes)
+      return wrong("other arguments than were captured");
+    if (p->extra[i] == (void*)1) memcpy(n->arguments, p->extra[i + 1], n->bytes);
+  }
+  ++standin_updates;
+  return 0;
+}
+E CUresult cuGraphExecMemcpyNodeSetParams(Exec* e, Node* given, const CopyParams* p, Handle c) {
+  NEED
+  Node* n = instance(e, given);
+  if (!n || n->kernel != copy || c != stack[depth - 1]) return INVALID_VALUE;
+  if (p->from.type != 2 || p->to.type != 2 || p->height != 1 || p->depth != 1)
+    return wrong("a copy on the device in one row, here");
+  Address places[2] = {p->to.device, p->from.device};
+  if (p->width != ((size_t*)n->arguments)[2]) return wrong("another copy than was captured");
+  memcpy(n->arguments, places, sizeof places);
+  ++standin_updates;
+  return 0;
+}
 E CUresult cuGraphExecDestroy(Exec* e) {
-  if (e->template) --e->template->instances;
+  if (e->template) --e->template->instances;  // which lives as long
   else drop(e->graph);
   free(e);
   return 0;
@@ -465,6 +531,7 @@ E CUresult cuGraphLaunch(Exec* e, Stream* s) {
   for (Condition* c = conditions; c; c = c->next)
     if (belongs(c->graph, e->graph)) c->value = c->flags & 1 ? c->initial : 0xA5A5;
   ++running;
+  ++standin_graphs;
   run(e->graph);
   --running;
   return fault();
@@ -487,6 +554,7 @@ E CUresult cuLaunchKernel(Kernel f, unsigned gx, unsigned gy, unsigned gz, unsig
     if (extra[i] == (void*)1) l.arguments = extra[i + 1];
     if (extra[i] == (void*)2) l.bytes = *(size_t*)extra[i + 1];
   }
+  l.shared = shared;
   if (is_captured(s)) {
     keep(s, l);
     return 0;

@@ -53,8 +53,8 @@ def install() -> None:
 
 
 def count(name: str) -> int | None:
-    """How many `downloads`, `kernels` or `decisions` (of conditional nodes) the stand-in has seen
-    since the process began; None on a device."""
+    """How many `downloads`, `kernels`, `decisions` (of conditional nodes), `graphs` (launched) or
+    `updates` (of their nodes) the stand-in has seen since the process began; None on a device."""
     found = getattr(ctypes.CDLL("libcuda.so.1"), f"standin_{name}", None)
     return None if found is None else ctypes.cast(found, ctypes.POINTER(ctypes.c_long))[0]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphc_runtime import cuda
+from graphc_runtime import cuda, gpu_run
 
 import graphc
 from graphc import DeviceArray, DeviceError, NonFiniteError, OutOfDeviceMemory, device_put
@@ -117,7 +117,7 @@ def test_equal_addresses_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(6):
         found = program(x, w)
         np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-5)
-    assert len(replays) >= 3 and len(set(map(id, replays))) <= 2
+    assert len(replays) >= 3 and len(set(map(id, replays))) <= gpu_run.PLACES
     # the graph reads what the arrays hold when it runs
     x.device.upload(x.pointer, np.zeros((64, 64), np.float32))
     np.testing.assert_array_equal(program(x, w).numpy(), 0)
@@ -132,6 +132,24 @@ def test_few_graphs_are_kept() -> None:
     (made,) = program.__dict__["_front"]._programs.values()
     loaded: LoadedProgram = made.executable._variant(())
     assert len(loaded.runner.graphs) <= 8
+
+
+def test_equal_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    cubin = build._cubin
+
+    def compiled(source: str, arch: str, driver: int) -> bytes:
+        built.append(source)
+        return cubin(source, arch, driver)
+
+    monkeypatch.setattr(build, "_cubin", compiled)
+    xs = [random(7) + np.float32(k) for k in range(12)]
+    program = graphc.jit(
+        lambda xs: [x * 2 if k % 3 else x * 3 for k, x in enumerate(xs)], device="cuda"
+    )
+    for k, found in enumerate(program(xs)):
+        np.testing.assert_array_equal(found.numpy(), xs[k] * (2 if k % 3 else 3))
+    assert len(built) == len(set(built)) == 2
 
 
 # ---------------------------------------------------------------------------------------- errors
