@@ -20,6 +20,7 @@ from graphc.aot.library import build_library
 from graphc.aot.targets import PLATFORMS, Platform, choose_levels, platform
 from graphc.errors import BuildError
 from graphc.evaluate import evaluate
+from tests.thinned import thinned
 
 from . import c_caller
 
@@ -274,8 +275,10 @@ def test_what_is_refused(call: Any, message: str) -> None:
 OWN = [p for p in PLATFORMS if p.format == "elf" and p.arch in elf.MACHINES]
 
 
-@pytest.mark.parametrize("threads", ["none", "pool", "openmp"])
-@pytest.mark.parametrize("where", OWN, ids=lambda p: p.name)
+LINKED = [(where, threads) for threads in ("pool", "none", "openmp") for where in OWN]
+
+
+@pytest.mark.parametrize("where, threads", thinned(LINKED), ids=str)
 def test_the_own_linker_gives_what_others_give(where: Platform, threads: str) -> None:
     """The same functions for the same needs, by the tables that the dynamic linker reads."""
     other = [name for name in linkers.found(where) if name != "own"]

@@ -22,6 +22,7 @@ from tests.loops.test_dots import arrays_of, product
 from tests.passes.test_winograd import force
 from tests.programs import PROGRAMS, M, N, Program, arguments, conv, dot, op, tensor
 from tests.random_graphs import assert_close, tolerances
+from tests.thinned import thinned
 
 from . import accuracy, arm, kernels, test_scalar_llvm, truth
 from .test_accuracy import CASES as FUNCTIONS
@@ -107,7 +108,7 @@ def widths(dtype: DType) -> set[int]:
     return {1, arm.ANY.isa.native_lanes(dtype), 16}
 
 
-@pytest.mark.parametrize("dtype", REAL, ids=str)
+@pytest.mark.parametrize("dtype", thinned(REAL), ids=str)
 def test_scalar_ops(dtype: DType) -> None:
     """Every op, on edge values."""
     module = Module(arm.ANY.isa)
@@ -151,7 +152,7 @@ def test_functions_are_within_2_ulp(name: str, dtype: DType) -> None:
 # --------------------------------------------------------------------------------------- programs
 
 
-@pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda p: p.name)
+@pytest.mark.parametrize("program", thinned(PROGRAMS.values()), ids=lambda p: p.name)
 def test_programs(program: Program) -> None:
     """One binary for several extents, and one after all passes for one extent."""
     graph = program.graph(N, M)
@@ -206,7 +207,7 @@ PAIRS = [(F32, F32), (F64, F64), (F16, F16), (BF16, BF16), (BF16, F32), (I8, I32
          (I16, I32), (I32, I32), (ty.C64, ty.C64)]  # fmt: skip
 
 
-@pytest.mark.parametrize("of, to", PAIRS, ids=str)
+@pytest.mark.parametrize("of, to", thinned(PAIRS), ids=str)
 def test_products(of: DType, to: DType) -> None:
     """Odd sizes, each operand transposed in turn; the last sum is cut into slices."""
     for k, (rows, depth, columns) in enumerate(SIZES):

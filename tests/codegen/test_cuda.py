@@ -357,7 +357,7 @@ def check_graphs(seeds: range) -> None:
 @needs_gcc
 @pytest.mark.filterwarnings("ignore")
 def test_random_graphs() -> None:
-    check_graphs(range(40))
+    check_graphs(range(20))
 
 
 @needs_gcc

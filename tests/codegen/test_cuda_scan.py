@@ -115,7 +115,9 @@ def test_on_the_cpu(name: str, special: bool) -> None:
     compare(name, found[out], wanted[out])
 
 
-@pytest.mark.parametrize("name", ["rows", "one_short_row", "complex", "across", "symbolic_row"])
+@pytest.mark.parametrize(
+    "name", ["rows", "one_short_row", "complex", "across", "symbolic_short_row"]
+)
 def test_scheduled_loops_evaluate_to_the_same(name: str) -> None:
     func, env = loops(name), CASES[name][5]
     wanted, found = arrays(func, env), arrays(func, env)

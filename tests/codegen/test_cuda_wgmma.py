@@ -27,6 +27,7 @@ from graphc.types import BF16, F16, F32, I8, I32
 from tests.device import on_gpu_wgmma
 from tests.programs import M, N, arguments
 from tests.random_graphs import assert_close, tolerances
+from tests.thinned import thinned
 
 from . import cuda_graphs
 from .cuda_graphs import GraphKernels, graph_kernels
@@ -102,8 +103,7 @@ def built() -> dict[tuple[str, tuple[int, int]], Built]:
 
 
 @needs_gcc
-@pytest.mark.parametrize("tile", TILES, ids=TILES.get)
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name, tile", thinned([(n, t) for n in PROGRAMS for t in TILES]), ids=str)
 def test_values(name: str, tile: tuple[int, int]) -> None:
     """Against NumPy's, and the same bits with the threads in either order."""
     graph, same = PROGRAMS[name]
@@ -226,6 +226,7 @@ def test_tiles_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_gcc
+@pytest.mark.heavy
 @pytest.mark.parametrize("tile", TILES, ids=TILES.get)
 def test_swizzled_tiles(monkeypatch: pytest.MonkeyPatch, tile: tuple[int, int]) -> None:
     """The other layout: right in both orders of the threads, without bank conflicts, and for the
@@ -246,7 +247,7 @@ def test_swizzled_tiles(monkeypatch: pytest.MonkeyPatch, tile: tuple[int, int]) 
         assert len(accesses) >= 8 and [a for a in accesses if a.ways > 1] == []
 
 
-@pytest.mark.parametrize("name", ("bf16_136x72x264_nn", "bf16_72x136x328_tt"))
+@pytest.mark.parametrize("name", thinned(["bf16_136x72x264_nn", "bf16_72x136x328_tt"]))
 def test_swizzled_loops_evaluate_to_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_wgmma, "SWIZZLED", True)
     graph, _ = PROGRAMS[name]
@@ -300,6 +301,7 @@ def test_architecture() -> None:
 
 
 @needs_nvcc
+@pytest.mark.heavy
 def test_the_test_for_a_gpu_compiles() -> None:
     assert on_gpu_wgmma.compiled()
 

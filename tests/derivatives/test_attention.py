@@ -23,6 +23,7 @@ from graphc.loops import ir as L
 from graphc.transforms import gradients
 from tests.ops.test_attention import one
 from tests.passes.test_attention import FORMS, THREE, normal, patterns, plain, product, softmax
+from tests.thinned import thinned
 
 from .numbers import assert_near, forward_graph, reverse_graph
 
@@ -92,7 +93,9 @@ def check(
 # -------------------------------------------------------------------------------- what is matched
 
 
-@pytest.mark.parametrize(("program", "shapes"), FORMS, ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize(
+    ("program", "shapes"), thinned(FORMS), ids=lambda p: getattr(p, "__name__", "")
+)
 def test_forms(
     monkeypatch: pytest.MonkeyPatch, program: Program, shapes: list[tuple[int, ...]]
 ) -> None:
@@ -201,7 +204,7 @@ SIZES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", thinned([(size,) for size in SIZES]), ids=str)
 def test_sizes(monkeypatch: pytest.MonkeyPatch, size: Any) -> None:
     batch, queries, keys, depth, width, dtype = size
     shapes = ((queries, depth), (keys, depth), (keys, width))
@@ -230,7 +233,7 @@ def biased(q: Any, k: Any, v: Any, bias: Any) -> Any:
     return softmax(product(q, k) / 3 + bias) @ v
 
 
-@pytest.mark.parametrize("name", patterns())
+@pytest.mark.parametrize("name", thinned(patterns(), 3))
 def test_masks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     mask = patterns()[name]
     arrays = [normal(*s, seed=n) for n, s in enumerate(THREE)]
@@ -240,7 +243,7 @@ def test_masks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         check(monkeypatch, biased, *arrays, np.where(mask, 0, -1e9).astype("f4"), count=3)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "f4", "i1"])
+@pytest.mark.parametrize("dtype", thinned(["bool", "f4", "i1"], 3))
 def test_masks_in_whole_squares(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     mask = np.random.default_rng(8).integers(0, 2, (2, 128, 208)).astype(dtype)
 

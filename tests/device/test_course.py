@@ -10,6 +10,7 @@ import pytest
 from examples.course import imdb_conv1d, material
 
 
+@pytest.mark.heavy
 def test_imdb_conv1d(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     words = rng.integers(0, 50, (80, 12)).astype(np.int32)

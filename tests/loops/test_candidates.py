@@ -22,6 +22,7 @@ from tests.loops.test_contract import product
 from tests.loops.test_few_rows import small_image
 from tests.programs import arguments, dot, op, tensor
 from tests.random_graphs import assert_close, tolerances
+from tests.thinned import thinned
 
 MACHINES = (
     Machine(16, 16, dots=frozenset({"dot_i16"})),
@@ -73,8 +74,10 @@ def assert_right(graph: Graph, machine: Machine, choices: list[Choice]) -> None:
         assert_close(run(made, arrays, graph.results, env), wanted, limits)
 
 
-@pytest.mark.parametrize("machine", MACHINES, ids=["narrow", "wide"])
-@pytest.mark.parametrize("name", GRAPHS)
+EACH = [(name, machine) for machine in MACHINES for name in GRAPHS]
+
+
+@pytest.mark.parametrize("name, machine", thinned(EACH))
 def test_every_candidate_is_right(name: str, machine: Machine) -> None:
     graph = GRAPHS[name]
     kernel = Kernel(lower(graph, "f"), machine, ())
@@ -83,8 +86,7 @@ def test_every_candidate_is_right(name: str, machine: Machine) -> None:
     assert_right(graph, machine, choices)
 
 
-@pytest.mark.parametrize("machine", MACHINES, ids=["narrow", "wide"])
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name, machine", thinned(EACH, first=1))
 def test_any_choice_is_right(name: str, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry of the cache may say anything that parses."""
     monkeypatch.setattr(shapes, "SUM_TERMS", 8)

@@ -20,6 +20,7 @@ from tests.compiled import compiled, lowered_graph
 from tests.loops.running import run_graph, set_limits
 from tests.programs import N, tensor
 from tests.random_graphs import assert_close, tolerances
+from tests.thinned import thinned
 
 DOTS = frozenset({"dot_bf16", "dot_i16", "dot_u8_i8"})
 MACHINES = tuple(
@@ -80,7 +81,7 @@ def scheduled(graph: Graph, machine: Machine) -> L.LoopFunc:
     return verify(schedule(lower(graph, "f"), machine).func, "cpu")
 
 
-@pytest.mark.parametrize("dtypes", PAIRS, ids=str)
+@pytest.mark.parametrize("dtypes", thinned([(p,) for p in PAIRS]), ids=str)
 def test_products_in_words(
     monkeypatch: pytest.MonkeyPatch, dtypes: tuple[DType, DType, DType]
 ) -> None:

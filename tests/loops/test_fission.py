@@ -16,6 +16,7 @@ from graphc.types import F32
 from tests.loops.running import MACHINES, run_graph
 from tests.programs import arguments, conv, op, tensor
 from tests.random_graphs import assert_close
+from tests.thinned import thinned
 
 SAME = {"low": (1, 1), "high": (1, 1)}
 
@@ -76,9 +77,15 @@ def test_lanes_are_summed_once_for_all_places_of_a_window() -> None:
     assert across(scheduled(layer(1, False))) == [4]
 
 
-@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.vector_bytes} bytes")
-@pytest.mark.parametrize("features", [1, 2, 3])
-@pytest.mark.parametrize("channels", [5, 32, 37])
+LAYERS = [
+    (channels, features, machine)
+    for channels in (5, 32, 37)
+    for features in (1, 2, 3)
+    for machine in MACHINES
+]
+
+
+@pytest.mark.parametrize("channels, features, machine", thinned(LAYERS))
 def test_values(machine: object, features: int, channels: int) -> None:
     graph = layer(features, True, columns=13, channels=channels, images=2)
     arrays = arguments(graph, {}, seed=channels)

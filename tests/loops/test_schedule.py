@@ -35,6 +35,8 @@ from tests.random_graphs import assert_close, tolerances
 ALL = pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda p: p.name)
 PAIRS = ((0, 3), (1, 1), (3, 0), (5, 17), (16, 64), (17, 63), (65, 3))
 SMALL, MIDDLE, WIDE = MACHINES
+SLOW = ("sorts", "convolution_layer", "transposed_convolution")
+"""To interpret: each extent is seen by one machine, and large ones are left to other tests."""
 
 
 def check(program: Program, n: int, m: int, machine: Machine) -> None:
@@ -49,15 +51,16 @@ def test_values(program: Program) -> None:
     """Every machine sees every program, and a third of the extents each."""
     sizes = program.sizes(PAIRS)
     for k, (n, m) in enumerate(sizes):
-        if n * m < 500 or program.name != "sorts":
+        if n * m < 500 or program.name not in SLOW:
             check(program, n, m, MACHINES[k % 3])
-            check(program, n, m, MACHINES[(k + 1) % 3])
+            if program.name not in SLOW:
+                check(program, n, m, MACHINES[(k + 1) % 3])
 
 
 @ALL
 def test_symbolic_extents(program: Program) -> None:
     graph = program.graph(N, M)
-    for n, m in program.sizes(((0, 3), (2, 5), (17, 33))):
+    for n, m in program.sizes(((0, 3), (2, 5), (6, 9) if program.name in SLOW else (17, 33))):
         env = {"n": n, "m": m}
         arrays = arguments(graph, env, seed=n)
         got = run_graph(graph, arrays, env, MACHINES[n % 3])

@@ -21,6 +21,7 @@ from tests.compiled import compiled
 from tests.loops.running import run_graph
 from tests.programs import arguments, op, reduce, tensor
 from tests.random_graphs import assert_close, tolerances
+from tests.thinned import thinned
 
 
 def machines(shape: tuple[int, ...], nbytes: int = 4) -> list[Machine]:
@@ -61,10 +62,10 @@ def in_parts(graph: Graph, machine: Machine) -> bool:
     return any(p.name.startswith("part") for p in func.params)
 
 
-@pytest.mark.parametrize(
-    "shape", [(3, 6, 7, 8), (2, 9, 5, 13), (35, 2, 3, 8), (67, 1, 4, 9)], ids=str
-)
-@pytest.mark.parametrize("size", [2, 3])
+SHAPES = [(3, 6, 7, 8), (2, 9, 5, 13), (35, 2, 3, 8), (67, 1, 4, 9)]
+
+
+@pytest.mark.parametrize("shape, size", thinned([(s, n) for n in (2, 3) for s in SHAPES], 3))
 def test_depthwise_gradients(shape: tuple[int, int, int, int], size: int) -> None:
     """More images than parts, parts of two images, and a last part of one."""
     graph = gradient(shape, size)
