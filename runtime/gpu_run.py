@@ -91,6 +91,8 @@ class Runner(Generic[L, E]):
         """Is the host asked for decisions, so that there is nothing to replay?"""
         self.alone = False
         """Has the driver refused a graph, so that none is made any more?"""
+        self._refused: cuda.DeviceError | None = None
+        """In this call, why."""
         self.graphs: OrderedDict[Key, cuda.Graph] = OrderedDict()
         """By the addresses and extents of a call."""
         self._seen: OrderedDict[Key, None] = OrderedDict()
@@ -112,7 +114,14 @@ class Runner(Generic[L, E]):
                 except cuda.OutOfDeviceMemory as error:  # its first launch brings it to the device
                     self.device.free_held()
                     self._gives_up(error)
-            self.run(self.steps, Frame(buffers, arena, env, {}))
+            try:
+                self.run(self.steps, Frame(buffers, arena, env, {}))
+            except cuda.DeviceError:
+                if self._refused is not None:  # it was not the graph's fault
+                    self.alone, self._refused = False, None
+                raise
+            if self._refused is not None:
+                self._say_refused(self._refused)
 
     def _graph(self, key: Key, env: Mapping[str, int]) -> cuda.Graph | None:
         """The graph of a call's addresses and extents; None where none is due."""
@@ -205,8 +214,11 @@ class Runner(Generic[L, E]):
 
     def _gives_up(self, error: cuda.DeviceError) -> None:
         """There are no graphs of this program any more."""
-        self.alone = True
+        self.alone, self._refused = True, error
         self.graphs.clear()
+
+    def _say_refused(self, error: cuda.DeviceError) -> None:
+        self._refused = None
         if self._waits:
             say(str(error))
         else:
