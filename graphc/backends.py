@@ -33,7 +33,8 @@ class Executable(Protocol):
 
     @property
     def tuning(self) -> tuple[str, ...]:
-        """What was measured instead of estimated, and what a library computes, to be read."""
+        """What was measured instead of estimated, what a library computes and what memory a device
+        needs, to be read."""
         ...
 
     def __call__(self, arrays: Arrays) -> Sequence[np.ndarray]:

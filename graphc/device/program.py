@@ -72,9 +72,12 @@ class DeviceExecutable:
 
     @property
     def tuning(self) -> tuple[str, ...]:
-        """The products that the library computes."""
+        """The memory that a call needs, and the products that the library computes."""
         products = self._variant(()).plan.products
-        return tuple(f"{p} by cuBLASLt{f' ({p.line})' if p.line else ''}" for p in products)
+        return (
+            f"a call needs {self.peak_bytes} bytes beside its arguments: results and temporaries",
+            *(f"{p} by cuBLASLt{f' ({p.line})' if p.line else ''}" for p in products),
+        )
 
     @property
     def peak_bytes(self) -> ty.Extent:

@@ -14,9 +14,12 @@ import math
 from graphc_runtime.records import dataclass
 
 from ..ir import Graph, Value
+from ..types import I32, I64
 
 MARGIN = 1000.0
 """A weight of exp(-MARGIN) is 0 in every dtype."""
+FAR = 1 << 30
+"""An offset beyond this is not believed; less than none is that every key is hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def hidden_keys(body: Graph) -> Hidden | None:
     """What the map of an attention's body hides, or None."""
     t = body.results[3]
     found = _most(t, t, tuple(range(t.type.rank)))
-    return None if found is None or not found.fill < 0 else found
+    useful = found is not None and found.fill < 0 and abs(found.offset) < FAR
+    return found if useful else None
 
 
 def _most(value: Value, t: Value, axes: Axes) -> Hidden | None:
@@ -57,8 +61,9 @@ def _most(value: Value, t: Value, axes: Axes) -> Hidden | None:
     if node.op.name in ("broadcast", "reshape"):
         below = _below(value, axes)
         return None if below is None else _most(node.operands[0], t, below)
-    if node.op.name == "full" and not isinstance(node.attrs["value"], complex):
-        return Hidden(-(1 << 62), float(node.attrs["value"]))  # of every key
+    if node.op.name == "full":
+        fill = node.attrs["value"]
+        return None if isinstance(fill, complex) or fill != fill else Hidden(-FAR, float(fill))
     if node.op.name == "cast" and node.operands[0].dtype.is_float:
         below = _most(node.operands[0], t, axes)
         narrower = value.dtype.bits < node.operands[0].dtype.bits
@@ -121,10 +126,11 @@ def _visible_until(cond: Value, t: Value, axes: Axes) -> int | None:
 def _affine(value: Value, t: Value, axes: Axes) -> _Affine | None:
     """An integer as a function of the query's and the key's number."""
     node, rank = value.node, t.type.rank
-    if not value.dtype.is_integer:
+    if value.dtype not in (I32, I64):  # others may wrap around
         return None
     if node.op.name == "full":
-        return _Affine(0, 0, int(node.attrs["value"]))
+        number = int(node.attrs["value"])
+        return _Affine(0, 0, number) if abs(number) < FAR else None
     if node.op.name == "iota":
         axis = axes[node.attrs["axis"]]
         if axis is None:

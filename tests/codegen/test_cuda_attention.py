@@ -302,6 +302,16 @@ def test_nvcc_takes_it(arch: str) -> None:
     assert len(used) == len(kernels) and all(r.spill_bytes == 0 for r in used.values())
 
 
+@needs_nvcc
+def test_nvcc_takes_all_for_three_architectures() -> None:
+    kernels = [
+        renamed(k, f"{name}_{k.name}")
+        for name, graph in PROGRAMS.items()
+        for k in print_cuda(schedule_cuda(loops(graph)))
+    ]
+    nvcc.check(translation_unit(kernels))
+
+
 @pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_the_line_of_a_key(size: int, lanes: int) -> None:

@@ -231,9 +231,11 @@ def test_memory_is_given_back() -> None:
 
 def test_peak_bytes() -> None:
     program = graphc.jit(lambda x: np.tanh(x @ x) @ x, device="cuda")
-    program(random(64, 64))
+    x = random(64, 64)
+    program(x)
     (made,) = program.__dict__["_front"]._programs.values()
     assert made.executable.peak_bytes == 2 * 64 * 64 * 4
+    assert "a call needs 32768 bytes beside its arguments" in program.explain(x)
 
 
 def test_a_donated_array_is_written_over() -> None:

@@ -57,6 +57,19 @@ def of_nn(q: Any, k: Any, v: Any) -> Any:
     return nn.attention(q, k, v, causal=True, mask=np.arange(k.shape[-2]) % 7 > 0)
 
 
+def not_a_number(q: Any, k: Any, v: Any) -> Any:
+    rows, columns = np.arange(q.shape[-2])[:, None], np.arange(k.shape[-2])
+    s = np.where(columns <= rows, product(q, k), np.float32(-np.inf))
+    return softmax(np.where(columns % 50 < 49, s, np.float32(np.nan))) @ v
+
+
+def of_bytes(q: Any, k: Any, v: Any) -> Any:
+    """200 + 100 is 44."""
+    rows = np.arange(q.shape[-2], dtype=np.uint8)[:, None] + np.uint8(200)
+    seen = np.arange(k.shape[-2]).astype(np.uint8) <= rows
+    return softmax(np.where(seen, product(q, k), -np.inf)) @ v
+
+
 CASES: dict[str, tuple[Program, Hidden | None]] = {
     "causal": (masked(lambda i, j: j <= i), Hidden(0, -math.inf)),
     "ge": (masked(lambda i, j: i >= j), Hidden(0, -math.inf)),
@@ -75,6 +88,8 @@ CASES: dict[str, tuple[Program, Hidden | None]] = {
     "either": (masked(lambda i, j: (j <= i) | (j > 300)), None),
     "a multiple": (masked(lambda i, j: 2 * j <= i), None),
     "added": (added, None),
+    "not a number": (not_a_number, None),
+    "bytes": (of_bytes, None),
     "greater": (masked(lambda i, j: j <= i, 1.0), None),
     "padding": (masked(lambda i, j: (j < 99) & (i >= 0)), None),
 }
