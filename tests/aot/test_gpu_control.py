@@ -28,6 +28,8 @@ from graphc.errors import BuildError
 from tests.aot.test_artifact_damage import changed, described
 from tests.aot.test_gpu_program import shipped
 from tests.device import conftest, standin
+from tests.device.test_control import leaves, recurrent
+from tests.device.test_decisions import doubled
 
 F32, I64 = np.float32, np.int64
 
@@ -81,19 +83,7 @@ def _built(kernels: Sequence[CudaKernel], arch: str, driver: int) -> list[bytes]
     return [standin.image(translation_unit(kernels))] * len(kernels)
 
 
-def leaves(tree: Any) -> list[Any]:
-    return [x for one in tree for x in leaves(one)] if isinstance(tree, (tuple, list)) else [tree]
-
-
 # ------------------------------------------------------------------------------------------- loops
-
-
-def recurrent(h: Any, xs: Any, w: Any) -> Any:
-    def step(h: Any, x: Any) -> Any:
-        h = np.tanh(h @ w + x)
-        return h, h.sum(axis=-1)
-
-    return graphc.scan(step, h, xs)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -128,17 +118,6 @@ def test_a_loop_in_a_loop_over_a_symbolic_extent() -> None:
 
 
 # ------------------------------------------------------------------------------------- decisions
-
-
-def doubled(x: Any, n: Any) -> Any:
-    def goes_on(state: Any) -> Any:
-        return state[0].max() < 100
-
-    def body(state: Any) -> Any:
-        x, k, n = state
-        return x * 2 + F32(1), k + 1, n
-
-    return graphc.while_loop(goes_on, body, (x, n, n))[:2]
 
 
 DOUBLED = ("f32[5]", "i64[]")
